@@ -1,0 +1,182 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// App is an image or source with its configuration: environment, bindings, resources, start command. Tasks inherit all
+// of it. Fields of Kf's App that Tasks have no use for are kept as they are.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,categories={all,kf}
+// +kubebuilder:printcolumn:name="Instances",type=string,JSONPath=`.status.instances.representation`
+// +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.spec.template.spec.containers[?(@.name=="user-container")].resources.requests.memory`
+// +kubebuilder:printcolumn:name="Disk",type=string,JSONPath=`.spec.template.spec.containers[?(@.name=="user-container")].resources.requests.ephemeral-storage`
+// +kubebuilder:printcolumn:name="CPU",type=string,JSONPath=`.spec.template.spec.containers[?(@.name=="user-container")].resources.requests.cpu`
+// +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.status.image`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 57",message="an App's name must be at most 57 characters: its Tasks add a suffix to it and must stay within 63"
+type App struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Spec AppSpec `json:"spec,omitempty"`
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Status AppStatus `json:"status,omitempty"`
+}
+
+// AppList is a list of Apps.
+//
+// +kubebuilder:object:root=true
+type AppList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata"`
+
+	Items []App `json:"items"`
+}
+
+// AppSpec is the App as its user wants it.
+type AppSpec struct {
+	// Build says where the image comes from.
+	// +optional
+	// +kubebuilder:default={}
+	Build AppSpecBuild `json:"build"`
+
+	// Template is the Pod that the App runs in, and that its Tasks inherit.
+	// +optional
+	// +kubebuilder:default={}
+	Template AppSpecTemplate `json:"template"`
+
+	// Instances says how many servers run. An App that is there for its Tasks only is stopped.
+	// +optional
+	Instances AppSpecInstances `json:"instances,omitempty"`
+}
+
+// AppSpecBuild says where the image comes from.
+//
+// +kubebuilder:pruning:PreserveUnknownFields
+type AppSpecBuild struct {
+	// UpdateRequests changes whenever a new build is asked for.
+	// +optional
+	UpdateRequests int `json:"updateRequests,omitempty"`
+
+	// Image is a ready container image, used instead of a build.
+	// +optional
+	Image *string `json:"image,omitempty"`
+}
+
+// AppSpecTemplate is the Pod that the App runs in.
+type AppSpecTemplate struct {
+	// UpdateRequests changes whenever a new deployment is asked for.
+	// +optional
+	UpdateRequests int `json:"updateRequests"`
+
+	// Spec is the Pod: its first container is the App's. The image in it is ignored; see build.
+	// +optional
+	// +kubebuilder:default={containers:{{name:"user-container"}}}
+	Spec corev1.PodSpec `json:"spec,omitempty"`
+}
+
+// AppSpecInstances says how many servers run.
+//
+// +kubebuilder:pruning:PreserveUnknownFields
+type AppSpecInstances struct {
+	// Stopped is true for an App that serves nothing, as `kf push --task` makes it.
+	// +optional
+	Stopped bool `json:"stopped,omitempty"`
+
+	// Replicas is a fixed number of servers.
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+}
+
+// AppStatus is the App as it stands.
+type AppStatus struct {
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Image is what Tasks run.
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// ServiceAccountName is the account that Tasks run as; the namespace's default when empty.
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// Tasks counts them.
+	// +optional
+	Tasks AppTaskStatus `json:"tasks,omitempty"`
+
+	// StartCommands is what is known of how the image starts a command.
+	// +optional
+	StartCommands StartCommandStatus `json:"startCommands,omitempty"`
+
+	// Instances is the number of servers, for people.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Instances InstanceStatus `json:"instances,omitempty"`
+}
+
+// InstanceStatus is the number of servers, for people.
+type InstanceStatus struct {
+	// Representation is "stopped" for an App that is there for its Tasks.
+	// +optional
+	Representation string `json:"representation,omitempty"`
+}
+
+// AppTaskStatus counts an App's Tasks.
+type AppTaskStatus struct {
+	// UpdateRequests is the highest Task ID given out so far.
+	// +optional
+	UpdateRequests int `json:"updateRequests"`
+}
+
+// StartCommandStatus is what the function build found in the image, once per image.
+type StartCommandStatus struct {
+	// Container is the image's entrypoint.
+	// +optional
+	// +listType=atomic
+	Container []string `json:"container,omitempty"`
+
+	// Buildpack is unused here; it is Kf's.
+	// +optional
+	// +listType=atomic
+	Buildpack []string `json:"buildpack,omitempty"`
+
+	// Image is the image that the rest was read from.
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// Error says why the image could not be read. Tasks then assume a shell.
+	// +optional
+	Error string `json:"error,omitempty"`
+
+	// Shell says how the image runs a command string: Launcher (its entrypoint is a buildpack's launcher and takes the
+	// string), Shell (it has /bin/sh) or None (its entrypoint takes the words of the string as arguments). Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Enum=Launcher;Shell;None;""
+	Shell Shell `json:"shell,omitempty"`
+}
+
+// Shell is how an image runs a command string.
+type Shell string
+
+// Ways to run a command string.
+const (
+	ShellLauncher Shell = "Launcher"
+	ShellPOSIX    Shell = "Shell"
+	ShellNone     Shell = "None"
+)

@@ -1,0 +1,49 @@
+package v1alpha1
+
+// Labels that Kf puts on its objects and that its CLI selects by (Kf v2.11, pkg/apis/kf/v1alpha1/app_types.go).
+const (
+	// NameLabel holds the App's name.
+	NameLabel = "app.kubernetes.io/name"
+	// ManagedByLabel is ManagedByKf on what this project creates. Tekton overwrites it on its Pods.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	// ComponentLabel tells Tasks, Jobs and App servers apart.
+	ComponentLabel = "app.kubernetes.io/component"
+	// VersionLabel holds the ID of a Task. A Task without it has yet to be handled by runtask.
+	VersionLabel = "app.kubernetes.io/version"
+	// NetworkPolicyLabel is what the NetworkPolicies of a Space ("security groups") select.
+	NetworkPolicyLabel = "kf.dev/networkpolicy"
+	// TaskScheduleLabel holds the Job's name on the Tasks of a Job; `kf job-history` selects by it.
+	TaskScheduleLabel = "taskschedules.kf.dev/owner"
+	// SuspendLabel follows a Job's spec.suspend; `kf job-schedules` selects by it.
+	SuspendLabel = "taskschedules.kf.dev/suspend"
+	// PipelineTaskLabel is Tekton's; Kf puts it on the run too, and `kf logs --task` selects Pods by it.
+	PipelineTaskLabel = "tekton.dev/pipelineTask"
+
+	// TaskLabel holds the Task's name on its PipelineRun. It is ours, not Kf's: the ApiServerSource and every resync
+	// select by it, and nothing but this project writes it.
+	TaskLabel = "tasks.kf.dev/task"
+
+	// Values of the labels above.
+	ManagedByKf           = "kf"
+	TaskComponent         = "task"
+	TaskScheduleComponent = "task-schedule"
+	NetworkPolicyApp      = "app"
+)
+
+// UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
+const UserContainer = "user-container"
+
+// InjectedEnvSecret names the Secret that an App's service bindings fill with VCAP_SERVICES and DATABASE_URL.
+func InjectedEnvSecret(app string) string { return "kf-injected-envs-" + app }
+
+// Condition types.
+const (
+	// ConditionSucceeded is a Task's outcome: True, False, or Unknown while it has not ended.
+	ConditionSucceeded = "Succeeded"
+	// ConditionReady says whether an App or a Job is usable.
+	ConditionReady = "Ready"
+	// ConditionAppReady says on a Task whether its App was found and has what a Task needs.
+	ConditionAppReady = "AppReady"
+	// ConditionPipelineRunReady mirrors the PipelineRun's own Succeeded condition on the Task, as Kf does.
+	ConditionPipelineRunReady = "PipelineRunReady"
+)

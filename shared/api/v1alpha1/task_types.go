@@ -1,0 +1,203 @@
+package v1alpha1
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Task is one run of an App's image to completion.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,categories={all,kf},shortName=kftask
+// +kubebuilder:printcolumn:name="ID",type=integer,JSONPath=`.status.id`
+// +kubebuilder:printcolumn:name="DisplayName",type=string,JSONPath=`.spec.displayName`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Duration",type=string,JSONPath=`.status.duration`
+// +kubebuilder:printcolumn:name="Succeeded",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="a Task's name must be at most 63 characters: it becomes a label of its Pod"
+type Task struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.terminated) || !oldSelf.terminated || (has(self.terminated) && self.terminated)",message="a terminated Task can't be revived: run a new one"
+	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.appRef) || !has(oldSelf.appRef.name) || (has(self.appRef) && self.appRef == oldSelf.appRef)",message="appRef can't be changed: run a new Task"
+	Spec TaskSpec `json:"spec,omitempty"`
+	// +optional
+	Status TaskStatus `json:"status,omitempty"`
+}
+
+// TaskList is a list of Tasks.
+//
+// +kubebuilder:object:root=true
+type TaskList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata"`
+
+	Items []Task `json:"items"`
+}
+
+// TaskSpec says which App's image to run, and with what.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.appRef) && has(self.appRef.name) && size(self.appRef.name) > 0",message="appRef.name is required: name the App whose image this Task runs"
+type TaskSpec struct {
+	// DisplayName is shown in lists. It is the Task's name when left out.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	DisplayName string `json:"displayName,omitempty"`
+
+	// AppRef names the App, in the same namespace, that this Task runs on.
+	// +optional
+	AppRef corev1.LocalObjectReference `json:"appRef,omitempty"`
+
+	// CPU overrides the App's CPU request, e.g. "1", "500m" or "0.5".
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self)",message="cpu must be a quantity of cores, such as 1, 500m or 0.5"
+	CPU string `json:"cpu,omitempty"`
+
+	// Memory overrides the App's memory request, e.g. "1G" or "512Mi".
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self)",message="memory must be a quantity of bytes, such as 1G or 512Mi"
+	Memory string `json:"memory,omitempty"`
+
+	// Disk overrides the App's ephemeral storage request, e.g. "1G" or "512Mi".
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self)",message="disk must be a quantity of bytes, such as 1G or 512Mi"
+	Disk string `json:"disk,omitempty"`
+
+	// Command replaces the App's start command. It is one string with shell semantics, as in Cloud Foundry.
+	// +optional
+	// +kubebuilder:validation:MaxLength=131072
+	Command string `json:"command,omitempty"`
+
+	// Terminated asks for the Task to be stopped. It can't be taken back.
+	// +optional
+	Terminated bool `json:"terminated,omitempty"`
+
+	// Timeout stops a Task that runs longer, e.g. "90s" or "2h". Zero means no limit. When left out, the cluster's
+	// default holds. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$`
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+
+	// Retries is how often a failed Task is tried again before it counts as failed. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Retries int32 `json:"retries,omitempty"`
+}
+
+// TaskStatus is what became of a Task.
+type TaskStatus struct {
+	// ObservedGeneration is the generation of the Task that this status was made from.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Conditions: Succeeded is the outcome; AppReady and PipelineRunReady say how far the Task came.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// ID increases with each Task of an App. IDs are unique within the App; there may be gaps.
+	// +optional
+	ID int `json:"id,omitempty"`
+
+	// StartTime is when the run was accepted by Tekton.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// CompletionTime is when the Task ended, however it ended.
+	// +optional
+	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+
+	// Duration is the time from start to completion.
+	// +optional
+	Duration *metav1.Duration `json:"duration,omitempty"`
+
+	// ExitCode is what the Task's process returned, where it came to that. Not in Kf.
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// Termination says how a terminated Task ended. Not in Kf.
+	// +optional
+	Termination *Termination `json:"termination,omitempty"`
+}
+
+// Termination records what became of a Task that was asked to stop, and of the lines that it had written.
+type Termination struct {
+	// RequestedAt is when the function terminate first saw the request.
+	RequestedAt metav1.Time `json:"requestedAt"`
+
+	// RequestedBy is who set spec.terminated, where the API server recorded it (a field manager, not a proof).
+	// +optional
+	RequestedBy string `json:"requestedBy,omitempty"`
+
+	// CancelledAt is when the PipelineRun was cancelled.
+	// +optional
+	CancelledAt *metav1.Time `json:"cancelledAt,omitempty"`
+
+	// Log says whether the Task's log was handed to the logging stream: None (the Task never wrote: it had not
+	// started), Delivering, Complete, or Incomplete.
+	// +optional
+	// +kubebuilder:validation:Enum=None;Delivering;Complete;Incomplete
+	Log LogDelivery `json:"log,omitempty"`
+
+	// DeliveredTo is the time of the last line that was handed on.
+	// +optional
+	DeliveredTo *metav1.MicroTime `json:"deliveredTo,omitempty"`
+
+	// Lines is how many lines were handed on.
+	// +optional
+	Lines int64 `json:"lines,omitempty"`
+
+	// Message says what is missing when Log is Incomplete.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// LogDelivery is the state of a terminated Task's log on its way to the logging stream.
+type LogDelivery string
+
+// States of LogDelivery.
+const (
+	LogNone       LogDelivery = "None"
+	LogDelivering LogDelivery = "Delivering"
+	LogComplete   LogDelivery = "Complete"
+	LogIncomplete LogDelivery = "Incomplete"
+)
+
+// Final says whether the Task has ended: a final Task is never run again, and its outcome never changes.
+func (t *Task) Final() bool {
+	c := meta.FindStatusCondition(t.Status.Conditions, ConditionSucceeded)
+	return c != nil && c.Status != metav1.ConditionUnknown
+}
+
+// ID returns the App-wide number of the Task, from its status or, before that is written, from its label; 0 if it has
+// none yet.
+func (t *Task) ID() int {
+	if t.Status.ID != 0 {
+		return t.Status.ID
+	}
+	id, err := strconv.Atoi(t.Labels[VersionLabel])
+	if err != nil || id < 0 {
+		return 0
+	}
+	return id
+}
+
+// TaskLabels are the labels that Kf's webhook gives a Task of an App, and that its CLI selects by.
+func TaskLabels(app string) map[string]string {
+	return map[string]string{NameLabel: app, ManagedByLabel: ManagedByKf, ComponentLabel: TaskComponent}
+}

@@ -1,0 +1,188 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NeverSchedule is what Kf's CLI writes for a Job that has no schedule yet: 30 February.
+const NeverSchedule = "0 0 30 2 *"
+
+// ConcurrencyPolicy says what happens to an instant while a Task of the same Job still runs.
+type ConcurrencyPolicy string
+
+// Concurrency policies, as Kf spells them.
+const (
+	// ConcurrencyAlways runs the Task all the same. It is the default.
+	ConcurrencyAlways ConcurrencyPolicy = "Always"
+	// ConcurrencyForbid skips the instant.
+	ConcurrencyForbid ConcurrencyPolicy = "Forbid"
+	// ConcurrencyReplace terminates what still runs.
+	ConcurrencyReplace ConcurrencyPolicy = "Replace"
+)
+
+// TaskSchedule is a Job: a Task template, with or without schedules.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,categories={all,kf},shortName=kfjob
+// +kubebuilder:printcolumn:name="Schedule",type=string,JSONPath=`.spec.schedule`
+// +kubebuilder:printcolumn:name="Suspend",type=boolean,JSONPath=`.spec.suspend`
+// +kubebuilder:printcolumn:name="LastSchedule",type=date,JSONPath=`.status.lastScheduleTime`
+// +kubebuilder:printcolumn:name="ConcurrencyPolicy",type=string,JSONPath=`.spec.concurrencyPolicy`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="NextSchedule",type=string,JSONPath=`.status.nextScheduleTime`,priority=1
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="a Job's name must be at most 52 characters: its Tasks add the time to it and must stay within 63"
+type TaskSchedule struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	Spec TaskScheduleSpec `json:"spec,omitempty"`
+	// +optional
+	Status TaskScheduleStatus `json:"status,omitempty"`
+}
+
+// TaskScheduleList is a list of TaskSchedules.
+//
+// +kubebuilder:object:root=true
+type TaskScheduleList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata"`
+
+	Items []TaskSchedule `json:"items"`
+}
+
+// TaskScheduleSpec says what a Job runs, and when.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.taskTemplate)",message="taskTemplate is required: it says what the Job runs"
+type TaskScheduleSpec struct {
+	// ConcurrencyPolicy says what happens while a Task of this Job still runs: Always (the default) runs another one,
+	// Forbid skips the instant, Replace terminates the one that runs.
+	// +optional
+	// +kubebuilder:validation:Enum=Always;Forbid;Replace
+	// +kubebuilder:default=Always
+	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
+
+	// Schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Schedule string `json:"schedule,omitempty"`
+
+	// Suspend stops further runs. Those that have started go on.
+	// +optional
+	Suspend bool `json:"suspend"`
+
+	// TaskTemplate is the Task that the Job runs.
+	// +optional
+	TaskTemplate TaskSpec `json:"taskTemplate,omitempty"`
+
+	// Schedules are more expressions; an instant that several of them name is run once. Not in Kf.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=1024
+	Schedules []string `json:"schedules,omitempty"`
+
+	// TimeZone is the IANA name of the zone that the schedules are read in, UTC when left out. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
+
+	// StartingDeadlineSeconds is how late an instant may still be run after an outage; later it is recorded as missed.
+	// No limit when left out. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	StartingDeadlineSeconds *int64 `json:"startingDeadlineSeconds,omitempty"`
+
+	// JitterSeconds spreads the Jobs of one minute: each waits a time of its own, always the same for one Job, below
+	// this bound. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	JitterSeconds int32 `json:"jitterSeconds,omitempty"`
+}
+
+// TaskScheduleStatus is what a Job did, and will do.
+type TaskScheduleStatus struct {
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Conditions: Ready is False with a reason when the Job can't run as it stands.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Active names the Tasks of this Job that have not ended.
+	// +optional
+	// +listType=atomic
+	Active []corev1.LocalObjectReference `json:"active,omitempty"`
+
+	// LastScheduleTime is the latest instant for which a Task was created.
+	// +optional
+	LastScheduleTime *metav1.Time `json:"lastScheduleTime,omitempty"`
+
+	// NextScheduleTime is the next instant that is due. Not in Kf.
+	// +optional
+	NextScheduleTime *metav1.Time `json:"nextScheduleTime,omitempty"`
+
+	// DecidedUntil is the watermark: every instant up to it has been decided, and is not looked at again. A new,
+	// resumed or rescheduled Job starts with it at that moment, and so owes nothing for the time before. Not in Kf.
+	// +optional
+	DecidedUntil *metav1.Time `json:"decidedUntil,omitempty"`
+
+	// ScheduleHash tells one set of schedules, zone and suspension from another, so that an edit is noticed. Not in Kf.
+	// +optional
+	ScheduleHash string `json:"scheduleHash,omitempty"`
+
+	// History holds the latest decisions, newest first: why each instant did or did not run. Not in Kf.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	History []Decision `json:"history,omitempty"`
+}
+
+// Decision is the record of one instant of a Job.
+type Decision struct {
+	// Instant is the minute that the schedule names. Several missed ones may be folded into one record: then it is the
+	// latest, and Count says how many.
+	Instant metav1.Time `json:"instant"`
+
+	// Outcome is Ran, Skipped, Missed, Suspended or Refused.
+	// +kubebuilder:validation:Enum=Ran;Skipped;Missed;Suspended;Refused
+	Outcome Outcome `json:"outcome"`
+
+	// Task is the Task that ran, or that was in the way.
+	// +optional
+	Task string `json:"task,omitempty"`
+
+	// Message says why, for every outcome but Ran.
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// Count is how many instants this record stands for, when more than one.
+	// +optional
+	Count int64 `json:"count,omitempty"`
+}
+
+// Outcome is what was decided for an instant.
+type Outcome string
+
+// Outcomes.
+const (
+	// OutcomeRan: a Task was created.
+	OutcomeRan Outcome = "Ran"
+	// OutcomeSkipped: the concurrency policy is Forbid and a Task still ran.
+	OutcomeSkipped Outcome = "Skipped"
+	// OutcomeMissed: a later instant had passed when the system recovered, or the deadline had.
+	OutcomeMissed Outcome = "Missed"
+	// OutcomeSuspended: the Job was suspended.
+	OutcomeSuspended Outcome = "Suspended"
+	// OutcomeRefused: the Task could not be created, and no retry would help.
+	OutcomeRefused Outcome = "Refused"
+)

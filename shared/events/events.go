@@ -1,0 +1,102 @@
+// Package events is the catalogue of CloudEvents that pass between the functions: their types, and how they are read
+// and made. Every type that a Trigger filters on stands here.
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/cloudevents/sdk-go/v2/types"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// Types that Knative's sources send (knative.dev/eventing pkg/adapter/apiserver/events and pkg/apis/sources/v1).
+const (
+	ResourceAdded   = "dev.knative.apiserver.resource.add"
+	ResourceUpdated = "dev.knative.apiserver.resource.update"
+	ResourceDeleted = "dev.knative.apiserver.resource.delete"
+	// Ping is a tick of a PingSource. It names no time and no cause: whoever gets one looks for what it missed.
+	Ping = "dev.knative.sources.ping"
+)
+
+// Command events ask for something. Anyone may post them to the Broker; source and id make one, however often it is
+// delivered.
+const (
+	TaskRun       = "dev.kf.task.run.v1"
+	TaskTerminate = "dev.kf.task.terminate.v1"
+	JobRun        = "dev.kf.job.run.v1"
+)
+
+// Fact events say what happened. Functions send them as replies, which the Broker delivers on.
+const (
+	TaskCreated    = "dev.kf.task.created.v1"
+	TaskStarted    = "dev.kf.task.started.v1"
+	TaskSucceeded  = "dev.kf.task.succeeded.v1"
+	TaskFailed     = "dev.kf.task.failed.v1"
+	TaskTerminated = "dev.kf.task.terminated.v1"
+	TaskPruned     = "dev.kf.task.pruned.v1"
+
+	JobFired   = "dev.kf.job.fired.v1"
+	JobSkipped = "dev.kf.job.skipped.v1"
+	JobMissed  = "dev.kf.job.missed.v1"
+)
+
+// Types lists every type of this project's own, for the schemas, the EventType objects and the tests of drift.
+var Types = []string{
+	TaskRun, TaskTerminate, JobRun,
+	TaskCreated, TaskStarted, TaskSucceeded, TaskFailed, TaskTerminated, TaskPruned,
+	JobFired, JobSkipped, JobMissed,
+}
+
+// Object decodes the Kubernetes object that an ApiServerSource in Resource mode sent.
+func Object(e cloudevents.Event, into any) error {
+	if err := json.Unmarshal(e.Data(), into); err != nil {
+		return fmt.Errorf("event %s %s: the data is not the object that the type promises: %w", e.Type(), e.ID(), err)
+	}
+	return nil
+}
+
+// Kind returns the kind that an ApiServerSource's event is about, "" for other events.
+func Kind(e cloudevents.Event) string {
+	if k, err := types.ToString(e.Extensions()["kind"]); err == nil && k != "" {
+		return k
+	}
+	var u unstructured.Unstructured
+	if e.Type() == ResourceAdded || e.Type() == ResourceUpdated || e.Type() == ResourceDeleted {
+		_ = json.Unmarshal(e.Data(), &u.Object)
+	}
+	return u.GetKind()
+}
+
+// TaskFact is the data of every dev.kf.task.* fact event.
+type TaskFact struct {
+	Namespace string              `json:"namespace"`
+	App       string              `json:"app"`
+	Task      string              `json:"task"`
+	UID       string              `json:"uid"`
+	ID        int                 `json:"id,omitempty"`
+	Job       string              `json:"job,omitempty"`
+	Status    v1alpha1.TaskStatus `json:"status"`
+}
+
+// NewTaskFact makes the fact event of a Task: its id says what happened to which Task, so that two deliveries of one
+// cause are one fact. fn is the function that speaks.
+func NewTaskFact(eventType, fn string, t *v1alpha1.Task) *cloudevents.Event {
+	e := cloudevents.NewEvent()
+	e.SetType(eventType)
+	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s/tasks/%s", v1alpha1.GroupVersion, t.Namespace, t.Name))
+	e.SetSubject(t.Namespace + "/" + t.Name)
+	e.SetID(string(t.UID) + "." + eventType)
+	e.SetExtension("kffunction", fn)
+	e.SetExtension("kfapp", t.Spec.AppRef.Name)
+	if err := e.SetData(cloudevents.ApplicationJSON, TaskFact{
+		Namespace: t.Namespace, App: t.Spec.AppRef.Name, Task: t.Name, UID: string(t.UID), ID: t.ID(),
+		Job: t.Labels[v1alpha1.TaskScheduleLabel], Status: t.Status,
+	}); err != nil {
+		panic(err) // plain data: can't fail
+	}
+	return &e
+}

@@ -1,0 +1,119 @@
+// Package receiver serves a function: it reads the settings that every function has, receives CloudEvents over HTTP,
+// hands each to one handler, turns the handler's error into the answer that makes the sender do the right thing,
+// reports health, and stops gracefully. It is one call from main, not a framework.
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/kelseyhightower/envconfig"
+	"go.uber.org/zap"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"knative.dev/pkg/logging"
+	"knative.dev/pkg/signals"
+)
+
+// Handler handles one event and may reply with one. It has the signature of Knative Functions.
+type Handler func(context.Context, cloudevents.Event) (*cloudevents.Event, error)
+
+// Env holds the settings that every function has. Embed it in the function's own.
+type Env struct {
+	// Port is where events arrive. Knative Serving sets it.
+	Port int `envconfig:"PORT" default:"8080"`
+	// Kubeconfig is used when the function runs outside a cluster.
+	Kubeconfig string `envconfig:"KUBECONFIG"`
+	// Sink is where facts go that can't leave as the reply to one event, because a resync found many. Unset, they
+	// are left out.
+	Sink string `envconfig:"K_SINK"`
+	// LogLevel is debug, info, warn or error.
+	LogLevel string `envconfig:"LOG_LEVEL" default:"info"`
+}
+
+// Setup reads the environment into cfg (a pointer to a struct that embeds Env) and returns a context that carries the
+// logger and ends with SIGTERM, and the way to the API server. Bad settings end the process with a message.
+func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
+	if err := envconfig.Process("", cfg); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: settings: %v\n", function, err)
+		os.Exit(2)
+	}
+	logger, _ := logging.NewLogger("", env.LogLevel)
+	ctx := logging.WithLogger(signals.NewContext(), logger.Named(function))
+	kube, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	if err != nil {
+		logger.Fatalw("no way to the API server: run in a cluster or set KUBECONFIG", zap.Error(err))
+	}
+	// client-go's default of 5 requests a second is a limit for people at a keyboard. The API server's own priority
+	// and fairness protects it, and is fair among functions.
+	kube.QPS = -1
+	kube.UserAgent = "kf-tasks/" + function
+	return ctx, kube
+}
+
+// Serve receives events until ctx ends, then lets those under way finish. GET /healthz answers 200.
+func Serve(ctx context.Context, env Env, handle Handler) {
+	logger := logging.FromContext(ctx)
+	p, err := cehttp.New(
+		cehttp.WithPort(env.Port),
+		cehttp.WithMiddleware(retryAfter),
+		cehttp.WithGetHandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
+		cehttp.WithShutdownTimeout(30*time.Second),
+	)
+	if err != nil {
+		logger.Fatalw("listen", zap.Error(err))
+	}
+	c, err := cloudevents.NewClient(p)
+	if err != nil {
+		logger.Fatalw("receiver", zap.Error(err))
+	}
+	logger.Infow("receiving", "port", env.Port)
+	err = c.StartReceiver(ctx, func(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, cloudevents.Result) {
+		ctx = logging.WithLogger(ctx, logger.With("event", e.Type(), "id", e.ID(), "subject", e.Subject()))
+		reply, err := handle(ctx, e)
+		return reply, Result(ctx, err)
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		logger.Fatalw("receiver stopped", zap.Error(err))
+	}
+}
+
+// Emitter returns a function that posts a fact to the sink, or drops it when there is none.
+func Emitter(env Env) (func(context.Context, cloudevents.Event) error, error) {
+	if env.Sink == "" {
+		return func(context.Context, cloudevents.Event) error { return nil }, nil
+	}
+	c, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(env.Sink))
+	if err != nil {
+		return nil, fmt.Errorf("client of the sink %s: %w", env.Sink, err)
+	}
+	return func(ctx context.Context, e cloudevents.Event) error {
+		ctx = cloudevents.ContextWithRetriesExponentialBackoff(ctx, 100*time.Millisecond, 3)
+		if res := c.Send(ctx, e); !cloudevents.IsACK(res) {
+			return fmt.Errorf("post %s %s: %w", e.Type(), e.ID(), res)
+		}
+		return nil
+	}, nil
+}
+
+// retryAfter tells the sender of what may pass when to come again (RFC 9110, 10.2.3).
+func retryAfter(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&unavailableHeader{w}, r)
+	})
+}
+
+type unavailableHeader struct{ http.ResponseWriter }
+
+func (w *unavailableHeader) WriteHeader(code int) {
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
