@@ -1,0 +1,199 @@
+// Package pipelinerun renders the one Tekton PipelineRun of a Task. It is pure: the same App, Task and settings give
+// the same PipelineRun.
+package pipelinerun
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// Options are the cluster's own settings.
+type Options struct {
+	// DefaultTimeout stops a Task that names no timeout itself. Zero means no limit, as in Cloud Foundry.
+	DefaultTimeout time.Duration
+}
+
+// For renders the PipelineRun of a Task that has the given ID. The error says what about the App or Task can't be
+// rendered; it is the user's to mend.
+func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.PipelineRun, error) {
+	podSpec := app.Spec.Template.Spec
+	c := corev1.Container{}
+	if len(podSpec.Containers) > 0 {
+		c = podSpec.Containers[0]
+	}
+	command, args, err := startCommand(app, c, task.Spec.Command)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := overrideRequests(c.Resources, task.Spec)
+	if err != nil {
+		return nil, err
+	}
+	run := skeleton(task)
+	maps.Copy(run.Labels, app.Labels)
+	maps.Copy(run.Labels, task.Labels)
+	maps.Copy(run.Labels, ownLabels(task))
+	run.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
+	run.Spec = tekton.PipelineRunSpec{
+		PipelineSpec: &tekton.PipelineSpec{Tasks: []tekton.PipelineTask{{
+			Name:    v1alpha1.UserContainer,
+			Retries: int(task.Spec.Retries),
+			TaskSpec: &tekton.EmbeddedTask{TaskSpec: tekton.TaskSpec{
+				Volumes: podSpec.Volumes,
+				Steps: []tekton.Step{{
+					Name:             v1alpha1.UserContainer,
+					Image:            app.Status.Image,
+					Command:          command,
+					Args:             args,
+					WorkingDir:       c.WorkingDir,
+					EnvFrom:          append([]corev1.EnvFromSource{spaceEnv()}, c.EnvFrom...),
+					Env:              environment(app, c.Env),
+					ComputeResources: resources,
+					VolumeMounts:     c.VolumeMounts,
+					VolumeDevices:    c.VolumeDevices,
+					ImagePullPolicy:  c.ImagePullPolicy,
+					SecurityContext:  c.SecurityContext,
+				}},
+			}},
+		}}},
+		TaskRunTemplate: tekton.PipelineTaskRunTemplate{
+			ServiceAccountName: serviceAccount(app),
+			PodTemplate:        podTemplate(podSpec),
+		},
+		Timeouts: timeouts(task, opts),
+	}
+	return run, nil
+}
+
+// Tombstone is the PipelineRun of a Task that was terminated before it had one. It takes the name, so that nothing can
+// be started under it any more, and is born cancelled: Tekton ends it without making a Pod.
+func Tombstone(task *v1alpha1.Task) *tekton.PipelineRun {
+	run := skeleton(task)
+	maps.Copy(run.Labels, task.Labels)
+	maps.Copy(run.Labels, ownLabels(task))
+	run.Spec = tekton.PipelineRunSpec{
+		Status: tekton.PipelineRunSpecStatusCancelled,
+		PipelineSpec: &tekton.PipelineSpec{Tasks: []tekton.PipelineTask{{
+			Name: v1alpha1.UserContainer,
+			TaskSpec: &tekton.EmbeddedTask{TaskSpec: tekton.TaskSpec{
+				Steps: []tekton.Step{{Name: v1alpha1.UserContainer, Image: "never-started", Command: []string{"never-started"}}},
+			}},
+		}}},
+	}
+	return run
+}
+
+// Owned says whether the PipelineRun is this very Task's: not that of an older Task of the same name, nor anybody's.
+func Owned(run *tekton.PipelineRun, task *v1alpha1.Task) bool {
+	return metav1.IsControlledBy(run, task)
+}
+
+// skeleton is what every PipelineRun of a Task has: the Task's name, which is the lock, and the Task as its owner, so
+// that the garbage collector removes it with the Task.
+func skeleton(task *v1alpha1.Task) *tekton.PipelineRun {
+	return &tekton.PipelineRun{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:      task.Name,
+			Namespace: task.Namespace,
+			Labels:    map[string]string{},
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(task, v1alpha1.GroupVersion.WithKind("Task")),
+			},
+		},
+	}
+}
+
+// ownLabels are those that nobody may override: the CLI, the NetworkPolicies of the Space and our own sources select by
+// them. Tekton hands a run's labels on to its Pod.
+func ownLabels(task *v1alpha1.Task) map[string]string {
+	l := v1alpha1.TaskLabels(task.Spec.AppRef.Name)
+	l[v1alpha1.NetworkPolicyLabel] = v1alpha1.NetworkPolicyApp
+	l[v1alpha1.PipelineTaskLabel] = v1alpha1.UserContainer
+	l[v1alpha1.TaskLabel] = task.Name
+	return l
+}
+
+func serviceAccount(app *v1alpha1.App) string {
+	if app.Status.ServiceAccountName != "" {
+		return app.Status.ServiceAccountName
+	}
+	return app.Spec.Template.Spec.ServiceAccountName
+}
+
+func podTemplate(p corev1.PodSpec) *pod.PodTemplate {
+	t := &pod.PodTemplate{
+		NodeSelector:                 p.NodeSelector,
+		Tolerations:                  p.Tolerations,
+		Affinity:                     p.Affinity,
+		SecurityContext:              p.SecurityContext,
+		RuntimeClassName:             p.RuntimeClassName,
+		AutomountServiceAccountToken: p.AutomountServiceAccountToken,
+		DNSConfig:                    p.DNSConfig,
+		EnableServiceLinks:           p.EnableServiceLinks,
+		SchedulerName:                p.SchedulerName,
+		ImagePullSecrets:             p.ImagePullSecrets,
+		HostAliases:                  p.HostAliases,
+		TopologySpreadConstraints:    p.TopologySpreadConstraints,
+	}
+	if p.DNSPolicy != "" {
+		t.DNSPolicy = &p.DNSPolicy
+	}
+	if p.PriorityClassName != "" {
+		t.PriorityClassName = &p.PriorityClassName
+	}
+	return t
+}
+
+// timeouts sets Tekton's, always: left out, Tekton's own default of an hour would end a long batch.
+func timeouts(task *v1alpha1.Task, opts Options) *tekton.TimeoutFields {
+	d := opts.DefaultTimeout
+	if task.Spec.Timeout != nil {
+		d = task.Spec.Timeout.Duration
+	}
+	if d < 0 {
+		d = 0 // Kf: 0 or less is no limit
+	}
+	return &tekton.TimeoutFields{Pipeline: &metav1.Duration{Duration: d}}
+}
+
+// overrideRequests puts the Task's cpu, memory and disk in place of the App's requests, as Kf does. A limit below the
+// new request is raised to it: Kubernetes would refuse the Pod.
+func overrideRequests(app corev1.ResourceRequirements, task v1alpha1.TaskSpec) (corev1.ResourceRequirements, error) {
+	r := *app.DeepCopy()
+	r.Claims = nil // claims need the Pod's own resourceClaims, which Tekton's template lacks
+	for _, o := range []struct {
+		name  corev1.ResourceName
+		field string
+		value string
+	}{
+		{corev1.ResourceCPU, "cpu", task.CPU},
+		{corev1.ResourceMemory, "memory", task.Memory},
+		{corev1.ResourceEphemeralStorage, "disk", task.Disk},
+	} {
+		if o.value == "" {
+			continue
+		}
+		q, err := resource.ParseQuantity(o.value)
+		if err != nil {
+			return r, fmt.Errorf("spec.%s %q is not a quantity", o.field, o.value)
+		}
+		if r.Requests == nil {
+			r.Requests = corev1.ResourceList{}
+		}
+		r.Requests[o.name] = q
+		if limit, ok := r.Limits[o.name]; ok && limit.Cmp(q) < 0 {
+			r.Limits[o.name] = q
+		}
+	}
+	return r, nil
+}
