@@ -21,6 +21,7 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`
 // +kubebuilder:selectablefield:JSONPath=`.spec.appRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.completionTime`
+// +kubebuilder:selectablefield:JSONPath=`.spec.terminated`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="a Task's name must be at most 63 characters: it becomes a label of its Pod"
 type Task struct {
 	metav1.TypeMeta `json:",inline"`

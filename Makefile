@@ -1,0 +1,51 @@
+# Run `make` to see what there is. Recipes only call programs that explain themselves with --help.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help
+export GOFLAGS ?= -buildvcs=false
+export CLUSTER_DIR ?= $(CURDIR)/.cluster
+TOOL := go tool -modfile=tools/go.mod
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 24
+
+include test/cluster/cluster.mk
+
+.PHONY: generate build deploy undeploy release demo test test-unit test-integration e2e clean
+
+generate: ## Write again what is generated: CRDs and deep copies of the API types
+	$(TOOL) controller-gen object paths=./shared/api/...
+	$(TOOL) controller-gen crd paths=./shared/api/... output:crd:dir=config/crd
+	$(TOOL) controller-gen crd:maxDescLen=0 paths=./shared/api/... output:crd:dir=config/crd/short
+	mv config/crd/short/kf.dev_apps.yaml config/crd/kf.dev_apps.yaml && rm -r config/crd/short # a PodSpec with its documentation is too large for kubectl apply
+
+build: ## Build the CLI and every function into bin/
+	go build -o bin/ ./cmd/... ./functions/...
+
+deploy: ## Build the images, push them, and apply everything to the cluster
+	@hack/deploy.sh
+
+undeploy: ## Remove everything from the cluster, Apps, Tasks and Jobs included
+	@hack/undeploy.sh
+
+release: ## Write dist/kf-tasks.yaml, one file with everything; KO_DOCKER_REPO says where images go
+	@hack/release.sh
+
+demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks of a sample App on it
+	@hack/demo.sh
+
+test: test-unit test-integration ## Run the unit tests, then the integration tests on a real API server
+
+test-unit: ## Run the tests that need nothing
+	go test -race ./shared/... ./functions/... ./cmd/...
+	cd test/cluster && go test ./internal/...
+
+test-integration: cluster-control-plane ## Run the functions as processes against a real API server with Tekton's admission
+	go test -race -count=1 -timeout=20m ./test/integration/...
+
+e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
+	@. hack/env.sh && go test -count=1 -timeout=30m -tags=e2e ./test/e2e/...
+
+clean: ## Remove what was built
+	rm -rf bin dist

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds the images with ko, pushes them to KO_DOCKER_REPO, applies config/ and waits until everything is ready.
+cd "$(dirname "$0")/.." && . hack/env.sh
+: "${KO_DOCKER_REPO:?say where the images go, for example KO_DOCKER_REPO=registry.example.com/kf-tasks}"
+echo "building images and pushing them to $KO_DOCKER_REPO"
+mkdir -p dist
+tool kustomize build config | tool ko resolve --base-import-paths --sbom=none -f - > dist/deploy.yaml 2> dist/ko.log || { tail -20 dist/ko.log; exit 1; }
+echo "applying"
+for try in 1 2 3 4 5 6; do # a CRD takes a moment to be served after it is applied, and webhooks a moment to be reached
+  kubectl apply --server-side --force-conflicts -f dist/deploy.yaml > dist/apply.log 2>&1 && break
+  [ $try = 6 ] && { grep -v serverside-applied dist/apply.log; exit 1; }
+  sleep 2
+done
+echo "waiting for the functions, the Broker and the sources"
+kubectl -n kf-tasks wait --for=condition=Ready --timeout=180s ksvc,brokers.eventing.knative.dev,triggers.eventing.knative.dev,apiserversources.sources.knative.dev,pingsources.sources.knative.dev --all > dist/wait.log 2>&1 ||
+  { grep -v "condition met" dist/wait.log; kubectl -n kf-tasks get ksvc,broker,trigger,apiserversource,pingsource,pods; exit 1; }
+echo "ready"

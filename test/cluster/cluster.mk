@@ -1,0 +1,23 @@
+# The local cluster (docs/cluster.md). CLUSTER=existing uses the one that KUBECONFIG names instead.
+CLUSTER_PROGRAM := bin/cluster
+.PHONY: cluster cluster-full cluster-tekton cluster-control-plane cluster-down cluster-status $(CLUSTER_PROGRAM)
+
+$(CLUSTER_PROGRAM):
+	@mkdir -p bin && GOFLAGS=-buildvcs=false CGO_ENABLED=0 go build -C test/cluster -trimpath -o ../../bin/cluster ./cmd/cluster
+
+cluster: cluster-full ## Bring up a full cluster: Kubernetes, Tekton, Knative
+
+cluster-full: $(CLUSTER_PROGRAM)
+	@$(CLUSTER_PROGRAM) up --stage full
+
+cluster-tekton: $(CLUSTER_PROGRAM) ## Bring up Kubernetes and Tekton only
+	@$(CLUSTER_PROGRAM) up --stage tekton
+
+cluster-control-plane: $(CLUSTER_PROGRAM) ## Bring up an API server with the CRDs only, for integration tests
+	@$(CLUSTER_PROGRAM) up --stage control-plane
+
+cluster-status: $(CLUSTER_PROGRAM) ## Show the parts of the cluster, their versions and whether they are ready
+	@$(CLUSTER_PROGRAM) status
+
+cluster-down: $(CLUSTER_PROGRAM) ## End the cluster and remove what it wrote
+	@$(CLUSTER_PROGRAM) down
