@@ -28,11 +28,10 @@ type Task struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// +optional
-	// +kubebuilder:default={}
+	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.terminated) || !oldSelf.terminated || (has(self.terminated) && self.terminated)",message="a terminated Task can't be revived: run a new one"
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.appRef) || !has(oldSelf.appRef.name) || (has(self.appRef) && self.appRef == oldSelf.appRef)",message="appRef can't be changed: run a new Task"
-	Spec TaskSpec `json:"spec,omitempty"`
+	Spec TaskSpec `json:"spec"`
 	// +optional
 	Status TaskStatus `json:"status,omitempty"`
 }

@@ -40,9 +40,8 @@ type TaskSchedule struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// +optional
-	// +kubebuilder:default={}
-	Spec TaskScheduleSpec `json:"spec,omitempty"`
+	// +required
+	Spec TaskScheduleSpec `json:"spec"`
 	// +optional
 	Status TaskScheduleStatus `json:"status,omitempty"`
 }
