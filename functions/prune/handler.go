@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +24,9 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 )
+
+// sweepsAtOnce is how many Apps a resync sweeps side by side: enough not to wait for one that is swept again and again.
+const sweepsAtOnce = 4
 
 // Handler deletes the Tasks that an App keeps no longer.
 type Handler struct {
@@ -73,7 +78,7 @@ func (h *Handler) look(ctx context.Context, app types.NamespacedName) error {
 // resync sweeps every App that has Tasks. One that fails does not keep the others from it.
 func (h *Handler) resync(ctx context.Context) error {
 	found := map[types.NamespacedName]int{}
-	err := h.each(ctx, tasks, "", metav1.ListOptions{}, func(m *metav1.PartialObjectMetadata) {
+	err := h.each(ctx, taskKind, "", metav1.ListOptions{}, func(m *metav1.PartialObjectMetadata) {
 		if app := m.Labels[v1alpha1.NameLabel]; app != "" { // else runtask has yet to handle it: it has not ended
 			found[types.NamespacedName{Namespace: m.Namespace, Name: app}]++
 		}
@@ -82,21 +87,22 @@ func (h *Handler) resync(ctx context.Context) error {
 		return err
 	}
 	log := logging.FromContext(ctx)
-	failed := 0
+	var failed atomic.Int32
+	var group errgroup.Group
+	group.SetLimit(sweepsAtOnce)
 	for app := range found {
-		if err := h.look(ctx, app); err != nil {
-			if ctx.Err() != nil {
-				return err
+		group.Go(func() error {
+			err := h.look(ctx, app)
+			if err != nil {
+				failed.Add(1)
+				log.Warnw("not swept; to be tried again", "app", app.String(), "error", err)
 			}
-			failed++
-			log.Warnw("not swept; to be tried again", "app", app.String(), "error", err)
-		}
+			return err
+		})
 	}
-	log.Infow("swept", "apps", len(found), "failed", failed)
-	if failed > 0 {
-		return fmt.Errorf("%d of %d Apps not swept", failed, len(found))
-	}
-	return nil
+	err = group.Wait()
+	log.Infow("swept", "apps", len(found), "failed", failed.Load())
+	return err
 }
 
 // refuse says on the App that its policy can't be read, and that nothing is deleted until it can. The Event is named by

@@ -22,10 +22,10 @@ import (
 )
 
 var (
-	namespaces = corev1.SchemeGroupVersion.WithResource("namespaces")
-	pods       = corev1.SchemeGroupVersion.WithResource("pods")
-	apps       = v1alpha1.GroupVersion.WithResource("apps")
-	tasks      = v1alpha1.GroupVersion.WithResource("tasks")
+	namespaceKind = corev1.SchemeGroupVersion.WithResource("namespaces")
+	podKind       = corev1.SchemeGroupVersion.WithResource("pods")
+	appKind       = v1alpha1.GroupVersion.WithResource("apps")
+	taskKind      = v1alpha1.GroupVersion.WithResource("tasks")
 )
 
 // completionTime is empty on the server until a Task has ended, however it ended.
@@ -37,14 +37,14 @@ const page = 500
 // policy returns what holds for an App, or nil if nothing of it may be deleted now: it is going away, as a whole, or
 // its policy can't be read. An App that is not there (yet, or any more) has its Space's policy.
 func (h *Handler) policy(ctx context.Context, app types.NamespacedName) (*retention.Policy, error) {
-	space, err := h.Metadata.Resource(namespaces).Get(ctx, app.Namespace, metav1.GetOptions{})
+	space, err := h.Metadata.Resource(namespaceKind).Get(ctx, app.Namespace, metav1.GetOptions{})
 	if errors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get namespace %s: %w", app.Namespace, err)
 	}
-	is, err := h.Metadata.Resource(apps).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	is, err := h.Metadata.Resource(appKind).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
 	if errors.IsNotFound(err) {
 		is = &metav1.PartialObjectMetadata{}
 	} else if err != nil {
@@ -82,7 +82,7 @@ func (h *Handler) tasks(ctx context.Context, app types.NamespacedName, policy re
 		{true, fields.OneTermNotEqualSelector(completionTime, "")},
 	} {
 		selector := fields.AndSelectors(ofApp(app.Name), list.selector).String()
-		err := h.each(ctx, tasks, app.Namespace, metav1.ListOptions{FieldSelector: selector}, func(m *metav1.PartialObjectMetadata) {
+		err := h.each(ctx, taskKind, app.Namespace, metav1.ListOptions{FieldSelector: selector}, func(m *metav1.PartialObjectMetadata) {
 			if m.DeletionTimestamp != nil {
 				return
 			}
@@ -107,7 +107,7 @@ func (h *Handler) tasks(ctx context.Context, app types.NamespacedName, policy re
 // of the bytes of their metadata and a third of the API server's time, so it comes first and mostly suffices.
 func (h *Handler) table(ctx context.Context, app types.NamespacedName) (map[string]retention.Outcome, error) {
 	raw, err := h.Core.RESTClient().Get().
-		AbsPath("/apis", v1alpha1.GroupVersion.String(), "namespaces", app.Namespace, tasks.Resource).
+		AbsPath("/apis", v1alpha1.GroupVersion.String(), "namespaces", app.Namespace, taskKind.Resource).
 		Param("fieldSelector", ofApp(app.Name).String()).
 		Param("includeObject", string(metav1.IncludeNone)).
 		SetHeader("Accept", "application/json;as=Table;g=meta.k8s.io;v=v1").
@@ -157,7 +157,7 @@ func (h *Handler) endedPods(ctx context.Context, app types.NamespacedName) ([]me
 		return nil, err
 	}
 	var found []metav1.PartialObjectMetadata
-	err = h.each(ctx, pods, app.Namespace, metav1.ListOptions{
+	err = h.each(ctx, podKind, app.Namespace, metav1.ListOptions{
 		LabelSelector: labels.SelectorFromSet(labels.Set{v1alpha1.NameLabel: app.Name}).Add(*ours).String(),
 		FieldSelector: fields.AndSelectors(
 			fields.OneTermNotEqualSelector("status.phase", string(corev1.PodPending)),
@@ -177,7 +177,9 @@ func (h *Handler) each(ctx context.Context, of schema.GroupVersionResource, name
 	if namespace != "" {
 		resource = h.Metadata.Resource(of).Namespace(namespace)
 	}
-	p := pager.New(func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) { return resource.List(ctx, opts) })
+	p := pager.New(func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+		return resource.List(ctx, opts)
+	})
 	p.PageSize = page
 	err := p.EachListItem(ctx, opts, func(o runtime.Object) error {
 		visit(o.(*metav1.PartialObjectMetadata))

@@ -25,9 +25,10 @@ type leader struct {
 	asked  bool          // somebody came since the last sweep began
 	closed bool          // vouches for no more
 	done   chan struct{} // closed when it has been answered
+	next   time.Time     // when the App may be swept again
 }
 
-// Take runs sweep for key, or returns at once if one that is under way will run it again.
+// Take runs sweep for key, or returns at once if a request under way will run it again.
 func (t *turns[K]) Take(ctx context.Context, key K, sweep func(context.Context) error) error {
 	t.mu.Lock()
 	before := t.leaders[key]
@@ -42,32 +43,29 @@ func (t *turns[K]) Take(ctx context.Context, key K, sweep func(context.Context) 
 	}
 	t.leaders[key] = me
 	t.mu.Unlock()
-	defer close(me.done)
+	defer t.leave(key, me)
 
 	if before != nil {
 		select {
 		case <-before.done:
 		case <-ctx.Done():
-			t.leave(key, me)
 			return ctx.Err()
 		}
-	}
-	began := time.Now()
-	for {
-		next := time.After(t.Every)
-		t.answer(me)
-		if err := sweep(ctx); err != nil {
-			t.leave(key, me)
+		if err := sleep(ctx, time.Until(before.next)); err != nil {
 			return err
 		}
-		if !t.again(key, me, time.Since(began) > t.Hold) {
+	}
+	for began := time.Now(); ; {
+		me.next = time.Now().Add(t.Every)
+		t.answer(me)
+		if err := sweep(ctx); err != nil {
+			return err
+		}
+		if !t.again(me, time.Since(began) > t.Hold) {
 			return nil
 		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			t.leave(key, me)
-			return ctx.Err()
+		if err := sleep(ctx, time.Until(me.next)); err != nil {
+			return err
 		}
 	}
 }
@@ -79,27 +77,35 @@ func (t *turns[K]) answer(me *leader) {
 	me.asked = false
 }
 
-// again says whether somebody asked since the last sweep began; if not, me leads no longer. It closes me when its time
-// is over.
-func (t *turns[K]) again(key K, me *leader, over bool) bool {
+// again says whether somebody asked since the last sweep began; if not, me vouches for no more, and neither does it
+// when its time is over.
+func (t *turns[K]) again(me *leader, over bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !me.asked {
-		t.remove(key, me)
-		return false
-	}
-	me.closed = me.closed || over
-	return true
+	me.closed = over || !me.asked
+	return me.asked
 }
 
+// leave lets the next lead. Until the App may be swept again, me stays to say when that is.
 func (t *turns[K]) leave(key K, me *leader) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.remove(key, me)
+	me.closed = true
+	close(me.done)
+	time.AfterFunc(time.Until(me.next), func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.leaders[key] == me { // else the next has taken its place
+			delete(t.leaders, key)
+		}
+	})
 }
 
-func (t *turns[K]) remove(key K, me *leader) {
-	if t.leaders[key] == me { // else the next has taken its place
-		delete(t.leaders, key)
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
