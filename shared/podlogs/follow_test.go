@@ -1,0 +1,366 @@
+package podlogs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func init() {
+	retryMin, retryMax = time.Millisecond, 5*time.Millisecond
+	idleMin, idleMax = 20*time.Millisecond, 50*time.Millisecond
+}
+
+// node plays a kubelet and a container: a file of lines that is only added to, and may be rotated. It does what
+// k8s.io/cri-client/pkg/logs does with since, follow and rotation, its faults included.
+type node struct {
+	mu      sync.Mutex
+	files   [][]entry // the last is the current one
+	state   State
+	changed chan struct{}
+	opens   int
+	// cut ends a stream after so many bytes; 0 is never
+	cut func() int
+	// stuck makes followers stay on the file that they began with
+	stuck bool
+}
+
+type entry struct {
+	at   time.Time
+	text string
+}
+
+func newNode() *node {
+	return &node{files: [][]entry{nil}, state: Running, changed: make(chan struct{})}
+}
+
+func (n *node) change(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f()
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+func (n *node) write(at time.Time, text string) {
+	n.change(func() { n.files[len(n.files)-1] = append(n.files[len(n.files)-1], entry{at, text}) })
+}
+func (n *node) rotate()     { n.change(func() { n.files = append(n.files, nil) }) }
+func (n *node) set(s State) { n.change(func() { n.state = s }) }
+
+func (n *node) State() (State, <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.state, n.changed
+}
+
+func (n *node) Open(ctx context.Context, q Query) (io.ReadCloser, error) {
+	n.mu.Lock()
+	n.opens++
+	file, pos := len(n.files)-1, 0
+	if q.Tail != nil {
+		pos = max(0, len(n.files[file])-int(*q.Tail))
+	}
+	limit := 0
+	if n.cut != nil {
+		limit = n.cut()
+	}
+	n.mu.Unlock()
+	r, w := io.Pipe()
+	go func() {
+		written := 0
+		for {
+			n.mu.Lock()
+			lines, state, changed, current := n.files[file], n.state, n.changed, len(n.files)-1
+			n.mu.Unlock()
+			for ; pos < len(lines); pos++ {
+				if lines[pos].at.Before(q.Since) {
+					continue
+				}
+				b := []byte(lines[pos].at.Format("2006-01-02T15:04:05.000000000Z07:00") + " " + lines[pos].text + "\n")
+				if limit > 0 && written+len(b) > limit {
+					w.Write(b[:limit-written])
+					w.CloseWithError(io.ErrUnexpectedEOF)
+					return
+				}
+				written += len(b)
+				if _, err := w.Write(b); err != nil {
+					return
+				}
+			}
+			switch {
+			case !q.Follow || state != Running:
+				w.Close()
+				return
+			case file < current && !n.stuck:
+				file, pos = current, 0 // the file in between is lost: the kubelet opens the current one
+				continue
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				w.CloseWithError(ctx.Err())
+				return
+			}
+		}
+	}()
+	return r, nil
+}
+
+var base = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+
+func TestEachLineOnceAndInOrderThoughStreamsBreak(t *testing.T) {
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		n := newNode()
+		n.cut = func() int {
+			if rnd.IntN(4) == 0 {
+				return 0
+			}
+			return 1 + rnd.IntN(4000)
+		}
+		var want []string
+		at := base
+		for i := range 200 {
+			switch rnd.IntN(6) {
+			case 0: // the same time again, as runtimes do that stamp a read
+			case 1: // the other stream's line was written down first
+				at = at.Add(-time.Duration(rnd.IntN(int(disorder / 4))))
+			default:
+				at = at.Add(time.Duration(rnd.IntN(int(400 * time.Millisecond))))
+			}
+			text := fmt.Sprint("line ", i%7)
+			if rnd.IntN(50) == 0 {
+				text = strings.Repeat("é", MaxPiece/2+rnd.IntN(MaxPiece))
+			}
+			n.write(at, text)
+			want = append(want, text)
+		}
+		n.cut = raise(n.cut, 3*MaxPiece) // a stream that never gives a whole line gets nowhere
+		go func() { n.set(Ended) }()
+		var got []string
+		open := ""
+		res, err := Follow(t.Context(), n, Options{Follow: true}, func(l Line) error {
+			if !strings.HasPrefix(string(l.Text), "line") && bytes.ContainsRune(l.Text, '\uFFFD') {
+				t.Fatal("a character was cut")
+			}
+			open += string(l.Text)
+			if !l.More {
+				got, open = append(got, open), ""
+			}
+			return nil
+		})
+		if err != nil || !res.Whole || res.Lines != int64(len(want)) {
+			t.Fatalf("seed %d: %+v %v", seed, res, err)
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("seed %d: line %d of %d is %.20q, want %.20q", seed, i, len(got), got[i], want[i])
+			}
+		}
+	}
+}
+
+// raise lets a cut grow with every try, as a network that never lets a megabyte through can't be read over.
+func raise(cut func() int, by int) func() int {
+	tries := 0
+	return func() int {
+		tries++
+		if c := cut(); c > 0 {
+			return c + by*(tries%3)
+		}
+		return 0
+	}
+}
+
+func collect(ctx context.Context, n *node, o Options) (got []string, lost int, res Result, err error) {
+	o.Lost = func(_, _ time.Time) { lost++ }
+	res, err = Follow(ctx, n, o, func(l Line) error { got = append(got, string(l.Text)); return nil })
+	return got, lost, res, err
+}
+
+func TestRotationWhileFollowedLosesNothing(t *testing.T) {
+	for _, stuck := range []bool{false, true} {
+		n := newNode()
+		n.stuck = stuck
+		done := make(chan struct{})
+		var got []string
+		var lost int
+		var count = make(chan int, 100)
+		go func() {
+			defer close(done)
+			Follow(t.Context(), n, Options{Follow: true, Lost: func(_, _ time.Time) { lost++ }}, func(l Line) error {
+				got = append(got, string(l.Text))
+				count <- len(got)
+				return nil
+			})
+		}()
+		at := base
+		for i := range 9 {
+			at = at.Add(time.Millisecond)
+			n.write(at, fmt.Sprint(i))
+			for len(count) == 0 { // read up, as the writer is slower than the reader
+				time.Sleep(time.Millisecond)
+			}
+			<-count
+			if i%3 == 2 {
+				n.rotate()
+			}
+		}
+		n.set(Ended)
+		<-done
+		if strings.Join(got, "") != "012345678" || lost != 0 {
+			t.Errorf("stuck %t: got %v, %d gaps told", stuck, got, lost)
+		}
+	}
+}
+
+func TestWhatRotationTookBetweenTwoReadsIsTold(t *testing.T) {
+	n := newNode()
+	n.write(base, "a")
+	n.write(base.Add(time.Second), "b")
+	from := Cursor{}
+	from.advance(Line{Time: base})
+	n.rotate()
+	n.write(base.Add(20*time.Second), "c")
+	n.set(Ended)
+	got, lost, res, err := collect(t.Context(), n, Options{Follow: true, From: from})
+	if strings.Join(got, "") != "c" || lost != 1 || !res.Whole || err != nil {
+		t.Errorf("got %v, %d gaps told, %+v %v", got, lost, res, err)
+	}
+}
+
+func TestResumeAtAStoredMicrosecondGivesWhatMayBeNewAndNothingOlder(t *testing.T) {
+	n := newNode()
+	for i := range 10 { // 0..4 in one microsecond, 5..9 in the next
+		n.write(base.Add(time.Duration(i)*200*time.Nanosecond), fmt.Sprint(i))
+	}
+	n.write(base.Add(-time.Millisecond), "late") // of the other stream
+	n.set(Ended)
+	got, lost, _, _ := collect(t.Context(), n, Options{From: Cursor{Time: base, Same: 1, Resolution: time.Microsecond}})
+	if strings.Join(got, "") != "123456789late" || lost != 0 {
+		t.Error(got, lost)
+	}
+}
+
+func TestWaitsForTheStartAndEndsWithTheEnd(t *testing.T) {
+	n := newNode()
+	n.state = Waiting
+	go func() {
+		n.set(Running)
+		n.write(base, "a")
+		n.set(Ended)
+	}()
+	got, _, res, err := collect(t.Context(), n, Options{Follow: true})
+	if strings.Join(got, "") != "a" || !res.Whole || err != nil {
+		t.Error(got, res, err)
+	}
+}
+
+func TestNotFollowingEndsWhereTheLogDoes(t *testing.T) {
+	n := newNode()
+	for i := range 5 {
+		n.write(base.Add(time.Duration(i)*time.Second), fmt.Sprint(i))
+	}
+	two := int64(2)
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, "01234"},
+		{Options{Tail: &two}, "34"},
+		{Options{Since: base.Add(1500 * time.Millisecond)}, "234"},
+	} {
+		got, _, res, err := collect(t.Context(), n, c.o)
+		if strings.Join(got, "") != c.want || res.Whole || err != nil {
+			t.Error(got, res, err)
+		}
+	}
+}
+
+func TestATakerThatFailsEndsIt(t *testing.T) {
+	n := newNode()
+	n.write(base, "a")
+	mine := errors.New("mine")
+	_, err := Follow(t.Context(), n, Options{Follow: true}, func(Line) error { return mine })
+	if err != mine {
+		t.Error(err)
+	}
+}
+
+func TestANodeThatHasNoLogIsBelievedInTheEnd(t *testing.T) {
+	n := nodeSays("unable to retrieve container logs for containerd://abc")
+	_, err := Follow(t.Context(), n, Options{Follow: true}, func(l Line) error { t.Errorf("handed on %q", l.Text); return nil })
+	if !errors.Is(err, errNoTime) || !strings.Contains(err.Error(), "unable to retrieve") {
+		t.Error(err)
+	}
+}
+
+type nodeSays string
+
+func (nodeSays) State() (State, <-chan struct{}) { return Ended, nil }
+func (s nodeSays) Open(context.Context, Query) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(string(s))), nil
+}
+
+func FuzzSanitize(f *testing.F) {
+	for _, s := range []string{"plain", "\x1b[31mred\x1b[0m", "\x1b]0;title\a", "a\rb\r", "\u009b31m", "\x9b2J", "\u202egnp", "é\tü", "\x1b[", "\x7f\x00"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		for name, out := range map[string][]byte{"text": Sanitize(nil, in), "json": AppendJSON(nil, in)} {
+			for _, r := range string(out) {
+				if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && alive(r) {
+					t.Errorf("%s: %q is alive in %q", name, r, out)
+				}
+			}
+		}
+	})
+}
+
+func TestSanitize(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain é\t1":              "plain é\t1",
+		"\x1b[1;31mred\x1b[0m":    "red",
+		"\x1b]0;evil\a":           "^[]0;evil^G",
+		"\x1b[2J":                 "^[[2J",
+		"10%\r20%\r":              "10%^M20%",
+		"\u009b2J":                "<U+009B>2J",
+		"\x9b2J":                  "\uFFFD2J",
+		"\u202etxt":               "<U+202E>txt",
+		"\x1b[38;5;1m\x1b[3\x00m": "^[[3^@m",
+	} {
+		if got := string(Sanitize(nil, []byte(in))); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+func BenchmarkLines(b *testing.B) {
+	var log bytes.Buffer
+	for i := range 10000 {
+		fmt.Fprintf(&log, "%s %s\n", base.Add(time.Duration(i)).Format("2006-01-02T15:04:05.000000000Z07:00"), strings.Repeat("x", 100))
+	}
+	b.SetBytes(int64(log.Len()))
+	var dst []byte
+	for b.Loop() {
+		lr := newLineReader(bytes.NewReader(log.Bytes()))
+		s := newSeam(Cursor{})
+		for {
+			l, err := lr.next()
+			if err != nil {
+				break
+			}
+			if s.fresh(&l) {
+				dst = Sanitize(dst[:0], l.Text)
+			}
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package podlogs
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// Sanitize appends text to dst so that showing it does nothing but show it. Colours (ESC [ ... m) are left out, other
+// control characters are made visible in caret notation, as cat -v does; so are the 8-bit controls, DEL, and the
+// characters that turn the direction of text around. Bytes that are not UTF-8, among them the one-byte form of ESC [,
+// become U+FFFD. Tabs stay, and so does nothing else below a space: a carriage return would let a line overwrite itself.
+func Sanitize(dst, text []byte) []byte {
+	start := 0 // of what is plain and not yet copied
+	i := 0
+	for i < len(text) {
+		c := text[i]
+		if c >= ' ' && c < 0x7f || c == '\t' {
+			i++
+			continue
+		}
+		r, size := rune(c), 1
+		if c >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(text[i:])
+			if (r != utf8.RuneError || size > 1) && !alive(r) {
+				i += size
+				continue
+			}
+		}
+		dst = append(dst, text[start:i]...)
+		switch {
+		case r == 0x1b:
+			if n := colour(text[i:]); n > 0 {
+				size = n
+			} else {
+				dst = append(dst, '^', '[')
+			}
+		case r == '\r' && i == len(text)-1: // a line end of the other kind
+		case r < ' ':
+			dst = append(dst, '^', byte(r)+'@')
+		case r == 0x7f:
+			dst = append(dst, '^', '?')
+		case r == utf8.RuneError:
+			dst = append(dst, "\uFFFD"...)
+		default:
+			dst = fmt.Appendf(dst, "<U+%04X>", r)
+		}
+		i += size
+		start = i
+	}
+	return append(dst, text[start:]...)
+}
+
+// alive says of a character from U+0080 on whether it acts rather than shows.
+func alive(r rune) bool {
+	return r >= 0x80 && r < 0xa0 || // C1: terminals take U+009B for ESC [
+		r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || // embeddings, overrides and isolates
+		r == 0x2028 || r == 0x2029 // line and paragraph separators
+}
+
+// colour returns the length of the SGR sequence that b begins with, 0 if there is none.
+func colour(b []byte) int {
+	if len(b) < 3 || b[1] != '[' {
+		return 0
+	}
+	for i := 2; i < len(b) && i < 64; i++ {
+		switch c := b[i]; {
+		case c == 'm':
+			return i + 1
+		case c >= '0' && c <= '9' || c == ';' || c == ':':
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
+// AppendJSON appends text as a JSON string. Unlike encoding/json it escapes DEL, the 8-bit controls and the characters
+// that turn the direction of text, so that neither the JSON itself, printed on a terminal, does anything.
+func AppendJSON(dst, text []byte) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		r, size := rune(c), 1
+		if c >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(text[i:])
+			if (r != utf8.RuneError || size > 1) && !alive(r) {
+				i += size
+				continue
+			}
+		}
+		dst = append(dst, text[start:i]...)
+		switch r {
+		case '"', '\\':
+			dst = append(dst, '\\', byte(r))
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case utf8.RuneError:
+			dst = append(dst, "\uFFFD"...)
+		default:
+			dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		}
+		i += size
+		start = i
+	}
+	dst = append(dst, text[start:]...)
+	return append(dst, '"')
+}
