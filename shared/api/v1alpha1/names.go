@@ -46,4 +46,6 @@ const (
 	ConditionAppReady = "AppReady"
 	// ConditionPipelineRunReady mirrors the PipelineRun's own Succeeded condition on the Task, as Kf does.
 	ConditionPipelineRunReady = "PipelineRunReady"
+	// ConditionLogDelivered says of a terminated Task whether its log was handed to the logging stream. Not in Kf.
+	ConditionLogDelivered = "LogDelivered"
 )

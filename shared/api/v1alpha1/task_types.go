@@ -22,6 +22,7 @@ import (
 // +kubebuilder:selectablefield:JSONPath=`.spec.appRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.completionTime`
 // +kubebuilder:selectablefield:JSONPath=`.spec.terminated`
+// +kubebuilder:selectablefield:JSONPath=`.status.termination.log`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="a Task's name must be at most 63 characters: it becomes a label of its Pod"
 type Task struct {
 	metav1.TypeMeta `json:",inline"`
@@ -150,8 +151,8 @@ type Termination struct {
 	// +optional
 	CancelledAt *metav1.Time `json:"cancelledAt,omitempty"`
 
-	// Log says whether the Task's log was handed to the logging stream: None (the Task never wrote: it had not
-	// started), Delivering, Complete, or Incomplete.
+	// Log says whether the Task's log was handed to the logging stream: None (there was nothing to hand on: the Task had
+	// not started, or had ended by itself and its Pod keeps its log), Delivering, Complete, or Incomplete.
 	// +optional
 	// +kubebuilder:validation:Enum=None;Delivering;Complete;Incomplete
 	Log LogDelivery `json:"log,omitempty"`
@@ -164,7 +165,14 @@ type Termination struct {
 	// +optional
 	Lines int64 `json:"lines,omitempty"`
 
-	// Message says what is missing when Log is Incomplete.
+	// Deliverer is the instance of the function terminate that hands the log on, and RenewedAt when it last said so.
+	// Another instance takes over when that is long ago.
+	// +optional
+	Deliverer string `json:"deliverer,omitempty"`
+	// +optional
+	RenewedAt *metav1.MicroTime `json:"renewedAt,omitempty"`
+
+	// Message says what is missing when Log is Incomplete, and why there was nothing to hand on when it is None.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
