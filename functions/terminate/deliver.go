@@ -1,0 +1,467 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	"k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"knative.dev/pkg/logging"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/logsink"
+	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+)
+
+// Limits are how long terminate waits for what.
+type Limits struct {
+	// Attach: for a running container's log to be opened. After that the Task is stopped all the same: a node that does
+	// not answer must not keep it running.
+	Attach time.Duration
+	// Checkpoint: between two notes of how far the log was handed on.
+	Checkpoint time.Duration
+	// Gone: for the Pod to go after its container has ended.
+	Gone time.Duration
+	// Whole: for everything. It is less than Knative's timeout of a request, so that the sender hears of it.
+	Whole time.Duration
+}
+
+// DefaultLimits are what the function runs with.
+var DefaultLimits = Limits{Attach: 20 * time.Second, Checkpoint: claimTime / 3, Gone: time.Minute, Whole: 590 * time.Second}
+
+// delivery is one Task being stopped.
+type delivery struct {
+	h    *Handler
+	task *v1alpha1.Task
+	run  *tekton.PipelineRun
+	pods *podlogs.Pods
+
+	resumed bool      // another instance had begun
+	from    Progress  // and had come so far
+	began   time.Time // lines older than this may have been handed on by it
+
+	mu       sync.Mutex
+	readers  map[types.UID]*reader
+	progress Progress
+	missing  []string
+	notes    []string
+	ran      bool
+}
+
+// reader hands one Pod's log on.
+type reader struct {
+	attached chan struct{} // the log is being received
+	done     chan struct{}
+	err      error
+}
+
+// deliver stops a Task whose PipelineRun is there: it opens the log, cancels the run, so that the process gets its
+// signal and its grace period, hands the log on to its end, and sees the Pod gone. The order is what loses nothing:
+// Tekton's cancel deletes the Pod, and only a stream that was opened before receives what is written until the end.
+func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, run *tekton.PipelineRun) error {
+	resumed := task.Status.Termination != nil
+	task, err := client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { Claim(t, h.Me, h.Now()) })
+	if err != nil {
+		return err
+	}
+	if t := task.Status.Termination; t == nil || t.Log != v1alpha1.LogDelivering || t.Deliverer != h.Me {
+		return fmt.Errorf("Task %s/%s: another instance was first", task.Namespace, task.Name)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d := &delivery{h: h, task: task, run: run, resumed: resumed, began: h.Now(), readers: map[types.UID]*reader{}}
+	if t := task.Status.Termination; t.DeliveredTo != nil {
+		d.from = Progress{DeliveredTo: t.DeliveredTo.Time, Lines: t.Lines}
+		d.progress = d.from
+	}
+	d.pods = podlogs.WatchPods(ctx, h.Pods.Pods(task.Namespace), labels.Set{"tekton.dev/pipelineRun": run.Name}.String())
+	go d.renew(ctx, cancel)
+
+	if err := d.attach(ctx); err != nil {
+		return err
+	}
+	if !run.IsCancelled() && !run.IsDone() {
+		if err := h.cancel(ctx, run); err != nil {
+			return err
+		}
+		d.mu.Lock()
+		d.progress.CancelledAt = h.Now()
+		d.mu.Unlock()
+	}
+	if err := d.readAll(ctx); err != nil {
+		return err
+	}
+	if err := d.finish(ctx); err != nil {
+		return err
+	}
+	return d.gone(ctx)
+}
+
+// current returns the Pods of this very run, oldest first, and has a reader on each.
+func (d *delivery) current(ctx context.Context) (pods []podlogs.Pod, synced bool, changed <-chan struct{}, err error) {
+	all, synced, changed, err := d.pods.Snapshot()
+	for _, p := range all {
+		if !p.Created.Before(d.run.CreationTimestamp.Time) {
+			pods = append(pods, p)
+		}
+	}
+	slices.SortFunc(pods, func(a, b podlogs.Pod) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, p := range pods {
+		d.ran = d.ran || p.Ran
+		if d.readers[p.UID] == nil {
+			r := &reader{attached: make(chan struct{}), done: make(chan struct{})}
+			d.readers[p.UID] = r
+			go d.read(ctx, p, i == len(pods)-1, r)
+		}
+	}
+	return pods, synced, changed, err
+}
+
+// attach returns when the log of every container that runs is being received.
+func (d *delivery) attach(ctx context.Context) error {
+	limit := time.NewTimer(d.h.Limits.Attach)
+	defer limit.Stop()
+	for {
+		pods, synced, changed, err := d.current(ctx)
+		if err != nil {
+			return fmt.Errorf("watch Pods of PipelineRun %s/%s: %w", d.run.Namespace, d.run.Name, err)
+		}
+		var wait <-chan struct{}
+		for _, p := range pods {
+			if p.State != podlogs.Running && p.State != podlogs.Ended {
+				continue
+			}
+			r := d.readers[p.UID]
+			select {
+			case <-r.attached:
+			case <-r.done:
+				if errors.IsForbidden(r.err) { // a right can be granted: better late than without its log
+					return r.err
+				}
+			default:
+				wait = r.attached
+			}
+		}
+		if synced && wait == nil {
+			return nil
+		}
+		select {
+		case <-wait:
+		case <-changed:
+		case <-limit.C:
+			if !synced {
+				return fmt.Errorf("Pods of PipelineRun %s/%s could not be listed", d.run.Namespace, d.run.Name)
+			}
+			logging.FromContext(ctx).Warnw("stopping a Task whose log can't be opened", "task", d.task.Namespace+"/"+d.task.Name)
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// readAll returns when the run has ended and every Pod's log has been handed on.
+func (d *delivery) readAll(ctx context.Context) error {
+	poll := time.NewTicker(500 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		// The run is read before the Pods: once it has ended, it gets no more.
+		if !d.run.IsDone() {
+			run, err := d.h.Tekton.PipelineRuns(d.run.Namespace).Get(ctx, d.run.Name, metav1.GetOptions{})
+			switch {
+			case err == nil:
+				d.run = run
+			case !errors.IsNotFound(err):
+				logging.FromContext(ctx).Warnw("get PipelineRun", "error", err)
+			default: // deleted: its Pods go too
+				d.run = d.run.DeepCopy()
+				d.run.Status.MarkFailed("PipelineRunDeleted", "")
+			}
+		}
+		done := d.run.IsDone()
+		_, _, changed, _ := d.current(ctx)
+		var wait <-chan struct{}
+		d.mu.Lock()
+		for _, r := range d.readers {
+			select {
+			case <-r.done:
+			default:
+				wait = r.done
+			}
+		}
+		d.mu.Unlock()
+		if done && wait == nil {
+			return ctx.Err()
+		}
+		tick := poll.C
+		if done {
+			tick = nil
+		}
+		select {
+		case <-wait:
+		case <-changed:
+		case <-tick:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// read hands one Pod's log on.
+func (d *delivery) read(ctx context.Context, pod podlogs.Pod, newest bool, r *reader) {
+	defer close(r.done)
+	id := d.task.ID()
+	stream := d.h.Sink.Open(logsink.Origin{
+		Space: d.task.Namespace, App: d.task.Spec.AppRef.Name, Task: d.task.Name, ID: id,
+		Pod: pod.Name, PodUID: string(pod.UID), Container: podlogs.Container,
+	})
+	defer stream.Close()
+
+	var seq int64
+	o := podlogs.Options{Follow: true}
+	if newest && !d.from.DeliveredTo.IsZero() && !pod.Created.After(d.from.DeliveredTo) {
+		o.From = podlogs.Cursor{Time: d.from.DeliveredTo, Same: 1, Resolution: time.Microsecond}
+		seq = d.from.Lines
+	}
+	var attached sync.Once
+	o.Attached = func() { attached.Do(func() { close(r.attached) }) }
+	o.Lost = func(after, before time.Time) {
+		d.miss(fmt.Sprintf("lines between %s and %s may be missing: the node rotated them away", stamp(after), stamp(before)))
+	}
+	var last time.Time // of the lines handed to the stream
+	lines := seq
+	flushed := d.h.Now()
+	checkpoint := func() {
+		if d.h.Now().Sub(flushed) < d.h.Limits.Checkpoint {
+			return
+		}
+		d.lost(stream.Flush(ctx))
+		flushed = d.h.Now()
+		if newest {
+			d.handedOn(last, lines)
+		}
+	}
+	o.Idle = func() { stream.Push(); checkpoint() }
+	res, err := podlogs.Follow(ctx, d.pods.Log(d.h.Streams.Pods(d.task.Namespace), pod), o, func(l podlogs.Line) error {
+		seq++
+		if err := stream.Write(ctx, logsink.Record{
+			Time: l.Time, Text: l.Text, Seq: seq, More: l.More, MaybeDouble: d.resumed && l.Time.Before(d.began),
+		}); err != nil {
+			return err
+		}
+		if !l.More {
+			last = l.Time
+			if lines++; lines%1024 == 0 {
+				checkpoint()
+			}
+		}
+		return nil
+	})
+	r.err = err
+	if ctx.Err() != nil {
+		return // cut short: whoever comes next goes on from the last checkpoint
+	}
+	d.lost(stream.Flush(ctx))
+	if newest {
+		d.handedOn(last, lines)
+	}
+	seen, _ := d.pods.Pod(pod.UID)
+	d.mu.Lock()
+	if !newest {
+		d.progress.Lines += lines
+	}
+	d.ran = d.ran || seen.Ran || lines > 0
+	if o.From.IsZero() && !seen.StartedAt.IsZero() && res.First.Sub(seen.StartedAt) > rotation {
+		d.notes = append(d.notes, "the first line that the node had is of "+stamp(res.First))
+	}
+	d.mu.Unlock()
+	if why := Short(res, seen, err); why != "" {
+		d.miss(why)
+	}
+}
+
+// rotation is the least time in which a node looks whether a log is to be rotated. Of a log that begins later than that
+// after its container, the beginning may have been rotated away: nothing in the API tells that from a quiet start.
+const rotation = 10 * time.Second
+
+// Short says what may be missing of a log that was read to res and err, given what is last known of its Pod; "" if
+// nothing is.
+func Short(res podlogs.Result, pod podlogs.Pod, err error) string {
+	after := "the log could not be read"
+	if !res.Cursor.IsZero() {
+		after = "lines after " + stamp(res.Cursor.Time) + " may be missing"
+	}
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s: %v", after, err)
+	case res.Whole || !pod.Ran:
+		return ""
+	// The Pod went before its log was read again. If the stream ended after the container had, it was whole. Node and
+	// function keep different clocks, and the kubelet gives whole seconds.
+	case !res.EndedAt.IsZero() && pod.FinishedAt.Unix() > 0 && res.EndedAt.Add(2*time.Second).After(pod.FinishedAt):
+		return ""
+	}
+	return after + ": the Pod was gone before its log was read to the end"
+}
+
+func (d *delivery) miss(what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.missing = append(d.missing, what)
+}
+
+func (d *delivery) lost(us []logsink.Undelivered) {
+	if m := logsink.Missing(us); m != "" {
+		d.miss(m)
+	}
+}
+
+func (d *delivery) handedOn(to time.Time, lines int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !to.IsZero() {
+		d.progress.DeliveredTo, d.progress.Lines = to, lines
+	}
+}
+
+func (d *delivery) now() Progress {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.progress
+}
+
+// renew keeps the claim on the Task while ctx lasts, and gives up the work when another has taken it.
+func (d *delivery) renew(ctx context.Context, giveUp func()) {
+	tick := time.NewTicker(claimTime / 3)
+	defer tick.Stop()
+	task := d.task
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		mine := true
+		got, err := client.PatchStatus(ctx, d.h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) {
+			mine = Renew(t, d.h.Me, d.now(), d.h.Now())
+		})
+		switch {
+		case !mine && !Settled(got):
+			logging.FromContext(ctx).Warnw("another instance has taken over", "task", task.Namespace+"/"+task.Name)
+			giveUp()
+			return
+		case err == nil:
+			task = got
+		case ctx.Err() == nil:
+			logging.FromContext(ctx).Warnw("claim not renewed", "error", err)
+		}
+	}
+}
+
+// finish records what became of the log.
+func (d *delivery) finish(ctx context.Context) error {
+	pods, _, _, _ := d.current(ctx)
+	d.mu.Lock()
+	ran, missing, notes, lines := d.ran, d.missing, d.notes, d.progress.Lines
+	d.mu.Unlock()
+	log, message := v1alpha1.LogComplete, ""
+	switch {
+	case len(pods) == 0 && d.resumed:
+		if lines > 0 || d.started(ctx) {
+			log, message = v1alpha1.LogIncomplete, "the function ended while it handed the log on, and the Pod is gone: "+missingAfter(d.task.Status.Termination)
+		} else {
+			log, message = v1alpha1.LogNone, "the Task had not started"
+		}
+	case len(pods) == 0 && d.started(ctx):
+		log, message = v1alpha1.LogIncomplete, "the Pod was gone before its log could be read"
+	case !ran && lines == 0 && len(missing) == 0:
+		log, message = v1alpha1.LogNone, "the Task had not started"
+	case len(missing) > 0:
+		log, message = v1alpha1.LogIncomplete, strings.Join(missing, "; ")
+	}
+	switch {
+	case log == v1alpha1.LogNone && cancelled(d.run):
+		message = "the Task was stopped before it started"
+	case log == v1alpha1.LogComplete:
+		if !cancelled(d.run) {
+			notes = append(notes, fmt.Sprintf("the Task ended by itself (%s) before it could be stopped: its Pod and its log stay", outcome(d.run)))
+		}
+		if d.resumed {
+			notes = append(notes, "an instance of the function ended in between: lines before "+stamp(d.began)+" that are marked so may have been handed on twice")
+		}
+		message = strings.Join(notes, "; ")
+	}
+	_, err := client.PatchStatus(ctx, d.h.Kf.Tasks(d.task.Namespace), d.task, func(t *v1alpha1.Task) {
+		Finish(t, d.now(), log, message, d.h.Now())
+	})
+	logging.FromContext(ctx).Infow("stopped", "task", d.task.Namespace+"/"+d.task.Name, "log", log, "lines", lines, "message", message)
+	return err
+}
+
+// started says, of a run without Pods, whether its process had been started.
+func (d *delivery) started(ctx context.Context) bool {
+	for _, child := range d.run.Status.ChildReferences {
+		tr, err := d.h.Tekton.TaskRuns(d.run.Namespace).Get(ctx, child.Name, metav1.GetOptions{})
+		if err != nil {
+			return !errors.IsNotFound(err)
+		}
+		for _, s := range tr.Status.Steps {
+			if s.Running != nil || s.Terminated != nil && s.Terminated.StartedAt.Unix() > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// gone sees the Pods of a stopped run gone. Tekton deletes the one that ran; those of earlier tries, and one that a
+// cluster-wide setting of Tekton's keeps, are deleted here, their logs having been handed on.
+func (d *delivery) gone(ctx context.Context) error {
+	if !cancelled(d.run) {
+		return nil
+	}
+	limit := time.NewTimer(d.h.Limits.Gone)
+	defer limit.Stop()
+	for {
+		pods, _, changed, _ := d.current(ctx)
+		there := 0
+		for _, p := range pods {
+			if p.State == podlogs.Gone {
+				continue
+			}
+			there++
+			if p.State != podlogs.Ended || p.Deleting {
+				continue
+			}
+			err := d.h.Pods.Pods(d.run.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}})
+			if err != nil && !errors.IsNotFound(err) && !errors.IsConflict(err) {
+				return fmt.Errorf("delete Pod %s/%s: %w", d.run.Namespace, p.Name, err)
+			}
+		}
+		if there == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-limit.C:
+			return fmt.Errorf("the Pod of Task %s/%s is still there", d.task.Namespace, d.task.Name)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

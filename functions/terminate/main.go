@@ -1,0 +1,51 @@
+// terminate stops Tasks that were asked to stop, and loses nothing that they wrote.
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"time"
+
+	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
+	"go.uber.org/zap"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"knative.dev/pkg/logging"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/logsink"
+	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/receiver"
+)
+
+func main() {
+	var cfg struct{ receiver.Env }
+	ctx, kube := receiver.Setup("terminate", &cfg, &cfg.Env)
+	log := logging.FromContext(ctx)
+	kf, err := client.New(kube)
+	if err != nil {
+		log.Fatalw("client", zap.Error(err))
+	}
+	tekton, err := tektonclient.NewForConfig(kube)
+	if err != nil {
+		log.Fatalw("client of Tekton", zap.Error(err))
+	}
+	pods, err := corev1.NewForConfig(kube)
+	if err != nil {
+		log.Fatalw("client of Pods", zap.Error(err))
+	}
+	streams, err := corev1.NewForConfig(podlogs.Streams(kube))
+	if err != nil {
+		log.Fatalw("client of logs", zap.Error(err))
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		log.Fatalw("name of this Pod", zap.Error(err))
+	}
+	h := &Handler{
+		Kf: kf, Tekton: tekton, Pods: pods, Streams: streams, Sink: logsink.JSON(os.Stdout),
+		Me: fmt.Sprintf("%s/%s", host, rand.Text()[:8]), Now: time.Now, Limits: DefaultLimits,
+	}
+	receiver.Serve(ctx, cfg.Env, h.Handle)
+	h.Drain() // Knative gives a Pod as long to stop as a request may take
+}
