@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,8 +17,12 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 )
 
-// progressEvery is how often a long sweep says in the log how far it is.
-const progressEvery = 10 * time.Second
+const (
+	// progressEvery is how often a long sweep says in the log how far it is.
+	progressEvery = 10 * time.Second
+	// enoughFailures end a sweep.
+	enoughFailures = 10
+)
 
 // sweep brings one App down to its policy. It can be cut off anywhere and run again, and by several at once: a Task is
 // deleted first, and the garbage collector follows its owner references to PipelineRun, TaskRun and Pod, whether or
@@ -43,7 +48,9 @@ func (h *Handler) sweep(ctx context.Context, app types.NamespacedName) error {
 	return nil
 }
 
-// carryOut deletes what the plan says, oldest first, so that a sweep that is cut off has deleted the right ones.
+// carryOut deletes what the plan says, oldest first, so that a sweep that is cut off has deleted the right ones. A Task
+// that can't be deleted is not in the way of the others; when many can't, it is not the Tasks' fault, and the rest is
+// left for the next try.
 func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy retention.Policy, plan retention.Plan) error {
 	log := logging.FromContext(ctx).With("app", app.String())
 	if plan.Over > 0 {
@@ -53,23 +60,30 @@ func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy
 		return nil
 	}
 	began, said := h.Now(), h.Now()
-	group, inGroup := errgroup.WithContext(ctx)
+	var failed atomic.Int32
+	var group errgroup.Group
 	group.SetLimit(h.Workers)
 	for i, v := range plan.Delete {
-		if err := h.Pace.Wait(inGroup); err != nil {
-			break // the group's error, or the end of the request: Wait below tells
+		if failed.Load() >= enoughFailures || h.Pace.Wait(ctx) != nil {
+			break
 		}
 		if now := h.Now(); now.Sub(said) >= progressEvery {
 			log.Infow("pruning", "done", i, "of", len(plan.Delete), "since", now.Sub(began).Round(time.Second).String())
 			said = now
 		}
 		h.Metrics.excess(ctx, len(plan.Delete)-i)
-		group.Go(func() error { return h.prune(inGroup, app.Namespace, policy, v) })
+		group.Go(func() error {
+			err := h.prune(ctx, app.Namespace, policy, v)
+			if err != nil {
+				failed.Add(1)
+			}
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return fmt.Errorf("%d Tasks of App %s not pruned, the first: %w", failed.Load(), app, err)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil { // the request ended: its sender went, or this process is told to stop
 		return fmt.Errorf("prune Tasks of App %s: %w", app, err)
 	}
 	h.Metrics.excess(ctx, 0)

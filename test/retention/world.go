@@ -1,0 +1,207 @@
+// Package retention is the world in which the function prune is tested and measured: Apps with Tasks on a real API
+// server, and their PipelineRuns, TaskRuns and Pods with the owner references that the real parts give them. What runs
+// and ends a Task is played here, in the writes that it takes, so that thousands of Tasks need no containers.
+package retention
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// World is one namespace of a cluster.
+type World struct {
+	testing.TB
+	*harness.Cluster
+	Namespace string
+	Metadata  metadata.Interface
+
+	ids sync.Map // App -> *atomic.Int64
+}
+
+// New makes a namespace that goes with the test.
+func New(t testing.TB) *World {
+	t.Helper()
+	w := &World{TB: t, Cluster: harness.New(t)}
+	w.Namespace = w.Cluster.Namespace(t, "prune")
+	var err error
+	w.Metadata, err = metadata.NewForConfig(w.Config)
+	w.Must(err)
+	return w
+}
+
+// Must ends the test with an error, if there is one.
+func (w *World) Must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// App makes an App that Tasks can run on.
+func (w *World) App(name string, annotations map[string]string) *v1alpha1.App {
+	w.Helper()
+	app := w.Cluster.App(w, w.Namespace, name)
+	w.ids.Store(name, &atomic.Int64{})
+	if len(annotations) == 0 {
+		return app
+	}
+	app.Annotations = annotations
+	app, err := w.Kf.Apps(w.Namespace).Update(w.Context(), app, metav1.UpdateOptions{})
+	w.Must(err)
+	return app
+}
+
+// Add creates a Task, as kf run-task does.
+func (w *World) Add(ctx context.Context, app *v1alpha1.App, change func(*v1alpha1.Task)) (*v1alpha1.Task, error) {
+	task := &v1alpha1.Task{
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: app.Name + "-", Labels: v1alpha1.TaskLabels(app.Name),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("App"))},
+		},
+		Spec: v1alpha1.TaskSpec{AppRef: corev1.LocalObjectReference{Name: app.Name}, Command: "bin/rake db:migrate && bin/rake cleanup"},
+	}
+	if change != nil {
+		change(task)
+	}
+	return w.Kf.Tasks(w.Namespace).Create(ctx, task, metav1.CreateOptions{})
+}
+
+// Start plays runtask and Tekton: the run, its TaskRun and Pod, and the Task's ID.
+func (w *World) Start(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Task) error {
+	counter, _ := w.ids.Load(app.Name)
+	id := int(counter.(*atomic.Int64).Add(1))
+	run, err := pipelinerun.For(app, task, id, pipelinerun.Options{})
+	if err != nil {
+		return err
+	}
+	if run, err = w.Tekton.PipelineRuns(w.Namespace).Create(ctx, run, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	step := run.Spec.PipelineSpec.Tasks[0].TaskSpec.TaskSpec
+	taskRun, err := w.Tekton.TaskRuns(w.Namespace).Create(ctx, &tekton.TaskRun{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: run.Name + "-user-container", Labels: run.Labels,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(run, tekton.SchemeGroupVersion.WithKind("PipelineRun"))},
+		},
+		Spec: tekton.TaskRunSpec{TaskSpec: &step},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = w.Kube.CoreV1().Pods(w.Namespace).Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: run.Name + "-pod", Labels: run.Labels,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(taskRun, tekton.SchemeGroupVersion.WithKind("TaskRun"))},
+		},
+		Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{
+			Name: "step-" + v1alpha1.UserContainer, Image: app.Status.Image, Args: []string{task.Spec.Command}, Env: step.Steps[0].Env,
+		}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = w.Kf.Tasks(w.Namespace).Patch(ctx, task.Name, types.MergePatchType,
+		fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}},"spec":{"displayName":%q}}`, v1alpha1.VersionLabel, strconv.Itoa(id), task.Name), metav1.PatchOptions{})
+	return err
+}
+
+// End plays Tekton and status: Pod, TaskRun, PipelineRun and Task have ended.
+func (w *World) End(ctx context.Context, task *v1alpha1.Task) error {
+	for _, patch := range []func() error{
+		func() error {
+			_, err := w.Kube.CoreV1().Pods(w.Namespace).Patch(ctx, task.Name+"-pod", types.MergePatchType, []byte(`{"status":{"phase":"Succeeded"}}`), metav1.PatchOptions{}, "status")
+			return err
+		},
+		func() error {
+			_, err := w.Tekton.TaskRuns(w.Namespace).Patch(ctx, task.Name+"-user-container", types.MergePatchType, fmt.Appendf(nil,
+				`{"status":{"podName":"%s-pod","conditions":[{"type":"Succeeded","status":"True","reason":"Succeeded","message":"All Steps have completed executing"}]}}`, task.Name), metav1.PatchOptions{}, "status")
+			return err
+		},
+		func() error {
+			_, err := w.Tekton.PipelineRuns(w.Namespace).Patch(ctx, task.Name, types.MergePatchType, []byte(
+				`{"status":{"conditions":[{"type":"Succeeded","status":"True","reason":"Succeeded","message":"Tasks Completed: 1 (Failed: 0, Cancelled 0), Skipped: 0"}]}}`), metav1.PatchOptions{}, "status")
+			return err
+		},
+	} {
+		if err := patch(); err != nil {
+			return err
+		}
+	}
+	return w.Final(ctx, task, metav1.ConditionTrue)
+}
+
+// Final writes the status of an ended Task.
+func (w *World) Final(ctx context.Context, task *v1alpha1.Task, succeeded metav1.ConditionStatus) error {
+	now, err := metav1.Now(), error(nil)
+	if task, err = w.Kf.Tasks(w.Namespace).Get(ctx, task.Name, metav1.GetOptions{}); err != nil {
+		return err
+	}
+	_, err = client.PatchStatus(ctx, w.Kf.Tasks(w.Namespace), task, func(t *v1alpha1.Task) {
+		t.Status.StartTime, t.Status.CompletionTime, t.Status.Duration = &now, &now, &metav1.Duration{Duration: time.Second}
+		t.Status.ID, _ = strconv.Atoi(t.Labels[v1alpha1.VersionLabel])
+		for _, kind := range []string{v1alpha1.ConditionSucceeded, v1alpha1.ConditionPipelineRunReady, v1alpha1.ConditionAppReady} {
+			meta.SetStatusCondition(&t.Status.Conditions, metav1.Condition{Type: kind, Status: succeeded, Reason: "Succeeded",
+				Message: "Tasks Completed: 1 (Failed: 0, Cancelled 0), Skipped: 0", LastTransitionTime: now})
+		}
+	})
+	return err
+}
+
+// Parallel calls do for 0 to n-1, so many at once, and fails the test with the first error.
+func (w *World) Parallel(n, atOnce int, do func(ctx context.Context, i int) error) {
+	w.Helper()
+	ctx, cancel := context.WithCancelCause(w.Context())
+	defer cancel(nil)
+	var group sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for i := range n {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			if err := do(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	group.Wait()
+	w.Must(context.Cause(ctx))
+}
+
+// Tasks are the Tasks of an App as they stand.
+func (w *World) Tasks(app string) []v1alpha1.Task {
+	w.Helper()
+	list, err := w.Kf.Tasks(w.Namespace).List(w.Context(), metav1.ListOptions{FieldSelector: "spec.appRef.name=" + app})
+	w.Must(err)
+	return list.Items
+}
+
+// Dependents counts the PipelineRuns, TaskRuns and Pods of the namespace.
+func (w *World) Dependents() (n [3]int) {
+	w.Helper()
+	for i, gvr := range []schema.GroupVersionResource{
+		tekton.SchemeGroupVersion.WithResource("pipelineruns"), tekton.SchemeGroupVersion.WithResource("taskruns"), corev1.SchemeGroupVersion.WithResource("pods"),
+	} {
+		list, err := w.Metadata.Resource(gvr).Namespace(w.Namespace).List(w.Context(), metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel})
+		w.Must(err)
+		n[i] = len(list.Items)
+	}
+	return n
+}
