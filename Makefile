@@ -41,7 +41,8 @@ test-unit: ## Run the tests that need nothing
 	go test -race ./shared/... ./functions/... ./cmd/...
 	cd test/cluster && go test ./internal/...
 
-test-integration: cluster-control-plane ## Run the functions as processes against a real API server with Tekton's admission
+test-integration: $(CLUSTER_PROGRAM) ## Run the functions as processes against a real API server with Tekton's admission
+	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
 	go test -race -count=1 -timeout=20m ./test/integration/...
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster

@@ -254,6 +254,9 @@ func (s *Supervisor) stop(name string) {
 		syscall.Kill(pid, syscall.SIGKILL)
 		<-changed
 	}
+	s.mu.Lock()
+	pr.state.Exit = "stopped"
+	s.mu.Unlock()
 }
 
 // kill ends a part the hard way; it is started again. It is for tests of faults.

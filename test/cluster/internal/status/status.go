@@ -58,7 +58,9 @@ func Show(ctx context.Context, p plan.Plan, out io.Writer) error {
 
 func partRow(p plan.Plan, s node.State) Row {
 	r := Row{Part: s.Name, Version: Versions[s.Name], State: "running"}
-	if s.PID == 0 {
+	if s.PID == 0 && s.Exit == "stopped" {
+		r.State = "stopped"
+	} else if s.PID == 0 {
 		r.State, r.Why = "down", fmt.Sprintf("%s; see %s", s.Exit, p.Log(s.Name))
 	} else if s.Restarts > 0 {
 		r.Why = fmt.Sprintf("restarted %d times, last: %s", s.Restarts, s.Exit)

@@ -136,8 +136,10 @@ func (c *Cluster) ensureNodeProcess(exe string) error {
 	if node.PID(c.Plan) != 0 {
 		return nil
 	}
-	if err := c.clean(); err != nil {
-		return err
+	if _, err := plan.Load(c.Plan.Dir); err == nil { // else there was none, and its addresses are another's
+		if err := c.clean(); err != nil {
+			return err
+		}
 	}
 	taken, err := host.Networks()
 	if err != nil {
@@ -187,19 +189,25 @@ func (c *Cluster) ensureNodeProcess(exe string) error {
 
 // clean removes what a cluster leaves: its state and its cgroups. Logs stay.
 func (c *Cluster) clean() error {
+	if err := node.RemoveCgroups(c.Plan); err != nil {
+		return err
+	}
 	for _, d := range []string{"run", "etc"} {
 		if err := os.RemoveAll(c.Plan.Path(d)); err != nil {
 			return err
 		}
 	}
-	for _, f := range []string{"node.sock", "node.pid", "env"} {
+	for _, f := range []string{"node.sock", "node.pid", "env", "plan.json"} {
 		os.Remove(c.Plan.Path(f))
 	}
-	return node.RemoveCgroups(c.Plan)
+	return nil
 }
 
 // Down ends the cluster and removes all but its logs.
 func (c *Cluster) Down() error {
+	if _, err := plan.Load(c.Plan.Dir); err != nil {
+		return nil // never was one
+	}
 	if err := node.Stop(c.Plan); err != nil {
 		return err
 	}
@@ -228,7 +236,8 @@ func (c *Cluster) startAll(ps []node.Part) error {
 }
 
 func (c *Cluster) controlPlane(ctx context.Context) error {
-	if err := c.startAll(parts.ControlPlane(c.Plan, c.binaries())); err != nil {
+	servers := parts.ControlPlane(c.Plan, c.binaries())
+	if err := c.startAll(servers[:2]); err != nil {
 		return err
 	}
 	cfg, err := clientcmd.BuildConfigFromFlags("", c.Plan.Kubeconfig())
@@ -242,10 +251,11 @@ func (c *Cluster) controlPlane(ctx context.Context) error {
 	err = c.poll(ctx, 90*time.Second, "the API server (see "+c.Plan.Log("kube-apiserver")+")", func() error {
 		return c.kube.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
-	if err == nil {
-		c.Say("API server ready at %s", c.Plan.Server())
+	if err != nil {
+		return err
 	}
-	return err
+	c.Say("API server ready at %s", c.Plan.Server())
+	return c.startAll(servers[2:]) // the controller manager ends when it finds no API server
 }
 
 // crds applies Tekton's objects and the product's own CRDs.
@@ -257,10 +267,10 @@ func (c *Cluster) crds(ctx context.Context) error {
 }
 
 func (c *Cluster) productCRDs(ctx context.Context) error {
-	if files, _ := filepath.Glob(filepath.Join(c.CRDs, "*.yaml")); len(files) == 0 {
+	if _, err := os.Stat(filepath.Join(c.CRDs, "kustomization.yaml")); err != nil {
 		return nil
 	}
-	return c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-f", c.CRDs)
+	return c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", c.CRDs)
 }
 
 // tektonAdmissionProcess runs Tekton's webhook without a node, so that PipelineRuns are defaulted and validated.

@@ -1,0 +1,221 @@
+// Package harness runs the functions as real processes against a real API server: with the rights of their own service
+// accounts, fed with real CloudEvents over HTTP, and, where a test asks for it, through a proxy that makes the API
+// server fail in a chosen way.
+package harness
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// SystemNamespace is where the functions and their service accounts are.
+const SystemNamespace = "kf-tasks"
+
+// Cluster is the API server under test, reached as its administrator.
+type Cluster struct {
+	Config *rest.Config
+	Kube   kubernetes.Interface
+	Kf     *client.Client
+	Tekton tektonclient.TektonV1Interface
+}
+
+// Root is the repository's folder.
+func Root() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	for dir != "/" {
+		if _, err := os.Stat(filepath.Join(dir, "config", "crd")); err == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	panic("not in the repository")
+}
+
+// New connects to the cluster that KUBECONFIG names, or to the one that `make test-integration` starts. There being
+// none is a failure, not a reason to skip.
+func New(t testing.TB) *Cluster {
+	t.Helper()
+	kubeconfig := os.Getenv("KUBECONFIG")
+	if kubeconfig == "" {
+		kubeconfig = filepath.Join(Root(), ".cluster-test", "kubeconfig")
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		t.Fatalf("no cluster to test on; `make test-integration` starts one: %v", err)
+	}
+	cfg.QPS = -1
+	c := &Cluster{Config: cfg}
+	if c.Kube, err = kubernetes.NewForConfig(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if c.Kf, err = client.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if c.Tekton, err = tektonclient.NewForConfig(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Kube.Discovery().ServerVersion(); err != nil {
+		t.Fatalf("the cluster does not answer; `make test-integration` starts one: %v", err)
+	}
+	c.refuseDeployed(t)
+	return c
+}
+
+// refuseDeployed: functions that run on the cluster would do what the tests expect of their own.
+func (c *Cluster) refuseDeployed(t testing.TB) {
+	t.Helper()
+	d, err := dynamic.NewForConfig(c.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ksvc := schema.GroupVersionResource{Group: "serving.knative.dev", Version: "v1", Resource: "services"}
+	list, err := d.Resource(ksvc).Namespace(SystemNamespace).List(context.Background(), metav1.ListOptions{})
+	if err == nil && len(list.Items) > 0 {
+		t.Fatalf("the functions are deployed on this cluster and would disturb the tests: `make undeploy` first, or use another cluster")
+	}
+}
+
+// Namespace makes a namespace (a Space) for one test, and deletes it afterwards.
+func (c *Cluster) Namespace(t testing.TB, prefix string) string {
+	t.Helper()
+	ctx := context.Background()
+	ns, err := c.Kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix + "-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Kube.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{}) })
+	return ns.Name
+}
+
+// App makes an App whose image is settled.
+func (c *Cluster) App(t testing.TB, namespace, name string) *v1alpha1.App {
+	t.Helper()
+	ctx := context.Background()
+	image := "registry.example/" + name + ":1"
+	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
+	app.Spec.Build.Image = &image
+	app.Spec.Instances.Stopped = true
+	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer, Env: []corev1.EnvVar{{Name: "GREETING", Value: "hello"}}}}
+	app, err := c.Kf.Apps(namespace).Create(ctx, app, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err = client.PatchStatus(ctx, c.Kf.Apps(namespace), app, func(a *v1alpha1.App) {
+		a.Status.Image = image
+		a.Status.StartCommands = v1alpha1.StartCommandStatus{Image: image, Shell: v1alpha1.ShellPOSIX}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+// Task makes a Task of an App.
+func (c *Cluster) Task(t testing.TB, namespace, app, name string) *v1alpha1.Task {
+	t.Helper()
+	task, err := c.Kf.Tasks(namespace).Create(context.Background(), NewTask(namespace, app, name), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+// NewTask is a Task as kubectl would send it.
+func NewTask(namespace, app, name string) *v1alpha1.Task {
+	return &v1alpha1.Task{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Spec:       v1alpha1.TaskSpec{AppRef: corev1.LocalObjectReference{Name: app}, Command: "true"},
+	}
+}
+
+// Eventually tries until check returns nil.
+func Eventually(t testing.TB, limit time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %v", limit, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// account makes the service account and rights of a function as config/rbac says, and returns a token of it.
+func (c *Cluster) account(t testing.TB, function string) string {
+	t.Helper()
+	ctx := context.Background()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: SystemNamespace}}
+	if _, err := c.Kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil && !errors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(Root(), "config", "rbac", function+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decode := scheme.Codecs.UniversalDeserializer().Decode
+	for _, doc := range strings.Split(string(b), "\n---\n") {
+		obj, _, err := decode([]byte(doc), nil, nil)
+		if err != nil {
+			t.Fatalf("config/rbac/%s.yaml: %v", function, err)
+		}
+		if err := c.put(ctx, obj); err != nil {
+			t.Fatalf("config/rbac/%s.yaml: %v", function, err)
+		}
+	}
+	token, err := c.Kube.CoreV1().ServiceAccounts(SystemNamespace).CreateToken(ctx, function, tokenRequest(), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.Status.Token
+}
+
+func (c *Cluster) put(ctx context.Context, obj any) error {
+	var err error
+	switch o := obj.(type) {
+	case *corev1.ServiceAccount:
+		_, err = c.Kube.CoreV1().ServiceAccounts(o.Namespace).Create(ctx, o, metav1.CreateOptions{})
+	case *rbacv1.ClusterRole:
+		if _, err = c.Kube.RbacV1().ClusterRoles().Create(ctx, o, metav1.CreateOptions{}); errors.IsAlreadyExists(err) {
+			_, err = c.Kube.RbacV1().ClusterRoles().Update(ctx, o, metav1.UpdateOptions{})
+		}
+	case *rbacv1.ClusterRoleBinding:
+		_, err = c.Kube.RbacV1().ClusterRoleBindings().Create(ctx, o, metav1.CreateOptions{})
+	case *rbacv1.Role:
+		_, err = c.Kube.RbacV1().Roles(o.Namespace).Create(ctx, o, metav1.CreateOptions{})
+	case *rbacv1.RoleBinding:
+		_, err = c.Kube.RbacV1().RoleBindings(o.Namespace).Create(ctx, o, metav1.CreateOptions{})
+	default:
+		return fmt.Errorf("the harness does not know %T", obj)
+	}
+	if errors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}

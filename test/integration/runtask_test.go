@@ -1,0 +1,337 @@
+// Package integration runs the functions as processes against a real API server with Tekton's real admission.
+package integration
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+var ctx = context.Background()
+
+// wantOneRun fails unless the Task has exactly one PipelineRun, of its own name, and its labels.
+func wantOneRun(t *testing.T, c *harness.Cluster, ns, name string) {
+	t.Helper()
+	task, err := c.Kf.Tasks(ns).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := c.Tekton.PipelineRuns(ns).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel + "=" + name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(runs.Items) != 1 || runs.Items[0].Name != name || !metav1.IsControlledBy(&runs.Items[0], task) {
+		t.Fatalf("Task %s has %d PipelineRuns, want one of its name", name, len(runs.Items))
+	}
+	if id := task.Labels[v1alpha1.VersionLabel]; id == "" || id != runs.Items[0].Labels[v1alpha1.VersionLabel] {
+		t.Errorf("Task %s has ID %q, its PipelineRun %q: want the same", name, id, runs.Items[0].Labels[v1alpha1.VersionLabel])
+	}
+	for k, v := range v1alpha1.TaskLabels(task.Spec.AppRef.Name) {
+		if task.Labels[k] != v {
+			t.Errorf("Task %s has label %s=%q, want %q", name, k, task.Labels[k], v)
+		}
+	}
+	if task.Spec.DisplayName == "" {
+		t.Errorf("Task %s has no display name", name)
+	}
+}
+
+func TestTaskGetsOnePipelineRunHoweverOftenItsEventComes(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	c.App(t, ns, "shop")
+	task := c.Task(t, ns, "shop", "migrate")
+	f := c.Function(t, "runtask")
+
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() { f.Deliver(harness.Added("Task", task)) })
+	}
+	wg.Wait()
+	wantOneRun(t, c, ns, "migrate")
+
+	// the same, long after: the Task is done, its run was pruned, and an old event turns up once more
+	if err := c.Tekton.PipelineRuns(ns).Delete(ctx, "migrate", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.Deliver(harness.Added("Task", task))
+	f.Deliver(harness.Ping("every-minute"))
+	if runs, _ := c.Tekton.PipelineRuns(ns).List(ctx, metav1.ListOptions{}); len(runs.Items) != 0 {
+		t.Error("an old event started the Task a second time")
+	}
+}
+
+func TestTaskWhoseEventWasLostIsFoundByThePing(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	c.App(t, ns, "shop")
+	c.Task(t, ns, "shop", "migrate")
+	f := c.Function(t, "runtask")
+	f.Deliver(harness.Ping("every-minute"))
+	wantOneRun(t, c, ns, "migrate")
+}
+
+func TestTaskIsNotLostWhateverWriteItsFunctionDiesAfter(t *testing.T) {
+	c := harness.New(t)
+	for after := 1; after <= 3; after++ { // the ID, the PipelineRun, the labels
+		t.Run(fmt.Sprint("write ", after), func(t *testing.T) {
+			ns := c.Namespace(t, "runtask")
+			c.App(t, ns, "shop")
+			task := c.Task(t, ns, "shop", "migrate")
+			f := c.Function(t, "runtask")
+			killed := false
+			f.Proxy.Inject(func(r harness.Request) harness.Fault {
+				if r.Write == after && !killed {
+					killed = true
+					return harness.Fault{Then: f.Kill}
+				}
+				return harness.Fault{}
+			})
+			if status, _ := f.Send(harness.Added("Task", task)); status != 0 {
+				t.Fatalf("the function answered %d: it was to die", status)
+			}
+			f.Proxy.Inject(nil)
+			f.Start()
+			f.Deliver(harness.Ping("every-minute"))
+			wantOneRun(t, c, ns, "migrate")
+		})
+	}
+}
+
+func TestTaskOutlivesErrorsOfTheAPIServer(t *testing.T) {
+	c := harness.New(t)
+	for _, status := range []int{409, 429, 500, 503, 504} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d, taking effect %t", status, after), func(t *testing.T) {
+				t.Parallel()
+				ns := c.Namespace(t, "runtask")
+				c.App(t, ns, "shop")
+				task := c.Task(t, ns, "shop", "migrate")
+				f := c.Function(t, "runtask")
+				var mu sync.Mutex
+				failed := map[string]bool{}
+				f.Proxy.Inject(func(r harness.Request) harness.Fault { // each kind of request fails the first time
+					mu.Lock()
+					defer mu.Unlock()
+					key := r.Method + r.Path
+					if failed[key] {
+						return harness.Fault{}
+					}
+					failed[key] = true
+					return harness.Fault{Status: status, After: after}
+				})
+				f.Deliver(harness.Added("Task", task))
+				wantOneRun(t, c, ns, "migrate")
+			})
+		}
+	}
+}
+
+func TestTaskWaitsForItsAppAndSaysSo(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	task := c.Task(t, ns, "shop", "migrate")
+	f := c.Function(t, "runtask")
+	f.Deliver(harness.Added("Task", task))
+
+	task, err := c.Kf.Tasks(ns).Get(ctx, "migrate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if task.Final() {
+		t.Fatal("the Task has ended, want it to wait")
+	}
+	said := ""
+	for _, cond := range task.Status.Conditions {
+		if cond.Type == v1alpha1.ConditionAppReady && cond.Status == metav1.ConditionFalse {
+			said = cond.Message
+		}
+	}
+	if !strings.Contains(said, `no App "shop"`) {
+		t.Errorf("AppReady says %q, want it to name the App", said)
+	}
+	_, writes := f.Proxy.Counts()
+	f.Deliver(harness.Ping("every-minute"))
+	if _, again := f.Proxy.Counts(); again != writes {
+		t.Errorf("a Task that still waits cost %d more writes, want none", again-writes)
+	}
+
+	c.App(t, ns, "shop")
+	f.Deliver(harness.Ping("every-minute"))
+	wantOneRun(t, c, ns, "migrate")
+}
+
+func TestTaskTerminatedBeforeItsRunNeverStarts(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	c.App(t, ns, "shop")
+	task := harness.NewTask(ns, "shop", "migrate")
+	task.Spec.Terminated = true
+	task, err := c.Kf.Tasks(ns).Create(ctx, task, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := c.Function(t, "runtask")
+	stale := task.DeepCopy()
+	stale.Spec.Terminated = false // the event was sent before the termination
+	f.Deliver(harness.Added("Task", stale))
+	run, err := c.Tekton.PipelineRuns(ns).Get(ctx, "migrate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !run.IsCancelled() {
+		t.Error("the PipelineRun is not cancelled: the Task would start")
+	}
+}
+
+func TestForeignPipelineRunIsNotTakenForTheTasksOwn(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	c.App(t, ns, "shop")
+	other := c.Task(t, ns, "shop", "other")
+	f := c.Function(t, "runtask")
+	f.Deliver(harness.Added("Task", other))
+	run, err := c.Tekton.PipelineRuns(ns).Get(ctx, "other", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := run.DeepCopy()
+	foreign.ObjectMeta = metav1.ObjectMeta{Name: "migrate", Namespace: ns}
+	if _, err := c.Tekton.PipelineRuns(ns).Create(ctx, foreign, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	task := c.Task(t, ns, "shop", "migrate")
+	f.Deliver(harness.Added("Task", task))
+	task, err = c.Kf.Tasks(ns).Get(ctx, "migrate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !task.Final() || !strings.Contains(fmt.Sprint(task.Status.Conditions), "NameTaken") {
+		t.Errorf("conditions %v, want the Task to fail with NameTaken", task.Status.Conditions)
+	}
+}
+
+func TestBurstOfOneAppSharesTheCounter(t *testing.T) {
+	const tasks = 200
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	c.App(t, ns, "shop")
+	f := c.Function(t, "runtask")
+	var mu sync.Mutex
+	counterWrites := 0
+	f.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Is("PATCH", "/apps/shop/status") {
+			mu.Lock()
+			counterWrites++
+			mu.Unlock()
+		}
+		return harness.Fault{}
+	})
+	var wg sync.WaitGroup
+	for i := range tasks {
+		wg.Go(func() {
+			task := c.Task(t, ns, "shop", fmt.Sprintf("burst-%d", i))
+			f.Deliver(harness.Added("Task", task))
+		})
+	}
+	wg.Wait()
+	list, err := c.Kf.Tasks(ns).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []int
+	for _, task := range list.Items {
+		ids = append(ids, task.ID())
+	}
+	sort.Ints(ids)
+	for i := 1; i < len(ids); i++ {
+		if ids[i] == ids[i-1] || ids[i] == 0 {
+			t.Fatalf("ID %d was given out twice", ids[i])
+		}
+	}
+	if len(ids) != tasks {
+		t.Fatalf("%d Tasks, want %d", len(ids), tasks)
+	}
+	_, writes := f.Proxy.Counts()
+	t.Logf("%d Tasks: %d writes by runtask, %d of them to the counter", tasks, writes, counterWrites)
+	if counterWrites > tasks/2 {
+		t.Errorf("the counter was written %d times for %d Tasks at once: they were to share", counterWrites, tasks)
+	}
+}
+
+func command(id string, data string) cloudevents.Event {
+	e := cloudevents.NewEvent()
+	e.SetType(events.TaskRun)
+	e.SetSource("/test")
+	e.SetID(id)
+	e.SetData(cloudevents.ApplicationJSON, []byte(data))
+	return e
+}
+
+func TestCommandEventRunsATaskOnce(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	c.App(t, ns, "shop")
+	f := c.Function(t, "runtask")
+	e := command("order-7", fmt.Sprintf(`{"namespace": %q, "app": "shop", "command": "echo hi", "memory": "64Mi"}`, ns))
+	for range 3 {
+		f.Deliver(e)
+	}
+	list, err := c.Kf.Tasks(ns).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Items) != 1 || list.Items[0].Spec.Memory != "64Mi" {
+		t.Fatalf("%d Tasks, want one as the event asks", len(list.Items))
+	}
+}
+
+func TestBadCommandEventIsRefusedForGood(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	c.App(t, ns, "shop")
+	f := c.Function(t, "runtask")
+	for name, data := range map[string]string{
+		"no JSON": `{`, "no app": `{"namespace": "x"}`,
+		"bad quantity": fmt.Sprintf(`{"namespace": %q, "app": "shop", "memory": "lots"}`, ns),
+	} {
+		if status, _ := f.Send(command(name, data)); status != 422 {
+			t.Errorf("%s: answered %d, want 422", name, status)
+		}
+	}
+}
+
+func TestAPIServerRefusesBadTasksAndSaysWhatToDo(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "crd")
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.Task)
+		want   string
+	}{
+		"no App":       {func(t *v1alpha1.Task) { t.Spec.AppRef.Name = "" }, "name the App whose image this Task runs"},
+		"bad cpu":      {func(t *v1alpha1.Task) { t.Spec.CPU = "many" }, "500m"},
+		"bad memory":   {func(t *v1alpha1.Task) { t.Spec.Memory = "1 GB" }, "512Mi"},
+		"bad disk":     {func(t *v1alpha1.Task) { t.Spec.Disk = "x" }, "512Mi"},
+		"long name":    {func(t *v1alpha1.Task) { t.Name = strings.Repeat("a", 64) }, "63 characters"},
+		"bad timeout":  {func(t *v1alpha1.Task) { t.Spec.Timeout = &metav1.Duration{Duration: -time.Second} }, "timeout"},
+		"many retries": {func(t *v1alpha1.Task) { t.Spec.Retries = 1000 }, "retries"},
+	} {
+		task := harness.NewTask(ns, "shop", "bad")
+		test.change(task)
+		_, err := c.Kf.Tasks(ns).Create(ctx, task, metav1.CreateOptions{})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want an error that says %q", name, err, test.want)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand"
+	"testing"
+	"time"
+
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"knative.dev/pkg/apis"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// started makes an App, a Task and, through runtask, its PipelineRun.
+func started(t *testing.T, c *harness.Cluster) (ns string, run *tekton.PipelineRun) {
+	t.Helper()
+	ns = c.Namespace(t, "status")
+	c.App(t, ns, "shop")
+	task := c.Task(t, ns, "shop", "migrate")
+	c.Function(t, "runtask").Deliver(harness.Added("Task", task))
+	run, err := c.Tekton.PipelineRuns(ns).Get(ctx, "migrate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ns, run
+}
+
+// life is what Tekton writes into a PipelineRun's status, step by step; with it goes the TaskRun that has the exit code.
+func life(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun, exit int32) []*tekton.PipelineRun {
+	t.Helper()
+	start := metav1.NewTime(time.Now().Truncate(time.Second))
+	end := metav1.NewTime(start.Add(3 * time.Second))
+	tr := &tekton.TaskRun{ObjectMeta: metav1.ObjectMeta{Name: run.Name + "-user-container", Namespace: run.Namespace},
+		Spec: tekton.TaskRunSpec{TaskSpec: &tekton.TaskSpec{Steps: []tekton.Step{{Name: v1alpha1.UserContainer, Image: "i", Command: []string{"c"}}}}}}
+	tr, err := c.Tekton.TaskRuns(run.Namespace).Create(ctx, tr, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Status.Steps = []tekton.StepState{{Name: v1alpha1.UserContainer, ContainerState: corev1.ContainerState{
+		Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: "x"}}}}
+	writeStatus(t, func(b []byte) error {
+		_, err := c.Tekton.TaskRuns(tr.Namespace).Patch(ctx, tr.Name, types.MergePatchType, b, metav1.PatchOptions{}, "status")
+		return err
+	}, tr.Status)
+
+	step := func(status corev1.ConditionStatus, reason string, done bool) *tekton.PipelineRun {
+		r := run.DeepCopy()
+		r.Status.StartTime = &start
+		r.Status.ChildReferences = []tekton.ChildStatusReference{{Name: tr.Name, PipelineTaskName: v1alpha1.UserContainer}}
+		if done {
+			r.Status.CompletionTime = &end
+		}
+		r.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: status, Reason: reason, Message: "as Tekton says it"})
+		return r
+	}
+	last := step(corev1.ConditionTrue, "Succeeded", true)
+	if exit != 0 {
+		last = step(corev1.ConditionFalse, "Failed", true)
+	}
+	return []*tekton.PipelineRun{step(corev1.ConditionUnknown, "Started", false), step(corev1.ConditionUnknown, "Running", false), last}
+}
+
+func writeStatus(t *testing.T, write func([]byte) error, status any) {
+	t.Helper()
+	b, err := json.Marshal(map[string]any{"status": status})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := write(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func getTask(t *testing.T, c *harness.Cluster, ns string) *v1alpha1.Task {
+	t.Helper()
+	task, err := c.Kf.Tasks(ns).Get(ctx, "migrate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+func reason(task *v1alpha1.Task) string {
+	if c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionSucceeded); c != nil {
+		return string(c.Status) + " " + c.Reason
+	}
+	return ""
+}
+
+func TestTaskFollowsItsPipelineRun(t *testing.T) {
+	c := harness.New(t)
+	ns, run := started(t, c)
+	f := c.Function(t, "status")
+	for i, want := range []struct{ reason, fact string }{
+		{"Unknown Pending", ""}, {"Unknown Running", events.TaskStarted}, {"False Failed", events.TaskFailed},
+	} {
+		r := life2(t, c, run, 3)[i]
+		reply := f.Deliver(harness.Updated("PipelineRun", r))
+		if got := reason(getTask(t, c, ns)); got != want.reason {
+			t.Errorf("step %d: %q, want %q", i, got, want.reason)
+		}
+		fact := ""
+		if reply != nil {
+			fact = reply.Type()
+		}
+		if fact != want.fact {
+			t.Errorf("step %d: fact %q, want %q", i, fact, want.fact)
+		}
+	}
+	s := getTask(t, c, ns).Status
+	if s.ExitCode == nil || *s.ExitCode != 3 || s.ID != 1 || s.Duration == nil || s.Duration.Duration != 3*time.Second {
+		t.Errorf("status %+v, want exit code 3, ID 1, duration 3s", s)
+	}
+}
+
+var lives = map[string][]*tekton.PipelineRun{}
+
+// life2 is life, made once for each run.
+func life2(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun, exit int32) []*tekton.PipelineRun {
+	if l := lives[string(run.UID)]; l != nil {
+		return l
+	}
+	lives[string(run.UID)] = life(t, c, run, exit)
+	return lives[string(run.UID)]
+}
+
+func TestAnyOrderAndNumberOfEventsEndsInTheSameState(t *testing.T) {
+	c := harness.New(t)
+	var want *v1alpha1.TaskStatus
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {2, 2, 2, 0, 0, 1, 1}, {1, 0, 2, 1}, {0, 0, 0, 1, 1, 1, 2, 2, 2}} {
+		t.Run(fmt.Sprint(order), func(t *testing.T) {
+			ns, run := started(t, c)
+			f := c.Function(t, "status")
+			steps := life(t, c, run, 0)
+			for _, i := range order {
+				f.Deliver(harness.Updated("PipelineRun", steps[i]))
+			}
+			got := getTask(t, c, ns).Status
+			for i := range got.Conditions {
+				got.Conditions[i].LastTransitionTime = metav1.Time{}
+			}
+			got.StartTime, got.CompletionTime = nil, nil // of this run of the test
+			if want == nil {
+				want = &got
+			}
+			if !equality.Semantic.DeepEqual(*want, got) {
+				t.Errorf("status\n%+v\nafter events in order %v; in the natural order it was\n%+v", got, order, *want)
+			}
+		})
+	}
+}
+
+func TestEndIsFoundByThePingWhenItsEventWasLost(t *testing.T) {
+	c := harness.New(t)
+	ns, run := started(t, c)
+	steps := life(t, c, run, 0)
+	writeStatus(t, func(b []byte) error {
+		_, err := c.Tekton.PipelineRuns(ns).Patch(ctx, run.Name, types.MergePatchType, b, metav1.PatchOptions{}, "status")
+		return err
+	}, steps[2].Status)
+	f := c.Function(t, "status")
+	f.Deliver(harness.Ping("every-minute"))
+	if got := reason(getTask(t, c, ns)); got != "True Succeeded" {
+		t.Errorf("%q, want True Succeeded", got)
+	}
+	f.Proxy.Inject(nil)
+	f.Deliver(harness.Ping("every-minute"))
+	if reads, writes := f.Proxy.Counts(); reads > 1 || writes > 0 {
+		t.Logf("a ping with nothing of ours to do: %d reads, %d writes (other tests' Tasks count too)", reads, writes)
+	}
+}
+
+func TestDeletedPipelineRunEndsItsTask(t *testing.T) {
+	c := harness.New(t)
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("event lost %t", lost), func(t *testing.T) {
+			ns, run := started(t, c)
+			if err := c.Tekton.PipelineRuns(ns).Delete(ctx, run.Name, metav1.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			f := c.Function(t, "status")
+			if lost {
+				f.Deliver(harness.Ping("every-minute"))
+			} else {
+				f.Deliver(harness.Deleted("PipelineRun", run))
+			}
+			if got := reason(getTask(t, c, ns)); got != "False PipelineRunDeleted" {
+				t.Errorf("%q, want False PipelineRunDeleted", got)
+			}
+		})
+	}
+}
+
+func TestStatusOutlivesErrorsAndDeath(t *testing.T) {
+	c := harness.New(t)
+	ns, run := started(t, c)
+	steps := life(t, c, run, 0)
+	f := c.Function(t, "status")
+	random := rand.New(rand.NewSource(1))
+	f.Proxy.Inject(func(r harness.Request) harness.Fault {
+		switch random.Intn(4) {
+		case 0:
+			return harness.Fault{Status: []int{409, 429, 500, 504}[random.Intn(4)], After: random.Intn(2) == 0}
+		}
+		return harness.Fault{}
+	})
+	for _, s := range steps {
+		f.Deliver(harness.Updated("PipelineRun", s))
+	}
+	if got := reason(getTask(t, c, ns)); got != "True Succeeded" {
+		t.Errorf("%q, want True Succeeded", got)
+	}
+
+	ns, run = started(t, c)
+	last := life(t, c, run, 0)[2]
+	f.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Write == 1 {
+			return harness.Fault{Then: f.Kill}
+		}
+		return harness.Fault{}
+	})
+	if status, _ := f.Send(harness.Updated("PipelineRun", last)); status != 0 {
+		t.Fatalf("answered %d: it was to die", status)
+	}
+	f.Start()
+	reply := f.Deliver(harness.Updated("PipelineRun", last))
+	if reply == nil || reply.Type() != events.TaskSucceeded {
+		t.Error("the fact that the dead function could not tell was not told by the next delivery")
+	}
+}

@@ -1,0 +1,406 @@
+//go:build tekton
+
+// These need real Pods: a cluster of stage tekton, and the image of test/apps/writer in its registry.
+
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// writers is a Space with an App whose Tasks run test/apps/writer.
+type writers struct {
+	t       *testing.T
+	c       *harness.Cluster
+	ns      string
+	runtask *harness.Function
+}
+
+func newWriters(t *testing.T) *writers {
+	t.Helper()
+	c := harness.New(t)
+	w := &writers{t: t, c: c, ns: c.Namespace(t, "terminate"), runtask: c.Function(t, "runtask")}
+	w.app("writer", registry(t)+"/writer:latest")
+	return w
+}
+
+func registry(t *testing.T) string {
+	r := os.Getenv("KO_DOCKER_REPO")
+	if r == "" {
+		t.Fatal("KO_DOCKER_REPO must name the cluster's registry, with the image of test/apps/writer in it")
+	}
+	return r
+}
+
+func (w *writers) app(name, image string) {
+	w.t.Helper()
+	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns}}
+	app.Spec.Build.Image = &image
+	app.Spec.Instances.Stopped = true
+	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
+	app, err := w.c.Kf.Apps(w.ns).Create(ctx, app, metav1.CreateOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err = client.PatchStatus(ctx, w.c.Kf.Apps(w.ns), app, func(a *v1alpha1.App) {
+		a.Status.Image = image
+		a.Status.StartCommands = v1alpha1.StartCommandStatus{Image: image, Shell: v1alpha1.ShellNone, Container: []string{"/ko-app/writer"}}
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run makes a Task that runs the writer with these arguments, and its PipelineRun.
+func (w *writers) run(name, args string) {
+	w.t.Helper()
+	w.runtask.Deliver(harness.Added("Task", w.create("writer", name, args)))
+}
+
+func (w *writers) create(app, name, args string) *v1alpha1.Task {
+	w.t.Helper()
+	task := harness.NewTask(w.ns, app, name)
+	task.Spec.Command = args
+	task, err := w.c.Kf.Tasks(w.ns).Create(ctx, task, metav1.CreateOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return task
+}
+
+func (w *writers) task(name string) *v1alpha1.Task {
+	w.t.Helper()
+	task, err := w.c.Kf.Tasks(w.ns).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return task
+}
+
+// terminated sets spec.terminated as `kf terminate-task` does, and returns the Task as the event of it carries it.
+func (w *writers) terminated(name string) *v1alpha1.Task {
+	w.t.Helper()
+	task, err := w.c.Kf.Tasks(w.ns).Patch(ctx, name, types.MergePatchType, []byte(`{"spec":{"terminated":true}}`), metav1.PatchOptions{FieldManager: "somebody"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return task
+}
+
+func (w *writers) pods(task string) []corev1.Pod {
+	w.t.Helper()
+	list, err := w.c.Kube.CoreV1().Pods(w.ns).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel + "=" + task})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list.Items
+}
+
+// wrote waits until the Task's Pod has written a line that holds text.
+func (w *writers) wrote(task, text string) {
+	w.t.Helper()
+	one := int64(1)
+	harness.Eventually(w.t, time.Minute, func() error {
+		pods := w.pods(task)
+		if len(pods) == 0 {
+			return fmt.Errorf("no Pod yet")
+		}
+		b, err := w.c.Kube.CoreV1().Pods(w.ns).GetLogs(pods[0].Name, &corev1.PodLogOptions{Container: "step-user-container", TailLines: &one}).DoRaw(ctx)
+		if err != nil || !strings.Contains(string(b), text) {
+			return fmt.Errorf("%q %v", b, err)
+		}
+		return nil
+	})
+}
+
+// record is a line of the logging stream.
+type record struct {
+	Time        time.Time
+	Message     string
+	Space       string
+	App         string
+	Task        string
+	ID          int
+	Container   string
+	Stream      string
+	Seq         int64
+	MaybeDouble bool
+}
+
+// handedOn returns what a function has put on its standard output for a Task.
+func handedOn(t *testing.T, f *harness.Function, ns, task string) (rs []record) {
+	t.Helper()
+	out, err := f.Printed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(out) {
+		var r record
+		if bytes.Contains(line, []byte(`"logger":"task"`)) && json.Unmarshal(line, &r) == nil && r.Space == ns && r.Task == task {
+			rs = append(rs, r)
+		}
+	}
+	return rs
+}
+
+// whole fails unless the records are the writer's lines 1 to n and its last words, in order; lines that come twice must
+// be marked. It returns how many there were.
+func whole(t *testing.T, rs []record, last string) int {
+	t.Helper()
+	next, doubles := 1, 0
+	for i, r := range rs {
+		if r.Space == "" || r.App != "writer" || r.ID == 0 || r.Container != "step-user-container" || r.Stream == "" || r.Time.IsZero() {
+			t.Fatalf("a field is missing: %+v", r)
+		}
+		var n int
+		if _, err := fmt.Sscanf(r.Message, "line %d", &n); err != nil {
+			if r.Message != last || i != len(rs)-1 && !slices.ContainsFunc(rs[i+1:], func(r record) bool { return r.MaybeDouble }) {
+				t.Fatalf("record %d of %d is %q", i, len(rs), r.Message)
+			}
+			continue
+		}
+		switch {
+		case n == next:
+			next++
+		case n < next && r.MaybeDouble:
+			doubles++
+		default:
+			t.Fatalf("record %d is line %d, want %d (maybe double: %t)", i, n, next, r.MaybeDouble)
+		}
+	}
+	if last != "" && (len(rs) == 0 || rs[len(rs)-1].Message != last) {
+		t.Fatalf("the last words are missing from %d records", len(rs))
+	}
+	t.Logf("%d lines, %d marked doubles", next-1, doubles)
+	return next - 1
+}
+
+func (w *writers) wantSettled(name string, log v1alpha1.LogDelivery) *v1alpha1.Task {
+	w.t.Helper()
+	task := w.task(name)
+	s := task.Status.Termination
+	if s == nil || s.Log != log {
+		w.t.Fatalf("termination is %+v, want %s", s, log)
+	}
+	if c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionLogDelivered); c == nil || (c.Status == metav1.ConditionFalse) != (log == v1alpha1.LogIncomplete) {
+		w.t.Errorf("condition is %+v", c)
+	}
+	return task
+}
+
+func (w *writers) wantGone(name string) {
+	w.t.Helper()
+	if pods := w.pods(name); len(pods) != 0 {
+		w.t.Errorf("%d Pods are left", len(pods))
+	}
+	run, err := w.c.Tekton.PipelineRuns(w.ns).Get(ctx, name, metav1.GetOptions{})
+	if err != nil || !run.IsCancelled() || !run.IsDone() {
+		w.t.Errorf("the PipelineRun is not cancelled: %v", err)
+	}
+}
+
+func TestTerminateHandsOnWhatIsWrittenAfterTheSignal(t *testing.T) {
+	w := newWriters(t)
+	f := w.c.Function(t, "terminate")
+	w.run("polite", "-lines 5000 -stay 10m -term 5s -stderr 7")
+	w.wrote("polite", "line 0005000")
+	began := time.Now()
+	f.Deliver(harness.Updated("Task", w.terminated("polite")))
+	t.Logf("stopped in %s", time.Since(began))
+	if n := whole(t, handedOn(t, f, w.ns, "polite"), "last words"); n < 5000+40 {
+		t.Errorf("%d lines: those after the signal are missing", n)
+	}
+	task := w.wantSettled("polite", v1alpha1.LogComplete)
+	if s := task.Status.Termination; s.RequestedBy != "somebody" || s.CancelledAt == nil || s.Lines < 5040 || s.Deliverer != "" {
+		t.Errorf("termination is %+v", s)
+	}
+	w.wantGone("polite")
+	if reads, writes := func() (int, int) {
+		f.Proxy.Inject(nil)
+		f.Deliver(harness.Updated("Task", task))
+		return f.Proxy.Counts()
+	}(); reads+writes != 0 {
+		t.Errorf("%d reads and %d writes for the event of a Task that is done with", reads, writes)
+	}
+}
+
+func TestTerminateOutwaitsATaskThatIgnoresTheSignal(t *testing.T) {
+	w := newWriters(t)
+	f := w.c.Function(t, "terminate")
+	w.run("deaf", "-lines 100 -stay 10m -ignore")
+	w.wrote("deaf", "line 0000")
+	f.Deliver(harness.Updated("Task", w.terminated("deaf")))
+	if n := whole(t, handedOn(t, f, w.ns, "deaf"), ""); n < 250 { // ten a second, for thirty seconds of grace
+		t.Errorf("%d lines: those after the signal are missing", n)
+	}
+	w.wantSettled("deaf", v1alpha1.LogComplete)
+	w.wantGone("deaf")
+}
+
+func TestTerminateInEachPhase(t *testing.T) {
+	w := newWriters(t)
+	f := w.c.Function(t, "terminate")
+	stop := func(name string) { f.Deliver(harness.Updated("Task", w.terminated(name))) }
+
+	t.Run("before the PipelineRun", func(t *testing.T) {
+		task := w.create("writer", "unborn", "")
+		stop("unborn")
+		w.runtask.Deliver(harness.Added("Task", task)) // comes late
+		w.wantSettled("unborn", v1alpha1.LogNone)
+		harness.Eventually(t, 20*time.Second, func() error {
+			if run, err := w.c.Tekton.PipelineRuns(w.ns).Get(ctx, "unborn", metav1.GetOptions{}); err != nil || !run.IsDone() {
+				return fmt.Errorf("not done: %v", err)
+			}
+			return nil
+		})
+		w.wantGone("unborn")
+	})
+	t.Run("at once after the PipelineRun", func(t *testing.T) {
+		w.run("newborn", "-stay 10m")
+		stop("newborn")
+		task := w.task("newborn")
+		t.Logf("%+v", task.Status.Termination)
+		if task.Status.Termination == nil || task.Status.Termination.Log == v1alpha1.LogDelivering || task.Status.Termination.Log == v1alpha1.LogIncomplete {
+			t.Errorf("termination is %+v", task.Status.Termination)
+		}
+		w.wantGone("newborn")
+	})
+	t.Run("while the image is pulled", func(t *testing.T) {
+		w.app("imageless", registry(t)+"/not-there:latest")
+		w.runtask.Deliver(harness.Added("Task", w.create("imageless", "pulling", "")))
+		harness.Eventually(t, time.Minute, func() error {
+			if len(w.pods("pulling")) == 0 {
+				return fmt.Errorf("no Pod yet")
+			}
+			return nil
+		})
+		stop("pulling")
+		w.wantSettled("pulling", v1alpha1.LogNone)
+		w.wantGone("pulling")
+	})
+	t.Run("silent", func(t *testing.T) {
+		w.run("silent", "-before 10m")
+		harness.Eventually(t, time.Minute, func() error {
+			for _, p := range w.pods("silent") {
+				if p.Status.Phase == corev1.PodRunning {
+					return nil
+				}
+			}
+			return fmt.Errorf("not running yet")
+		})
+		stop("silent")
+		w.wantSettled("silent", v1alpha1.LogComplete)
+		w.wantGone("silent")
+	})
+	t.Run("ended by itself", func(t *testing.T) {
+		w.run("done", "-lines 3")
+		harness.Eventually(t, time.Minute, func() error {
+			if run, err := w.c.Tekton.PipelineRuns(w.ns).Get(ctx, "done", metav1.GetOptions{}); err != nil || !run.IsDone() {
+				return fmt.Errorf("not done: %v", err)
+			}
+			return nil
+		})
+		stop("done")
+		task := w.wantSettled("done", v1alpha1.LogNone)
+		if !strings.Contains(task.Status.Termination.Message, "ended by itself") || len(w.pods("done")) != 1 {
+			t.Errorf("%+v, %d Pods", task.Status.Termination, len(w.pods("done")))
+		}
+		stop("done") // again
+	})
+	t.Run("gone", func(t *testing.T) {
+		w.run("gone", "-stay 10m")
+		task := w.terminated("gone")
+		if err := w.c.Kf.Tasks(w.ns).Delete(ctx, "gone", metav1.DeleteOptions{}); err != nil && !errors.IsNotFound(err) {
+			t.Fatal(err)
+		}
+		f.Deliver(harness.Updated("Task", task))
+	})
+	t.Run("its event lost", func(t *testing.T) {
+		w.run("lost", "-lines 10 -stay 10m")
+		w.wrote("lost", "line 0000010")
+		w.terminated("lost")
+		f.Deliver(harness.Ping("every-minute"))
+		w.wantSettled("lost", v1alpha1.LogComplete)
+		whole(t, handedOn(t, f, w.ns, "lost"), "last words")
+	})
+}
+
+// TestTerminateKilledBetweenAnyTwoSteps kills the function after each of its writes, and at each of its reads of a log.
+// Whatever the moment: the Task ends as stopped, and either every line was handed on, doubles being marked, or the Task
+// says what may be missing.
+func TestTerminateKilledBetweenAnyTwoSteps(t *testing.T) {
+	w := newWriters(t)
+	moments := map[string]func(harness.Request) bool{
+		"before the log is opened": func(r harness.Request) bool { return r.Is("GET", "/log") },
+		"after the claim":          func(r harness.Request) bool { return r.Write == 1 },
+		"after the cancel":         func(r harness.Request) bool { return r.Write == 2 },
+		"after the third write":    func(r harness.Request) bool { return r.Write == 3 },
+		"after the fourth write":   func(r harness.Request) bool { return r.Write == 4 },
+		"while the run is awaited": func(r harness.Request) bool { return r.Is("GET", "/pipelineruns/") && r.Write == 0 },
+	}
+	i := 0
+	for when, moment := range moments {
+		i++
+		name := fmt.Sprintf("killed-%d", i)
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			w := &writers{t: t, c: w.c, ns: w.ns, runtask: w.runtask}
+			f := w.c.Function(t, "terminate")
+			w.run(name, "-lines 2000 -stay 10m -term 8s -stderr 5")
+			w.wrote(name, "line 0002000")
+			killed := false
+			f.Proxy.Inject(func(r harness.Request) harness.Fault {
+				if !killed && moment(r) {
+					killed = true
+					if r.Is("GET", "/log") { // a stream has no end to wait for
+						f.Kill()
+						return harness.Fault{}
+					}
+					return harness.Fault{Then: f.Kill}
+				}
+				return harness.Fault{}
+			})
+			e := harness.Updated("Task", w.terminated(name))
+			status, _ := f.Send(e)
+			f.Proxy.Inject(nil)
+			if killed {
+				f.Start()
+			} else if status != 200 && status != 202 {
+				t.Fatalf("answered %d", status)
+			}
+			f.Deliver(e)
+			f.Deliver(harness.Ping("every-minute"))
+			s := w.task(name).Status.Termination
+			t.Logf("killed: %t, then %s: %s", killed, s.Log, s.Message)
+			switch s.Log {
+			case v1alpha1.LogComplete:
+				if n := whole(t, handedOn(t, f, w.ns, name), "last words"); n < 2070 {
+					t.Errorf("%d lines: those after the signal are missing", n)
+				}
+			case v1alpha1.LogIncomplete:
+				if !strings.Contains(s.Message, "missing") && !strings.Contains(s.Message, "could not be") {
+					t.Errorf("it does not say what is missing: %q", s.Message)
+				}
+			default:
+				t.Errorf("%+v", s)
+			}
+			w.wantGone(name)
+		})
+	}
+}
