@@ -177,32 +177,32 @@ func (d *delivery) attach(ctx context.Context) error {
 func (d *delivery) readAll(ctx context.Context) error {
 	poll := time.NewTicker(500 * time.Millisecond)
 	defer poll.Stop()
-	for {
-		// The run is read before the Pods: once it has ended, it gets no more.
-		if !d.run.IsDone() {
-			run, err := d.h.Tekton.PipelineRuns(d.run.Namespace).Get(ctx, d.run.Name, metav1.GetOptions{})
-			switch {
-			case err == nil:
-				d.run = run
-			case !errors.IsNotFound(err):
-				logging.FromContext(ctx).Warnw("get PipelineRun", "error", err)
-			default: // deleted: its Pods go too
-				d.run = d.run.DeepCopy()
-				d.run.Status.MarkFailed("PipelineRunDeleted", "")
+	for done := false; ; {
+		if !done {
+			var err error
+			if done, err = d.ended(ctx); err != nil {
+				logging.FromContext(ctx).Warnw("has the run ended?", "error", err)
 			}
 		}
-		done := d.run.IsDone()
-		_, _, changed, _ := d.current(ctx)
-		var wait <-chan struct{}
-		d.mu.Lock()
+		pods, _, changed, _ := d.current(ctx)
+		if done {
+			if err := d.sweep(ctx, pods); err != nil {
+				return err
+			}
+		}
+		var wait, attach <-chan struct{}
 		for _, r := range d.readers {
 			select {
 			case <-r.done:
 			default:
 				wait = r.done
+				select {
+				case <-r.attached:
+				default:
+					attach = r.attached
+				}
 			}
 		}
-		d.mu.Unlock()
 		if done && wait == nil {
 			return ctx.Err()
 		}
@@ -212,11 +212,80 @@ func (d *delivery) readAll(ctx context.Context) error {
 		}
 		select {
 		case <-wait:
+		case <-attach:
 		case <-changed:
 		case <-tick:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// ended says whether the run and its TaskRuns have ended; then all Pods that it will ever have are known.
+func (d *delivery) ended(ctx context.Context) (bool, error) {
+	if !d.run.IsDone() {
+		run, err := d.h.Tekton.PipelineRuns(d.run.Namespace).Get(ctx, d.run.Name, metav1.GetOptions{})
+		switch {
+		case errors.IsNotFound(err) || err == nil && run.UID != d.run.UID: // deleted: its Pods go too
+			d.run = d.run.DeepCopy()
+			d.run.Status.MarkFailed("PipelineRunDeleted", "it was deleted while the Task was being stopped")
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("get PipelineRun %s/%s: %w", d.run.Namespace, d.run.Name, err)
+		}
+		d.run = run
+	}
+	if !d.run.IsDone() {
+		return false, nil
+	}
+	// A PipelineRun that is cancelled as soon as it is made can end while its TaskRun is still making a Pod.
+	taskRuns, err := d.taskRuns(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, tr := range taskRuns {
+		if !tr.IsDone() {
+			return false, nil
+		}
+	}
+	return true, d.pods.Refresh(ctx)
+}
+
+func (d *delivery) taskRuns(ctx context.Context) ([]tekton.TaskRun, error) {
+	list, err := d.h.Tekton.TaskRuns(d.run.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.Set{"tekton.dev/pipelineRun": d.run.Name}.String()})
+	if err != nil {
+		return nil, fmt.Errorf("list TaskRuns of PipelineRun %s/%s: %w", d.run.Namespace, d.run.Name, err)
+	}
+	return list.Items, nil
+}
+
+// sweep deletes the Pods of a cancelled run that Tekton leaves: one that it was making at that moment, which would run
+// on; those of earlier tries; and one that a cluster-wide setting of Tekton's keeps. None goes before its log is being
+// received.
+func (d *delivery) sweep(ctx context.Context, pods []podlogs.Pod) error {
+	if !cancelled(d.run) {
+		return nil
+	}
+	for _, p := range pods {
+		r := d.readers[p.UID]
+		ready := p.State == podlogs.Waiting || isClosed(r.done) || p.State == podlogs.Running && isClosed(r.attached)
+		if p.State == podlogs.Gone || p.Deleting || !ready {
+			continue
+		}
+		err := d.h.Pods.Pods(d.run.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}})
+		if err != nil && !errors.IsNotFound(err) && !errors.IsConflict(err) {
+			return fmt.Errorf("delete Pod %s/%s: %w", d.run.Namespace, p.Name, err)
+		}
+	}
+	return nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -413,11 +482,11 @@ func (d *delivery) finish(ctx context.Context) error {
 
 // started says, of a run without Pods, whether its process had been started.
 func (d *delivery) started(ctx context.Context) bool {
-	for _, child := range d.run.Status.ChildReferences {
-		tr, err := d.h.Tekton.TaskRuns(d.run.Namespace).Get(ctx, child.Name, metav1.GetOptions{})
-		if err != nil {
-			return !errors.IsNotFound(err)
-		}
+	taskRuns, err := d.taskRuns(ctx)
+	if err != nil {
+		return true // not known: then it does not say that nothing was lost
+	}
+	for _, tr := range taskRuns {
 		for _, s := range tr.Status.Steps {
 			if s.Running != nil || s.Terminated != nil && s.Terminated.StartedAt.Unix() > 0 {
 				return true
@@ -427,8 +496,7 @@ func (d *delivery) started(ctx context.Context) bool {
 	return false
 }
 
-// gone sees the Pods of a stopped run gone. Tekton deletes the one that ran; those of earlier tries, and one that a
-// cluster-wide setting of Tekton's keeps, are deleted here, their logs having been handed on.
+// gone sees the Pods of a stopped run gone.
 func (d *delivery) gone(ctx context.Context) error {
 	if !cancelled(d.run) {
 		return nil
@@ -437,21 +505,10 @@ func (d *delivery) gone(ctx context.Context) error {
 	defer limit.Stop()
 	for {
 		pods, _, changed, _ := d.current(ctx)
-		there := 0
-		for _, p := range pods {
-			if p.State == podlogs.Gone {
-				continue
-			}
-			there++
-			if p.State != podlogs.Ended || p.Deleting {
-				continue
-			}
-			err := d.h.Pods.Pods(d.run.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}})
-			if err != nil && !errors.IsNotFound(err) && !errors.IsConflict(err) {
-				return fmt.Errorf("delete Pod %s/%s: %w", d.run.Namespace, p.Name, err)
-			}
+		if err := d.sweep(ctx, pods); err != nil {
+			return err
 		}
-		if there == 0 {
+		if !slices.ContainsFunc(pods, func(p podlogs.Pod) bool { return p.State != podlogs.Gone }) {
 			return nil
 		}
 		select {

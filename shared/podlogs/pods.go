@@ -146,6 +146,22 @@ func (p *Pods) run(ctx context.Context) {
 	}
 }
 
+// Refresh asks which Pods there are now, for when the next news of the watch are too late.
+func (p *Pods) Refresh(ctx context.Context) error {
+	list, err := p.client.List(ctx, p.list)
+	if err != nil {
+		return err
+	}
+	p.update(func() {
+		for i := range list.Items {
+			if pod := podOf(&list.Items[i]); p.pods[pod.UID].State != Gone || p.pods[pod.UID].UID == "" {
+				p.saw(pod)
+			}
+		}
+	})
+	return nil
+}
+
 // listAndWatch returns nil when the watch ended as watches do.
 func (p *Pods) listAndWatch(ctx context.Context) error {
 	list, err := p.client.List(ctx, p.list)

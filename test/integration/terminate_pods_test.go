@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,13 +114,13 @@ func (w *writers) pods(task string) []corev1.Pod {
 // wrote waits until the Task's Pod has written a line that holds text.
 func (w *writers) wrote(task, text string) {
 	w.t.Helper()
-	one := int64(1)
+	few := int64(20) // the streams come in any order
 	harness.Eventually(w.t, time.Minute, func() error {
 		pods := w.pods(task)
 		if len(pods) == 0 {
 			return fmt.Errorf("no Pod yet")
 		}
-		b, err := w.c.Kube.CoreV1().Pods(w.ns).GetLogs(pods[0].Name, &corev1.PodLogOptions{Container: "step-user-container", TailLines: &one}).DoRaw(ctx)
+		b, err := w.c.Kube.CoreV1().Pods(w.ns).GetLogs(pods[0].Name, &corev1.PodLogOptions{Container: "step-user-container", TailLines: &few}).DoRaw(ctx)
 		if err != nil || !strings.Contains(string(b), text) {
 			return fmt.Errorf("%q %v", b, err)
 		}
@@ -159,36 +158,45 @@ func handedOn(t *testing.T, f *harness.Function, ns, task string) (rs []record) 
 	return rs
 }
 
-// whole fails unless the records are the writer's lines 1 to n and its last words, in order; lines that come twice must
-// be marked. It returns how many there were.
-func whole(t *testing.T, rs []record, last string) int {
+// whole fails unless the records are the writer's lines 1 to n, and its last words. Every stderr-th line went to stderr
+// (none if 0), and the order of two streams is the runtime's; within each it must be the writer's. Lines that come twice
+// must be marked. It returns how many there were.
+func whole(t *testing.T, rs []record, stderr int, last string) int {
 	t.Helper()
-	next, doubles := 1, 0
+	seen := map[int]bool{}
+	latest := map[bool]int{}
+	doubles, most, words := 0, 0, 0
 	for i, r := range rs {
 		if r.Space == "" || r.App != "writer" || r.ID == 0 || r.Container != "step-user-container" || r.Stream == "" || r.Time.IsZero() {
 			t.Fatalf("a field is missing: %+v", r)
 		}
-		var n int
-		if _, err := fmt.Sscanf(r.Message, "line %d", &n); err != nil {
-			if r.Message != last || i != len(rs)-1 && !slices.ContainsFunc(rs[i+1:], func(r record) bool { return r.MaybeDouble }) {
-				t.Fatalf("record %d of %d is %q", i, len(rs), r.Message)
-			}
+		if r.Message == last {
+			words++
 			continue
 		}
-		switch {
-		case n == next:
-			next++
-		case n < next && r.MaybeDouble:
-			doubles++
-		default:
-			t.Fatalf("record %d is line %d, want %d (maybe double: %t)", i, n, next, r.MaybeDouble)
+		var n int
+		if _, err := fmt.Sscanf(r.Message, "line %d", &n); err != nil {
+			t.Fatalf("record %d of %d is %q", i, len(rs), r.Message)
 		}
+		stream := stderr > 0 && n%stderr == 0
+		switch {
+		case seen[n] && r.MaybeDouble:
+			doubles++
+		case seen[n]:
+			t.Fatalf("record %d is line %d again, not marked", i, n)
+		case n < latest[stream]:
+			t.Fatalf("record %d is line %d, after %d", i, n, latest[stream])
+		}
+		seen[n], latest[stream], most = true, n, max(most, n)
 	}
-	if last != "" && (len(rs) == 0 || rs[len(rs)-1].Message != last) {
+	if len(seen) != most {
+		t.Fatalf("%d lines of %d", len(seen), most)
+	}
+	if last != "" && words == 0 {
 		t.Fatalf("the last words are missing from %d records", len(rs))
 	}
-	t.Logf("%d lines, %d marked doubles", next-1, doubles)
-	return next - 1
+	t.Logf("%d lines, %d marked doubles", most, doubles)
+	return most
 }
 
 func (w *writers) wantSettled(name string, log v1alpha1.LogDelivery) *v1alpha1.Task {
@@ -223,7 +231,7 @@ func TestTerminateHandsOnWhatIsWrittenAfterTheSignal(t *testing.T) {
 	began := time.Now()
 	f.Deliver(harness.Updated("Task", w.terminated("polite")))
 	t.Logf("stopped in %s", time.Since(began))
-	if n := whole(t, handedOn(t, f, w.ns, "polite"), "last words"); n < 5000+40 {
+	if n := whole(t, handedOn(t, f, w.ns, "polite"), 7, "last words"); n < 5000+40 {
 		t.Errorf("%d lines: those after the signal are missing", n)
 	}
 	task := w.wantSettled("polite", v1alpha1.LogComplete)
@@ -246,7 +254,7 @@ func TestTerminateOutwaitsATaskThatIgnoresTheSignal(t *testing.T) {
 	w.run("deaf", "-lines 100 -stay 10m -ignore")
 	w.wrote("deaf", "line 0000")
 	f.Deliver(harness.Updated("Task", w.terminated("deaf")))
-	if n := whole(t, handedOn(t, f, w.ns, "deaf"), ""); n < 250 { // ten a second, for thirty seconds of grace
+	if n := whole(t, handedOn(t, f, w.ns, "deaf"), 0, ""); n < 250 { // ten a second, for thirty seconds of grace
 		t.Errorf("%d lines: those after the signal are missing", n)
 	}
 	w.wantSettled("deaf", v1alpha1.LogComplete)
@@ -337,7 +345,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 		w.terminated("lost")
 		f.Deliver(harness.Ping("every-minute"))
 		w.wantSettled("lost", v1alpha1.LogComplete)
-		whole(t, handedOn(t, f, w.ns, "lost"), "last words")
+		whole(t, handedOn(t, f, w.ns, "lost"), 0, "last words")
 	})
 }
 
@@ -390,7 +398,7 @@ func TestTerminateKilledBetweenAnyTwoSteps(t *testing.T) {
 			t.Logf("killed: %t, then %s: %s", killed, s.Log, s.Message)
 			switch s.Log {
 			case v1alpha1.LogComplete:
-				if n := whole(t, handedOn(t, f, w.ns, name), "last words"); n < 2070 {
+				if n := whole(t, handedOn(t, f, w.ns, name), 5, "last words"); n < 2070 {
 					t.Errorf("%d lines: those after the signal are missing", n)
 				}
 			case v1alpha1.LogIncomplete:

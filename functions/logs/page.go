@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+)
+
+// policy lets a page show text and send its form, and nothing else: a log is written by anybody.
+const policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// safe sets what every answer carries.
+func safe(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
+// The page is as long as the log: the browser shows what it has, and a column that is laid out from its end stays at
+// the newest line, without a script.
+const style = `body{margin:0;font:14px system-ui,sans-serif;background:#fff;color:#111}
+main{height:100vh;overflow:auto;display:flex;flex-direction:column-reverse}
+pre{margin:0;padding:3.5em 1em 1em;font:13px/1.45 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+header{position:fixed;top:0;left:0;right:0;padding:.6em 1em;background:#eee}i{color:#666}b{color:#064}
+form{max-width:40em;margin:3em auto;padding:0 1em}input{width:100%;padding:.5em;box-sizing:border-box;margin:.5em 0}
+@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}header{background:#222}i{color:#999}b{color:#8d8}}`
+
+func title(q Request) string {
+	if q.App != "" {
+		return "Tasks of App " + q.App + " in " + q.Namespace
+	}
+	return "Task " + q.Task + " in " + q.Namespace
+}
+
+func head(w io.Writer, q Request) {
+	fmt.Fprintf(w, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"+
+		"<title>%s</title><style>%s</style>\n", html.EscapeString(title(q)), style)
+}
+
+func pageHead(w io.Writer, q Request) {
+	head(w, q)
+	fmt.Fprintf(w, "<header>%s</header><main><pre>\n", html.EscapeString(title(q)))
+}
+
+func pageFoot(w io.Writer) { fmt.Fprint(w, "</pre></main></html>\n") }
+
+// form asks for a token and posts it to the page's own address.
+func form(w http.ResponseWriter, status int, q Request, text string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	head(w, q)
+	fmt.Fprintf(w, `<form method="post"><h1>%s</h1><p>%s. Whoever may read the Pod logs of the namespace may read this.</p>
+<label>Token (for example of <code>kubectl create token</code>)<input type="password" name="token" autocomplete="off" autofocus required></label>
+<button>Show the log</button></form></html>
+`, html.EscapeString(title(q)), html.EscapeString(text))
+}

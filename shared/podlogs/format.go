@@ -1,0 +1,190 @@
+package podlogs
+
+import (
+	"bufio"
+	"fmt"
+	"html"
+	"io"
+	"strconv"
+	"time"
+)
+
+// Format writes entries.
+type Format interface {
+	Entry(Entry) error
+	// Flush sends on what is held back.
+	Flush() error
+}
+
+// buffer is how much a Format holds back at most.
+const buffer = 32 << 10
+
+// Text writes lines as they are, made safe to show. What the reader says itself begins with "[kf] ".
+type Text struct {
+	w    *bufio.Writer
+	opts TextOptions
+	buf  []byte
+}
+
+// TextOptions say what to put before a line.
+type TextOptions struct {
+	Timestamps bool
+	// Task names the line's Task: for the lines of several.
+	Task bool
+}
+
+// NewText returns a Format that writes text to w.
+func NewText(w io.Writer, o TextOptions) *Text { return &Text{w: bufio.NewWriterSize(w, buffer), opts: o} }
+
+// Entry writes one entry.
+func (t *Text) Entry(e Entry) error {
+	b := t.buf[:0]
+	if e.Note != "" || e.Outcome != nil {
+		b = append(append(b, "[kf] "...), Sanitize(nil, []byte(remark(e)))...)
+		b = append(b, '\n')
+	} else {
+		if !e.Continued {
+			if t.opts.Timestamps {
+				b = append(e.Time.UTC().AppendFormat(b, stampFormat), ' ')
+			}
+			if t.opts.Task {
+				b = append(append(b, e.Task...), " | "...)
+			}
+		}
+		b = Sanitize(b, e.Line.Text)
+		if !e.More {
+			b = append(b, '\n')
+		}
+	}
+	t.buf = b
+	_, err := t.w.Write(b)
+	return err
+}
+
+// Flush sends on what is held back.
+func (t *Text) Flush() error { return t.w.Flush() }
+
+const stampFormat = "2006-01-02T15:04:05.000000000Z07:00"
+
+// remark puts a note or an outcome into words.
+func remark(e Entry) string {
+	if e.Note != "" {
+		if e.Task != "" {
+			return e.Task + ": " + e.Note
+		}
+		return e.Note
+	}
+	o := e.Outcome
+	s := e.Task
+	if e.ID != "" {
+		s += " (ID " + e.ID + ")"
+	}
+	s += ": " + o.Reason
+	if o.ExitCode != nil {
+		s += ", exit code " + strconv.Itoa(int(*o.ExitCode))
+	}
+	if o.Duration > 0 {
+		s += ", " + o.Duration.String()
+	}
+	if o.Message != "" && o.Reason != "Succeeded" {
+		s += ": " + o.Message
+	}
+	return s
+}
+
+// JSON writes one object for each entry, of type line, note or outcome. Control characters of a line are escaped: the
+// text is the Task's own, and harmless as it stands.
+type JSON struct {
+	w   *bufio.Writer
+	buf []byte
+}
+
+// NewJSON returns a Format that writes JSON lines to w.
+func NewJSON(w io.Writer) *JSON { return &JSON{w: bufio.NewWriterSize(w, buffer)} }
+
+// Entry writes one entry.
+func (j *JSON) Entry(e Entry) error {
+	b := append(j.buf[:0], `{"type":"`...)
+	switch {
+	case e.Outcome != nil:
+		b = append(b, "outcome"...)
+	case e.Note != "":
+		b = append(b, "note"...)
+	default:
+		b = append(b, "line"...)
+	}
+	b = AppendJSON(append(b, `","task":`...), []byte(e.Task))
+	if e.ID != "" {
+		b = AppendJSON(append(b, `,"id":`...), []byte(e.ID))
+	}
+	if e.Pod != "" {
+		b = AppendJSON(append(b, `,"pod":`...), []byte(e.Pod))
+	}
+	switch {
+	case e.Outcome != nil:
+		o := e.Outcome
+		b = strconv.AppendBool(append(b, `,"ended":`...), o.Ended)
+		b = AppendJSON(append(b, `,"reason":`...), []byte(o.Reason))
+		if o.Message != "" {
+			b = AppendJSON(append(b, `,"message":`...), []byte(o.Message))
+		}
+		if o.ExitCode != nil {
+			b = strconv.AppendInt(append(b, `,"exitCode":`...), int64(*o.ExitCode), 10)
+		}
+		if o.Duration > 0 {
+			b = AppendJSON(append(b, `,"duration":`...), []byte(o.Duration.String()))
+		}
+	case e.Note != "":
+		b = AppendJSON(append(b, `,"text":`...), []byte(e.Note))
+	default:
+		b = e.Time.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339Nano)
+		b = AppendJSON(append(b, `","container":"`+Container+`","text":`...), e.Line.Text)
+		if e.More {
+			b = append(b, `,"more":true`...)
+		}
+		if e.Continued {
+			b = append(b, `,"continued":true`...)
+		}
+	}
+	b = append(b, '}', '\n')
+	j.buf = b
+	_, err := j.w.Write(b)
+	return err
+}
+
+// Flush sends on what is held back.
+func (j *JSON) Flush() error { return j.w.Flush() }
+
+// HTML writes entries as the inside of a <pre>.
+type HTML struct {
+	w    *bufio.Writer
+	opts TextOptions
+}
+
+// NewHTML returns a Format that writes escaped lines to w.
+func NewHTML(w io.Writer, o TextOptions) *HTML { return &HTML{bufio.NewWriterSize(w, buffer), o} }
+
+// Entry writes one entry.
+func (h *HTML) Entry(e Entry) error {
+	var err error
+	if e.Note != "" || e.Outcome != nil {
+		_, err = fmt.Fprintf(h.w, "<b>%s</b>\n", html.EscapeString(string(Sanitize(nil, []byte(remark(e))))))
+		return err
+	}
+	if !e.Continued {
+		if h.opts.Timestamps {
+			fmt.Fprintf(h.w, "<i>%s</i> ", e.Time.UTC().Format(stampFormat))
+		}
+		if h.opts.Task {
+			fmt.Fprintf(h.w, "<i>%s</i> ", html.EscapeString(e.Task))
+		}
+	}
+	_, err = h.w.WriteString(html.EscapeString(string(Sanitize(nil, e.Line.Text))))
+	if !e.More {
+		err = h.w.WriteByte('\n')
+	}
+	return err
+}
+
+// Flush sends on what is held back.
+func (h *HTML) Flush() error { return h.w.Flush() }
