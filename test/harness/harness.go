@@ -58,9 +58,21 @@ func Root() string {
 // none is a failure, not a reason to skip.
 func New(t testing.TB) *Cluster {
 	t.Helper()
-	kubeconfig := os.Getenv("KUBECONFIG")
-	if kubeconfig == "" {
-		kubeconfig = filepath.Join(Root(), ".cluster-test", "kubeconfig")
+	c := connect(t, filepath.Join(Root(), ".cluster-test", "kubeconfig"))
+	c.refuseDeployed(t)
+	return c
+}
+
+// Deployed connects to a cluster on which the functions run: that of KUBECONFIG, or of `make e2e`.
+func Deployed(t testing.TB) *Cluster {
+	t.Helper()
+	return connect(t, filepath.Join(Root(), ".cluster", "kubeconfig"))
+}
+
+func connect(t testing.TB, kubeconfig string) *Cluster {
+	t.Helper()
+	if env := os.Getenv("KUBECONFIG"); env != "" {
+		kubeconfig = env
 	}
 	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -78,9 +90,8 @@ func New(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	if _, err := c.Kube.Discovery().ServerVersion(); err != nil {
-		t.Fatalf("the cluster does not answer; `make test-integration` starts one: %v", err)
+		t.Fatalf("the cluster does not answer; `make test-integration` and `make e2e` start one: %v", err)
 	}
-	c.refuseDeployed(t)
 	return c
 }
 

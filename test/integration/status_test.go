@@ -46,7 +46,7 @@ func life(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun, exit int32)
 		t.Fatal(err)
 	}
 	tr.Status.Steps = []tekton.StepState{{Name: v1alpha1.UserContainer, ContainerState: corev1.ContainerState{
-		Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: "x"}}}}
+		Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: "x", StartedAt: start, FinishedAt: end}}}}
 	writeStatus(t, func(b []byte) error {
 		_, err := c.Tekton.TaskRuns(tr.Namespace).Patch(ctx, tr.Name, types.MergePatchType, b, metav1.PatchOptions{}, "status")
 		return err
