@@ -238,17 +238,37 @@ func (d *delivery) ended(ctx context.Context) (bool, error) {
 	if !d.run.IsDone() {
 		return false, nil
 	}
-	// A PipelineRun that is cancelled as soon as it is made can end while its TaskRun is still making a Pod.
+	// A PipelineRun that is cancelled as soon as it is made can end without its TaskRun, of which its controller has not
+	// heard yet: that goes on for itself, makes a Pod, and runs. It is cancelled here.
 	taskRuns, err := d.taskRuns(ctx)
 	if err != nil {
 		return false, err
 	}
+	done := true
 	for _, tr := range taskRuns {
-		if !tr.IsDone() {
-			return false, nil
+		if tr.IsDone() {
+			continue
+		}
+		done = false
+		if cancelled(d.run) && !tr.IsCancelled() {
+			if err := d.cancelTaskRun(ctx, tr); err != nil {
+				return false, err
+			}
 		}
 	}
+	if !done {
+		return false, nil
+	}
 	return true, d.pods.Refresh(ctx)
+}
+
+func (d *delivery) cancelTaskRun(ctx context.Context, tr tekton.TaskRun) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q},"spec":{"status":%q}}`, tr.UID, tekton.TaskRunSpecStatusCancelled)
+	_, err := d.h.Tekton.TaskRuns(tr.Namespace).Patch(ctx, tr.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil && !errors.IsNotFound(err) {
+		return fmt.Errorf("cancel TaskRun %s/%s: %w", tr.Namespace, tr.Name, err)
+	}
+	return nil
 }
 
 func (d *delivery) taskRuns(ctx context.Context) ([]tekton.TaskRun, error) {
@@ -374,13 +394,15 @@ func Short(res podlogs.Result, pod podlogs.Pod, err error) string {
 		after = "lines after " + stamp(res.Cursor.Time) + " may be missing"
 	}
 	switch {
+	case res.Whole:
+		return ""
+	// The node removed the log before it could be read again. If the stream ended after the container had, it was whole.
+	// Node and function keep different clocks, and the kubelet gives whole seconds.
+	case !res.EndedAt.IsZero() && pod.FinishedAt.Unix() > 0 && res.EndedAt.Add(2*time.Second).After(pod.FinishedAt):
+		return ""
 	case err != nil:
 		return fmt.Sprintf("%s: %v", after, err)
-	case res.Whole || !pod.Ran:
-		return ""
-	// The Pod went before its log was read again. If the stream ended after the container had, it was whole. Node and
-	// function keep different clocks, and the kubelet gives whole seconds.
-	case !res.EndedAt.IsZero() && pod.FinishedAt.Unix() > 0 && res.EndedAt.Add(2*time.Second).After(pod.FinishedAt):
+	case !pod.Ran:
 		return ""
 	}
 	return after + ": the Pod was gone before its log was read to the end"

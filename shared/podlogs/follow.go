@@ -199,7 +199,6 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 	}
 	body, err := f.src.Open(ctx, q)
 	if err != nil {
-		f.res.EndedAt = time.Time{}
 		return err
 	}
 	defer body.Close()
@@ -221,7 +220,9 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 			err = cause
 		}
 	}
-	f.res.EndedAt = time.Time{}
+	if !errors.Is(err, errNoTime) { // the node no longer has what was read before: that makes it no less whole
+		f.res.EndedAt = time.Time{}
+	}
 	switch {
 	case err == errRotated && follow: // what ends can tell for certain: the next pass is one that does
 		f.drained = drained
@@ -280,8 +281,8 @@ func (f *follower) read(lr *lineReader, s *seam, filtered, end bool) error {
 			}
 			return nil
 		case err == errCut && end:
-		case err == errNoTime && first && filtered && !l.More:
-			continue // the end of a line whose beginning is too old
+		case err == errNoTime && first && filtered && lr.ended:
+			continue // the end of a line whose beginning is too old; what the node says itself has no line end
 		case err == errNoTime:
 			return fmt.Errorf("%w; the node says %.300q", errNoTime, l.Text)
 		default: // errCut too: the line is read again, whole

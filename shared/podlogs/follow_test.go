@@ -303,6 +303,28 @@ func TestANodeThatHasNoLogIsBelievedInTheEnd(t *testing.T) {
 	}
 }
 
+// The kubelet answers so, with 200, for a container that it has removed meanwhile.
+func TestALogThatWasRemovedAfterItsEndStaysWhole(t *testing.T) {
+	removed := &removedLater{newNode(), 0}
+	res, err := Follow(t.Context(), removed, Options{Follow: true}, func(Line) error { return nil })
+	if !errors.Is(err, errNoTime) || res.Lines != 1 || res.EndedAt.IsZero() {
+		t.Errorf("%+v %v", res, err)
+	}
+}
+
+type removedLater struct {
+	*node
+	opened int
+}
+
+func (r *removedLater) Open(ctx context.Context, q Query) (io.ReadCloser, error) {
+	if r.opened++; r.opened > 1 {
+		return nodeSays("failed to try resolving symlinks in path").Open(ctx, q)
+	}
+	r.set(Ended) // the stream ends with the container
+	return io.NopCloser(strings.NewReader("2026-07-01T12:00:00.000000000Z a\n")), nil
+}
+
 type nodeSays string
 
 func (nodeSays) State() (State, <-chan struct{}) { return Ended, nil }

@@ -34,7 +34,9 @@ type TextOptions struct {
 }
 
 // NewText returns a Format that writes text to w.
-func NewText(w io.Writer, o TextOptions) *Text { return &Text{w: bufio.NewWriterSize(w, buffer), opts: o} }
+func NewText(w io.Writer, o TextOptions) *Text {
+	return &Text{w: bufio.NewWriterSize(w, buffer), opts: o}
+}
 
 // Entry writes one entry.
 func (t *Text) Entry(e Entry) error {

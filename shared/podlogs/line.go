@@ -32,6 +32,7 @@ var errCut = errors.New("the log ends within a line")
 type lineReader struct {
 	r         *bufio.Reader
 	continued bool
+	ended     bool      // the last line had its end
 	at        time.Time // of the line under way
 	minute    [16]byte  // the last minute parsed, as text, and as time
 	base      time.Time
@@ -47,6 +48,7 @@ func newLineReader(r io.Reader) *lineReader {
 func (lr *lineReader) next() (Line, error) {
 	b, err := lr.r.ReadSlice('\n')
 	l := Line{Text: b, Continued: lr.continued}
+	lr.ended = err == nil
 	switch {
 	case err == nil:
 		l.Text = b[:len(b)-1]

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -226,8 +227,8 @@ func (w *writers) wantGone(name string) {
 func TestTerminateHandsOnWhatIsWrittenAfterTheSignal(t *testing.T) {
 	w := newWriters(t)
 	f := w.c.Function(t, "terminate")
-	w.run("polite", "-lines 5000 -stay 10m -term 5s -stderr 7")
-	w.wrote("polite", "line 0005000")
+	w.run("polite", "-lines 5001 -stay 10m -term 5s -stderr 7")
+	w.wrote("polite", "line 0005001")
 	began := time.Now()
 	f.Deliver(harness.Updated("Task", w.terminated("polite")))
 	t.Logf("stopped in %s", time.Since(began))
@@ -291,7 +292,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 	})
 	t.Run("while the image is pulled", func(t *testing.T) {
 		w.app("imageless", registry(t)+"/not-there:latest")
-		w.runtask.Deliver(harness.Added("Task", w.create("imageless", "pulling", "")))
+		w.runtask.Deliver(harness.Added("Task", w.create("imageless", "pulling", "-lines 1")))
 		harness.Eventually(t, time.Minute, func() error {
 			if len(w.pods("pulling")) == 0 {
 				return fmt.Errorf("no Pod yet")
@@ -370,10 +371,13 @@ func TestTerminateKilledBetweenAnyTwoSteps(t *testing.T) {
 			t.Parallel()
 			w := &writers{t: t, c: w.c, ns: w.ns, runtask: w.runtask}
 			f := w.c.Function(t, "terminate")
-			w.run(name, "-lines 2000 -stay 10m -term 8s -stderr 5")
-			w.wrote(name, "line 0002000")
+			w.run(name, "-lines 2001 -stay 10m -term 8s -stderr 5")
+			w.wrote(name, "line 0002001")
+			var mu sync.Mutex
 			killed := false
 			f.Proxy.Inject(func(r harness.Request) harness.Fault {
+				mu.Lock()
+				defer mu.Unlock()
 				if !killed && moment(r) {
 					killed = true
 					if r.Is("GET", "/log") { // a stream has no end to wait for
