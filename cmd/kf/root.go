@@ -32,10 +32,10 @@ It uses the cluster of your kubeconfig. A Space is a namespace; --space names it
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	f := root.PersistentFlags()
-	f.StringVarP(&t.space, "space", "n", "", "Space (namespace) to work in; the kubeconfig's current one when left out")
+	f.StringVar(&t.space, "space", "", "Space (namespace) to work in; the kubeconfig's current one when left out")
 	f.StringVar(&t.kubeconfig, "kubeconfig", "", "path of the kubeconfig; KUBECONFIG or ~/.kube/config when left out")
 	f.StringVar(&t.context, "context", "", "context of the kubeconfig; the current one when left out")
-	root.AddCommand(newRunTask(t), newTasks(t), newTerminateTask(t))
+	root.AddCommand(newRunTask(t), newTasks(t), newTerminateTask(t), newLogs(t))
 	return root
 }
 

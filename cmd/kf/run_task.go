@@ -41,7 +41,7 @@ Without --command the Task runs the App's own start command.`,
 			if retries < 0 || timeout < 0 {
 				return errors.New("--retries and --timeout can't be negative")
 			}
-			_, kf, err := t.connect()
+			cfg, kf, err := t.connect()
 			if err != nil {
 				return err
 			}
@@ -77,7 +77,7 @@ Without --command the Task runs the App's own start command.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "\nList the App's Tasks:\n  kf tasks %s --space %s\n", app.Name, t.space)
 				return nil
 			}
-			return waitForTask(ctx, kf, task)
+			return waitWithLog(ctx, cfg, kf, task, cmd.OutOrStdout())
 		},
 	}
 	f := c.Flags()
@@ -85,7 +85,7 @@ Without --command the Task runs the App's own start command.`,
 	f.StringVar(&name, "name", "", "display name of the Task; its own name when left out")
 	f.DurationVar(&timeout, "timeout", 0, "end the Task when it runs longer, e.g. 90s or 2h; 0 is no limit")
 	f.Int32Var(&retries, "retries", 0, "how often to try again when it fails")
-	f.BoolVarP(&wait, "wait", "w", false, "wait until the Task has ended, and exit with its exit code")
+	f.BoolVarP(&wait, "wait", "w", false, "show the Task's log until it has ended, and exit with its exit code")
 	r.flags(c)
 	return c
 }
