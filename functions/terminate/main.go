@@ -18,8 +18,21 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
+type config struct {
+	receiver.Env
+	// Where an OpenTelemetry collector is. Either turns OTLP on; the exporter reads these, and all others of
+	// OpenTelemetry's, itself.
+	OTLPEndpoint     string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+	OTLPLogsEndpoint string `envconfig:"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"`
+	// Fluentd is the HOST:PORT of a Fluentd or Fluent Bit that takes the forward protocol.
+	Fluentd    string `envconfig:"FLUENTD_ADDRESS"`
+	FluentdTag string `envconfig:"FLUENTD_TAG" default:"kf.task"`
+	// Patience is how long a sink that is down is waited for.
+	Patience time.Duration `envconfig:"SINK_PATIENCE" default:"5m"`
+}
+
 func main() {
-	var cfg struct{ receiver.Env }
+	var cfg config
 	ctx, kube := receiver.Setup("terminate", &cfg, &cfg.Env)
 	log := logging.FromContext(ctx)
 	kf, err := client.New(kube)
@@ -38,12 +51,19 @@ func main() {
 	if err != nil {
 		log.Fatalw("client of logs", zap.Error(err))
 	}
+	sink, err := logsink.New(ctx, logsink.Settings{
+		Stdout: os.Stdout, OTLP: cfg.OTLPEndpoint+cfg.OTLPLogsEndpoint != "",
+		Fluentd: cfg.Fluentd, FluentdTag: cfg.FluentdTag, Patience: cfg.Patience,
+	})
+	if err != nil {
+		log.Fatalw("logging stream", zap.Error(err))
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		log.Fatalw("name of this Pod", zap.Error(err))
 	}
 	h := &Handler{
-		Kf: kf, Tekton: tekton, Pods: pods, Streams: streams, Sink: logsink.JSON(os.Stdout),
+		Kf: kf, Tekton: tekton, Pods: pods, Streams: streams, Sink: sink,
 		Me: fmt.Sprintf("%s/%s", host, rand.Text()[:8]), Now: time.Now, Limits: DefaultLimits,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)

@@ -6,6 +6,7 @@ package logsink
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 )
@@ -78,6 +79,42 @@ func Missing(us []Undelivered) string {
 		parts = append(parts, u.String())
 	}
 	return strings.Join(parts, "; ")
+}
+
+// Settings say where lines go.
+type Settings struct {
+	// Stdout takes them as JSON, always.
+	Stdout io.Writer
+	// OTLP: to an OpenTelemetry collector too.
+	OTLP bool
+	// Fluentd: to this HOST:PORT too, under this tag.
+	Fluentd, FluentdTag string
+	// Patience is how long a sink that is down is waited for.
+	Patience time.Duration
+}
+
+// New returns the Sink that the settings describe. Nothing is connected yet.
+func New(ctx context.Context, s Settings) (Sink, error) {
+	sinks := []Sink{JSON(s.Stdout)}
+	p := DefaultPatience
+	if s.Patience > 0 {
+		p.Total = s.Patience
+	}
+	if s.OTLP {
+		o, err := OTLP(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, o)
+	}
+	if s.Fluentd != "" {
+		f, err := Fluentd(s.Fluentd, s.FluentdTag, p)
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, f)
+	}
+	return All(sinks...), nil
 }
 
 // All hands everything on to each of several sinks. The slowest sets the pace.
