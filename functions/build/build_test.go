@@ -1,0 +1,81 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+func image(t *testing.T, entrypoint []string, labels map[string]string, files ...string) v1.Image {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, f := range files {
+		if err := w.WriteHeader(&tar.Header{Name: f, Typeflag: tar.TypeReg, Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err = mutate.Config(img, v1.Config{Entrypoint: entrypoint, Labels: labels})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+func TestInspect(t *testing.T) {
+	for name, test := range map[string]struct {
+		img  v1.Image
+		want v1alpha1.Shell
+	}{
+		"plain":              {image(t, []string{"/app"}, nil, "etc/passwd", "bin/sh"), v1alpha1.ShellPOSIX},
+		"merged /usr":        {image(t, nil, nil, "./usr/bin/sh"), v1alpha1.ShellPOSIX},
+		"static":             {image(t, []string{"/app"}, nil, "app"), v1alpha1.ShellNone},
+		"buildpacks":         {image(t, []string{"/cnb/process/web"}, map[string]string{"io.buildpacks.build.metadata": "{}"}, "bin/sh"), v1alpha1.ShellLauncher},
+		"Kf's v2 buildpacks": {image(t, []string{"/lifecycle/entrypoint.bash"}, nil, "bin/sh"), v1alpha1.ShellLauncher},
+	} {
+		if l := inspect(test.img); l.Shell != test.want || l.Err != nil {
+			t.Errorf("%s: %q %v, want %q", name, l.Shell, l.Err, test.want)
+		}
+	}
+}
+
+func TestSettle(t *testing.T) {
+	ref := "registry.example/shop:1"
+	app := &v1alpha1.App{}
+	app.Generation = 2
+	Settle(app, nil, time.Unix(1, 0))
+	if app.Status.Conditions[0].Reason != "NoImage" || !Settled(app) {
+		t.Errorf("without an image: %+v", app.Status)
+	}
+	app.Spec.Build.Image, app.Generation = &ref, 3
+	if Settled(app) || !NeedsLook(app) {
+		t.Error("a new image is to be looked into")
+	}
+	Settle(app, &Looked{Err: errors.New("registry down")}, time.Unix(2, 0))
+	if app.Status.Image != ref || app.Status.Conditions[0].Reason != "ImageReady" || Settled(app) {
+		t.Errorf("an image that could not be read runs, and is looked into again: %+v", app.Status)
+	}
+	Settle(app, &Looked{Shell: v1alpha1.ShellPOSIX}, time.Unix(3, 0))
+	if !Settled(app) || app.Status.StartCommands.Error != "" {
+		t.Errorf("read at last: %+v", app.Status.StartCommands)
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+)
+
+func TestDecide(t *testing.T) {
+	now := metav1.Now()
+	for name, test := range map[string]struct {
+		task    func(*v1alpha1.Task)
+		app     func(*v1alpha1.App)
+		noApp   bool
+		action  Action
+		reason  string
+		message string
+	}{
+		"ready":                   {action: Create},
+		"handled before":          {task: func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.VersionLabel: "3"} }, action: Nothing, reason: "done before"},
+		"being deleted":           {task: func(t *v1alpha1.Task) { t.DeletionTimestamp = &now }, action: Nothing, reason: "deleting"},
+		"no App":                  {noApp: true, action: Wait, reason: "AppNotFound", message: `no App "shop"`},
+		"App being deleted":       {app: func(a *v1alpha1.App) { a.DeletionTimestamp = &now }, action: Wait, reason: "AppNotFound"},
+		"App without image":       {app: func(a *v1alpha1.App) { a.Status.Image = "" }, action: Wait, reason: "AppHasNoImage", message: "has not been built"},
+		"can't be rendered":       {task: func(t *v1alpha1.Task) { t.Spec.CPU = "x" }, action: Fail, reason: "InvalidTask", message: "spec.cpu"},
+		"terminated":              {task: func(t *v1alpha1.Task) { t.Spec.Terminated = true }, action: Create},
+		"terminated, without App": {task: func(t *v1alpha1.Task) { t.Spec.Terminated = true }, noApp: true, action: Create},
+		"handled, then terminated": {task: func(t *v1alpha1.Task) {
+			t.Spec.Terminated = true
+			t.Labels = map[string]string{v1alpha1.VersionLabel: "3"}
+		}, action: Nothing, reason: "done before"},
+		"App says why it has no image": {app: func(a *v1alpha1.App) {
+			a.Status.Image = ""
+			a.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Message: "push it"}}
+		}, action: Wait, reason: "AppHasNoImage", message: "push it"},
+	} {
+		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: "t", Namespace: "s", UID: "u"}}
+		task.Spec.AppRef.Name = "shop"
+		if test.task != nil {
+			test.task(task)
+		}
+		app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: "s"}}
+		app.Status.Image = "i"
+		if test.app != nil {
+			test.app(app)
+		}
+		if test.noApp {
+			app = nil
+		}
+		d := Decide(task, app, pipelinerun.Options{})
+		if d.Action != test.action || d.Reason != test.reason || !strings.Contains(d.Message, test.message) {
+			t.Errorf("%s: %+v, want %s %s %q", name, d, test.action, test.reason, test.message)
+		}
+		if (d.Run != nil) != (test.action == Create) {
+			t.Errorf("%s: PipelineRun %v with action %s", name, d.Run, d.Action)
+		}
+		if d.Run != nil && d.Run.IsCancelled() != task.Spec.Terminated {
+			t.Errorf("%s: a terminated Task, and only that, is born cancelled", name)
+		}
+	}
+}
+
+func TestRecordNeverChangesAnEnd(t *testing.T) {
+	task := &v1alpha1.Task{}
+	fail := Decision{Action: Fail, Reason: "InvalidTask", Message: "m"}
+	fail.Record(task, 4, time.Unix(100, 0))
+	if !task.Final() || task.Status.ID != 4 || task.Status.CompletionTime == nil {
+		t.Fatalf("status %+v, want an end with ID 4", task.Status)
+	}
+	before := task.DeepCopy()
+	Decision{Action: Wait, Reason: "AppNotFound"}.Record(task, 0, time.Unix(200, 0))
+	if task.Status.Conditions[0] != before.Status.Conditions[0] || !task.Final() {
+		t.Error("waiting was written over an end")
+	}
+}
+
+func FuzzTaskName(f *testing.F) {
+	f.Add("shop", "/orders", "7", "/order", "s7")
+	dns := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	f.Fuzz(func(t *testing.T, app, source1, id1, source2, id2 string) {
+		if len(app) > 57 || !dns.MatchString(app) {
+			t.Skip("the API server refuses such an App")
+		}
+		a, b := TaskName(app, source1, id1), TaskName(app, source2, id2)
+		if len(a) > 63 || !dns.MatchString(a) {
+			t.Errorf("%q is not a name", a)
+		}
+		if a != TaskName(app, source1, id1) {
+			t.Error("not stable")
+		}
+		// CloudEvents attributes hold no control characters (CloudEvents 1.0.2, 3.1), so no zero byte either.
+		if a == b && (source1 != source2 || id1 != id2) && !strings.Contains(source1+id1+source2+id2, "\x00") {
+			t.Errorf("(%q,%q) and (%q,%q) are one name", source1, id1, source2, id2)
+		}
+	})
+}
