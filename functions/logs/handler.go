@@ -76,7 +76,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	a := newAnswer(w, q)
 	if q.Task != "" {
 		err = reader.Task(r.Context(), q.Task, q.Options, a.output())
-	} else {
+	} else if _, err = h.Kf.Apps(q.Namespace).Get(r.Context(), q.App, metav1.GetOptions{}); err == nil {
 		err = reader.App(r.Context(), q.App, q.Options, a.output())
 	}
 	logging.FromContext(r.Context()).Infow("served", "namespace", q.Namespace, "task", q.Task, "app", q.App,
@@ -150,7 +150,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q Request, err 
 	case errors.As(err, &no):
 		status, text = no.status, no.text
 	case kerrors.IsNotFound(err):
-		status, text = http.StatusNotFound, fmt.Sprintf("there is no Task %s in namespace %s", q.Task, q.Namespace)
+		status, text = http.StatusNotFound, "there is no "+title(q)
 	case kerrors.IsForbidden(err):
 		status, text = http.StatusForbidden, "the token may not read these logs"
 	case kerrors.IsUnauthorized(err):

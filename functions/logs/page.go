@@ -30,7 +30,7 @@ form{max-width:40em;margin:3em auto;padding:0 1em}input{width:100%;padding:.5em;
 
 func title(q Request) string {
 	if q.App != "" {
-		return "Tasks of App " + q.App + " in " + q.Namespace
+		return "App " + q.App + " in " + q.Namespace
 	}
 	return "Task " + q.Task + " in " + q.Namespace
 }

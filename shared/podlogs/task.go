@@ -71,6 +71,12 @@ type Output struct {
 	Idle  func()
 }
 
+func (o Output) idle() {
+	if o.Idle != nil {
+		o.Idle()
+	}
+}
+
 // settle is how long after the end of its Pod a Task may take to say how it ended.
 const settle = 30 * time.Second
 
@@ -83,6 +89,7 @@ func (r *Reader) Task(ctx context.Context, name string, o Options, out Output) e
 	if err != nil {
 		return fmt.Errorf("get Task %s: %w", name, err)
 	}
+	out.idle() // it is there, and there may be nothing to show for long
 	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: name}.String())
 	read := map[types.UID]bool{}
 	var lines int64
@@ -139,9 +146,7 @@ func (r *Reader) Task(ctx context.Context, name string, o Options, out Output) e
 		}
 	}
 	err = out.Entry(Entry{Task: name, ID: task.Labels[v1alpha1.VersionLabel], Outcome: OutcomeOf(task)})
-	if out.Idle != nil {
-		out.Idle()
-	}
+	out.idle()
 	return err
 }
 
@@ -227,13 +232,7 @@ func (r *Reader) App(ctx context.Context, app string, o Options, out Output) err
 	var mu sync.Mutex
 	locked := Output{
 		Entry: func(e Entry) error { mu.Lock(); defer mu.Unlock(); return out.Entry(e) },
-		Idle: func() {
-			if out.Idle != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				out.Idle()
-			}
-		},
+		Idle:  func() { mu.Lock(); defer mu.Unlock(); out.idle() },
 	}
 	pods := WatchPods(ctx, r.Pods, labels.Set{
 		v1alpha1.NameLabel: app, v1alpha1.ComponentLabel: v1alpha1.TaskComponent, v1alpha1.PipelineTaskLabel: v1alpha1.UserContainer,
@@ -250,6 +249,7 @@ func (r *Reader) App(ctx context.Context, app string, o Options, out Output) err
 			return err
 		}
 	}
+	locked.Idle()
 	found, _, _, _ := pods.Snapshot()
 	sortPods(found)
 	begun := map[types.UID]bool{}
@@ -332,7 +332,7 @@ func (r *Reader) past(ctx context.Context, pods *Pods, past []Pod, o Options, ou
 			return err
 		}
 	}
-	out.Idle()
+	out.idle()
 	return nil
 }
 
@@ -358,7 +358,7 @@ func (r *Reader) ended(ctx context.Context, p Pod, out Output) error {
 			if err := out.Entry(Entry{Task: p.Task, ID: p.ID, Outcome: OutcomeOf(task)}); err != nil {
 				return err
 			}
-			out.Idle()
+			out.idle()
 			return nil
 		}
 		if err := wait(ctx, nil, time.Second); err != nil {

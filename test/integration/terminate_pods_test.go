@@ -115,15 +115,14 @@ func (w *writers) pods(task string) []corev1.Pod {
 // wrote waits until the Task's Pod has written a line that holds text.
 func (w *writers) wrote(task, text string) {
 	w.t.Helper()
-	few := int64(20) // the streams come in any order
 	harness.Eventually(w.t, time.Minute, func() error {
 		pods := w.pods(task)
 		if len(pods) == 0 {
 			return fmt.Errorf("no Pod yet")
 		}
-		b, err := w.c.Kube.CoreV1().Pods(w.ns).GetLogs(pods[0].Name, &corev1.PodLogOptions{Container: "step-user-container", TailLines: &few}).DoRaw(ctx)
+		b, err := w.c.Kube.CoreV1().Pods(w.ns).GetLogs(pods[0].Name, &corev1.PodLogOptions{Container: "step-user-container"}).DoRaw(ctx)
 		if err != nil || !strings.Contains(string(b), text) {
-			return fmt.Errorf("%q %v", b, err)
+			return fmt.Errorf("%d bytes without it: %v", len(b), err)
 		}
 		return nil
 	})
@@ -391,6 +390,8 @@ func TestTerminateKilledBetweenAnyTwoSteps(t *testing.T) {
 			e := harness.Updated("Task", w.terminated(name))
 			status, _ := f.Send(e)
 			f.Proxy.Inject(nil)
+			mu.Lock()
+			defer mu.Unlock()
 			if killed {
 				f.Start()
 			} else if status != 200 && status != 202 {
