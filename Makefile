@@ -38,7 +38,7 @@ demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks 
 test: test-unit test-integration ## Run the unit tests, then the integration tests on a real API server
 
 test-unit: ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/...
+	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift/
 	cd test/cluster && go test ./internal/...
 
 test-integration: $(CLUSTER_PROGRAM) ## Run the functions as processes against a real API server with Tekton's admission

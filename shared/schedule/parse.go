@@ -65,7 +65,7 @@ func Parse(loc *time.Location, expressions ...string) (Schedule, error) {
 	for _, expression := range expressions {
 		r, err := parseRule(expression)
 		if err != nil {
-			return Schedule{}, fmt.Errorf("schedule %.80q: %w", expression, err)
+			return Schedule{}, fmt.Errorf("schedule %.60q: %w", expression, err)
 		}
 		s.rules = append(s.rules, r)
 	}
@@ -102,7 +102,7 @@ func parseRule(expression string) (rule, error) {
 	for i, word := range words {
 		var err error
 		if sets[i], err = parseField(i, word); err != nil {
-			return rule{}, fmt.Errorf("%s %q: %w; it takes %s, ranges (1-5), steps (*/2, 1-7/2) and lists (1,3,5)",
+			return rule{}, fmt.Errorf("%s %.30q: %w; it takes %s, ranges (1-5), steps (*/2, 1-7/2) and lists (1,3,5)",
 				fields[i].name, word, err, fields[i].takes)
 		}
 	}
