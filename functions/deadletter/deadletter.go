@@ -63,12 +63,13 @@ func Read(e cloudevents.Event) Loss {
 // so that a second delivery makes no second one.
 func (l Loss) Warning(name string, now time.Time) *eventsv1.Event {
 	return &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Name: name, Namespace: l.About.Namespace},
-		EventTime:           metav1.NewMicroTime(now),
-		Type:                corev1.EventTypeWarning,
-		Reason:              "EventNotDelivered",
-		Action:              "Deliver",
-		Note:                fmt.Sprintf("event %s (%s) was given up: %s", l.ID, l.Type, l.Reason),
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: l.About.Namespace},
+		EventTime:  metav1.NewMicroTime(now),
+		Type:       corev1.EventTypeWarning,
+		Reason:     "EventNotDelivered",
+		Action:     "Deliver",
+		// The API server takes a note of 1 kB; a character may have four bytes, and what others send may be long.
+		Note:                fmt.Sprintf("event %.60s (%.60s) was given up: %.120s", l.ID, l.Type, l.Reason),
 		Regarding:           *l.About,
 		ReportingController: "kf-tasks/deadletter",
 		ReportingInstance:   "deadletter",

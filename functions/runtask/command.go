@@ -23,8 +23,8 @@ const sourceAnnotation = "tasks.kf.dev/event"
 // that a second delivery finds it there.
 func (h *Handler) create(ctx context.Context, e cloudevents.Event) error {
 	var cmd events.RunTask
-	if err := e.DataAs(&cmd); err != nil {
-		return receiver.Permanent(fmt.Errorf("the data of %s is not what its schema says: %w", e.Type(), err))
+	if err := events.Command(e, &cmd); err != nil {
+		return receiver.Permanent(err)
 	}
 	if cmd.Namespace == "" || cmd.App == "" {
 		return receiver.Permanent(fmt.Errorf("%s needs namespace and app in its data", e.Type()))

@@ -44,13 +44,6 @@ const (
 	JobMissed  = "dev.kf.job.missed.v1"
 )
 
-// Types lists every type of this project's own, for the schemas, the EventType objects and the tests of drift.
-var Types = []string{
-	TaskRun, TaskTerminate, JobRun,
-	TaskCreated, TaskStarted, TaskSucceeded, TaskFailed, TaskTerminated, TaskPruned,
-	JobFired, JobSkipped, JobMissed,
-}
-
 // Object decodes the Kubernetes object that an ApiServerSource in Resource mode sent.
 func Object(e cloudevents.Event, into any) error {
 	if err := json.Unmarshal(e.Data(), into); err != nil {
@@ -95,6 +88,32 @@ func NewTaskFact(eventType, fn string, t *v1alpha1.Task) *cloudevents.Event {
 	if err := e.SetData(cloudevents.ApplicationJSON, TaskFact{
 		Namespace: t.Namespace, App: t.Spec.AppRef.Name, Task: t.Name, UID: string(t.UID), ID: t.ID(),
 		Job: t.Labels[v1alpha1.TaskScheduleLabel], Status: t.Status,
+	}); err != nil {
+		panic(err) // plain data: can't fail
+	}
+	return &e
+}
+
+// JobFact is the data of every dev.kf.job.* fact event: what was decided for an instant of a Job's schedule.
+type JobFact struct {
+	Namespace string `json:"namespace"`
+	App       string `json:"app"`
+	Job       string `json:"job"`
+	UID       string `json:"uid"`
+	v1alpha1.Decision
+}
+
+// NewJobFact makes the fact event of one decision about a Job; its id is the Job, the instant and the type.
+func NewJobFact(eventType, fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloudevents.Event {
+	e := cloudevents.NewEvent()
+	e.SetType(eventType)
+	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s/taskschedules/%s", v1alpha1.GroupVersion, j.Namespace, j.Name))
+	e.SetSubject(j.Namespace + "/" + j.Name)
+	e.SetID(fmt.Sprintf("%s.%d.%s", j.UID, d.Instant.Unix(), eventType))
+	e.SetExtension("kffunction", fn)
+	e.SetExtension("kfapp", j.Spec.TaskTemplate.AppRef.Name)
+	if err := e.SetData(cloudevents.ApplicationJSON, JobFact{
+		Namespace: j.Namespace, App: j.Spec.TaskTemplate.AppRef.Name, Job: j.Name, UID: string(j.UID), Decision: d,
 	}); err != nil {
 		panic(err) // plain data: can't fail
 	}

@@ -45,6 +45,7 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 		os.Exit(2)
 	}
 	logger, _ := logging.NewLogger("", env.LogLevel)
+	logger = logger.WithOptions(zap.AddStacktrace(zap.DPanicLevel)) // an error says what was tried, on what: enough
 	ctx := logging.WithLogger(signals.NewContext(), logger.Named(function))
 	kube, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
 	if err != nil {

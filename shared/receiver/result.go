@@ -12,7 +12,7 @@ import (
 
 // The one table of what an outcome becomes:
 //
-//	done, done already, or nothing to do        200/202  the sender is finished
+//	done, done already, or nothing to do        200      the sender is finished
 //	the event can never be handled (Permanent)  422      straight to the dead-letter sink
 //	anything else: network, 409, 429, 5xx,      503      the sender tries again, with backoff; ApiServerSource and
 //	403 while rights are being mended ...                PingSource retry 503 but neither 500 nor 409

@@ -2,6 +2,7 @@
 package drift
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +56,7 @@ func TestNoFunctionImportsAnother(t *testing.T) {
 var triggerType = regexp.MustCompile(`type: ([a-z0-9.]+)`)
 
 func TestTriggersFilterOnTypesOfTheCatalogue(t *testing.T) {
-	known := append([]string{events.ResourceAdded, events.ResourceUpdated, events.ResourceDeleted, events.Ping}, events.Types...)
+	known := append(slices.Collect(maps.Keys(events.Catalogue)), events.ResourceAdded, events.ResourceUpdated, events.ResourceDeleted, events.Ping)
 	files, _ := filepath.Glob(filepath.Join(harness.Root(), "config", "sources", "trigger-*.yaml"))
 	if len(files) == 0 {
 		t.Fatal("no Triggers found")

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kf-tasks/kf-tasks/shared/events"
+)
+
+func TestWhatALostEventIsAbout(t *testing.T) {
+	for name, c := range map[string]struct {
+		eventType, data string
+		extensions      map[string]string
+		want            string // kind/namespace/name, "" when it is about nothing that can be named
+	}{
+		"an object's event": {eventType: events.ResourceAdded, data: `{}`,
+			extensions: map[string]string{"kind": "Task", "apiversion": "kf.dev/v1alpha1", "namespace": "n", "name": "t"}, want: "Task/n/t"},
+		"a command for an App":                 {eventType: events.TaskRun, data: `{"namespace":"n","app":"a"}`, want: "App/n/a"},
+		"a command for a Task":                 {eventType: events.TaskTerminate, data: `{"namespace":"n","task":"t"}`, want: "Task/n/t"},
+		"a command for a Task by App and ID":   {eventType: events.TaskTerminate, data: `{"namespace":"n","app":"a","id":7}`, want: "App/n/a"},
+		"a command for a Job":                  {eventType: events.JobRun, data: `{"namespace":"n","job":"j"}`, want: "TaskSchedule/n/j"},
+		"a command that can't be read":         {eventType: events.TaskRun, data: `{`},
+		"a command that names no namespace":    {eventType: events.TaskRun, data: `{"app":"a"}`},
+		"a tick":                               {eventType: events.Ping, data: `{}`},
+		"a stranger's event that names an app": {eventType: "com.example.order", data: `{"namespace":"n","app":"a"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := cloudevents.NewEvent()
+			e.SetType(c.eventType)
+			e.SetID("id-1")
+			_ = e.SetData(cloudevents.ApplicationJSON, []byte(c.data))
+			for k, v := range c.extensions {
+				e.SetExtension(k, v)
+			}
+			e.SetExtension("knativeerrorcode", 422)
+			e.SetExtension("knativeerrordest", "http://runtask")
+			l := Read(e)
+			got := ""
+			if l.About != nil {
+				got = strings.Join([]string{l.About.Kind, l.About.Namespace, l.About.Name}, "/")
+			}
+			if got != c.want {
+				t.Fatalf("about %q, want %q", got, c.want)
+			}
+			if l.Reason != "http://runtask answered 422" {
+				t.Errorf("reason %q", l.Reason)
+			}
+			if l.About == nil {
+				return
+			}
+			w := l.Warning("w", time.Unix(1, 0))
+			if w.Regarding.Name != l.About.Name || w.Namespace != "n" || !strings.Contains(w.Note, "id-1") || len(w.Note) > 1024 {
+				t.Errorf("%+v", w)
+			}
+		})
+	}
+}
+
+// TestALongReasonFits: the API server refuses an Event whose note is longer than 1 kB.
+func TestALongReasonFits(t *testing.T) {
+	e := cloudevents.NewEvent()
+	e.SetType(events.TaskRun)
+	e.SetID(strings.Repeat("é", 3000))
+	_ = e.SetData(cloudevents.ApplicationJSON, []byte(`{"namespace":"n","app":"a"}`))
+	w := Read(e).Warning("w", time.Unix(1, 0))
+	if len(w.Note) > 1024 || !strings.Contains(w.Note, events.TaskRun) {
+		t.Errorf("a note of %d bytes: %.80s", len(w.Note), w.Note)
+	}
+	if msgs := validation.IsDNS1123Subdomain(w.Name); len(msgs) > 0 {
+		t.Error(msgs)
+	}
+}

@@ -1,0 +1,49 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+)
+
+// Entry is what the catalogue says of one type of event.
+type Entry struct {
+	// Description is one sentence for somebody who looks for an event to react to.
+	Description string
+	// Data is a value of the type that the event's data has. Its JSON schema is in schemas/.
+	Data any
+}
+
+// Catalogue lists every type of this project's own. The schemas and the EventType objects are generated from it.
+var Catalogue = map[string]Entry{
+	TaskRun:        {"asks to run an App's image once, as a Task", RunTask{}},
+	TaskTerminate:  {"asks to stop a Task", TerminateTask{}},
+	JobRun:         {"asks to run a Job now, apart from its schedule", RunJob{}},
+	TaskCreated:    {"a Task has got its ID and its PipelineRun", TaskFact{}},
+	TaskStarted:    {"a Task's run has started", TaskFact{}},
+	TaskSucceeded:  {"a Task's process has ended with exit code 0", TaskFact{}},
+	TaskFailed:     {"a Task has ended in another way than by success or on request", TaskFact{}},
+	TaskTerminated: {"a Task has ended because somebody asked for it", TaskFact{}},
+	TaskPruned:     {"retention has deleted a Task; this is its last status", TaskFact{}},
+	JobFired:       {"a Job has run for an instant of its schedule", JobFact{}},
+	JobSkipped:     {"a Job has not run for an instant because its Task before still ran", JobFact{}},
+	JobMissed:      {"instants of a Job passed while the system was down, and are not run", JobFact{}},
+}
+
+// Command decodes the data of a command event. A field that the command does not have is an error: what is misspelled
+// would else run with the App's defaults.
+func Command(e cloudevents.Event, into any) error {
+	d := json.NewDecoder(bytes.NewReader(e.Data()))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil && d.Decode(&struct{}{}) != io.EOF {
+		err = fmt.Errorf("there is more than one JSON value")
+	}
+	if err != nil {
+		return fmt.Errorf("the data of %s is not what its schema says (shared/events/schemas/%s.json): %w", e.Type(), e.Type(), err)
+	}
+	return nil
+}
