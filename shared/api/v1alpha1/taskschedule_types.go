@@ -117,7 +117,7 @@ type TaskScheduleStatus struct {
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// Active names the Tasks of this Job that have not ended.
+	// Active names the Tasks of this Job that have not ended, as of the last tick; of more than 100 the newest.
 	// +optional
 	// +listType=atomic
 	Active []corev1.LocalObjectReference `json:"active,omitempty"`
@@ -167,6 +167,11 @@ type Decision struct {
 	// Count is how many instants this record stands for, when more than one.
 	// +optional
 	Count int64 `json:"count,omitempty"`
+
+	// Result is what became of the Task, once it has ended: the reason of its condition Succeeded. It stays when the
+	// Task itself has been pruned.
+	// +optional
+	Result string `json:"result,omitempty"`
 }
 
 // Outcome is what was decided for an instant.
