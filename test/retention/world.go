@@ -125,6 +125,7 @@ func (w *World) Start(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Tas
 
 // End plays Tekton and status: Pod, TaskRun, PipelineRun and Task have ended.
 func (w *World) End(ctx context.Context, task *v1alpha1.Task) error {
+	now := time.Now().UTC().Format(time.RFC3339)
 	for _, patch := range []func() error{
 		func() error {
 			_, err := w.Kube.CoreV1().Pods(w.Namespace).Patch(ctx, task.Name+"-pod", types.MergePatchType, []byte(`{"status":{"phase":"Succeeded"}}`), metav1.PatchOptions{}, "status")
@@ -132,12 +133,12 @@ func (w *World) End(ctx context.Context, task *v1alpha1.Task) error {
 		},
 		func() error {
 			_, err := w.Tekton.TaskRuns(w.Namespace).Patch(ctx, task.Name+"-user-container", types.MergePatchType, fmt.Appendf(nil,
-				`{"status":{"podName":"%s-pod","conditions":[{"type":"Succeeded","status":"True","reason":"Succeeded","message":"All Steps have completed executing"}]}}`, task.Name), metav1.PatchOptions{}, "status")
+				`{"status":{"podName":"%s-pod","conditions":[{"type":"Succeeded","status":"True","reason":"Succeeded","message":"All Steps have completed executing","lastTransitionTime":%q}]}}`, task.Name, now), metav1.PatchOptions{}, "status")
 			return err
 		},
 		func() error {
-			_, err := w.Tekton.PipelineRuns(w.Namespace).Patch(ctx, task.Name, types.MergePatchType, []byte(
-				`{"status":{"conditions":[{"type":"Succeeded","status":"True","reason":"Succeeded","message":"Tasks Completed: 1 (Failed: 0, Cancelled 0), Skipped: 0"}]}}`), metav1.PatchOptions{}, "status")
+			_, err := w.Tekton.PipelineRuns(w.Namespace).Patch(ctx, task.Name, types.MergePatchType, fmt.Appendf(nil,
+				`{"status":{"conditions":[{"type":"Succeeded","status":"True","reason":"Succeeded","message":"Tasks Completed: 1 (Failed: 0, Cancelled 0), Skipped: 0","lastTransitionTime":%q}]}}`, now), metav1.PatchOptions{}, "status")
 			return err
 		},
 	} {
