@@ -216,33 +216,44 @@ func TestManyTasksAtOnceEachRunOnce(t *testing.T) {
 	t.Logf("the latest PipelineRun came %s after its Task", worst)
 }
 
-func TestCLIRunsATaskAndExitsWithItsCode(t *testing.T) {
-	w := newWorld(t)
-	kf := filepath.Join(t.TempDir(), "kf")
-	build := exec.Command("go", "build", "-o", kf, "./cmd/kf")
+// kf runs the CLI in the Space and returns what it printed and its exit code.
+func (w *world) kf(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	program, err := buildKf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cmd := exec.Command(program, append(args, "--space", w.space)...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+var buildKf = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(harness.Root(), "bin", "kf")
+	build := exec.Command("go", "build", "-o", program, "./cmd/kf")
 	build.Dir = harness.Root()
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	run := func(args ...string) (string, int) {
-		var out bytes.Buffer
-		cmd := exec.Command(kf, append(args, "--space", w.space)...)
-		cmd.Stdout, cmd.Stderr = &out, &out
-		err := cmd.Run()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return out.String(), cmd.ProcessState.ExitCode()
-	}
-	if out, code := run("run-task", "shop", "-c", "exit 7", "--name", "seven", "--wait"); code != 7 {
+	return program, nil
+})
+
+func TestCLIRunsATaskAndExitsWithItsCode(t *testing.T) {
+	w := newWorld(t)
+	if out, code := w.kf(t, "run-task", "shop", "-c", "exit 7", "--name", "seven", "--wait"); code != 7 {
 		t.Errorf("exit code %d, want the Task's 7:\n%s", code, out)
 	}
-	out, code := run("tasks", "shop")
+	out, code := w.kf(t, "tasks", "shop")
 	if code != 0 || !strings.Contains(out, "seven") || !strings.Contains(out, "Failed") {
 		t.Errorf("tasks: %d\n%s", code, out)
 	}
-	if out, code := run("run-task", "nope", "-c", "x"); code != 1 || !strings.Contains(out, "shop") {
+	if out, code := w.kf(t, "run-task", "nope", "-c", "x"); code != 1 || !strings.Contains(out, "shop") {
 		t.Errorf("an App that is not there: %d\n%s", code, out)
 	}
 }

@@ -1,0 +1,225 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+var (
+	triggers = schema.GroupVersionResource{Group: "eventing.knative.dev", Version: "v1", Resource: "triggers"}
+	channels = schema.GroupVersionResource{Group: "messaging.knative.dev", Version: "v1", Resource: "inmemorychannels"}
+	sources  = schema.GroupVersionResource{Group: "sources.knative.dev", Version: "v1", Resource: "apiserversources"}
+)
+
+func (w *world) dynamic(t *testing.T) dynamic.Interface {
+	t.Helper()
+	d, err := dynamic.NewForConfig(w.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// put creates an object of Knative's, waits until it is ready, and removes it after the test.
+func put(t *testing.T, d dynamic.Interface, gvr schema.GroupVersionResource, obj *unstructured.Unstructured) {
+	t.Helper()
+	if _, err := d.Resource(gvr).Namespace(harness.SystemNamespace).Create(ctx, obj, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, 2*time.Minute, func() error {
+		got, err := d.Resource(gvr).Namespace(harness.SystemNamespace).Get(ctx, obj.GetName(), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		conditions, _, _ := unstructured.NestedSlice(got.Object, "status", "conditions")
+		for _, c := range conditions {
+			if c := c.(map[string]any); c["type"] == "Ready" && c["status"] == "True" {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s %s is not ready: %v", gvr.Resource, obj.GetName(), conditions)
+	})
+}
+
+// unsubscribe deletes a Trigger and waits until the channel knows: deleted together, some stay in it (docs/events.md).
+func unsubscribe(t *testing.T, d dynamic.Interface, name string) {
+	t.Helper()
+	if err := d.Resource(triggers).Namespace(harness.SystemNamespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+	harness.Eventually(t, time.Minute, func() error {
+		channel, err := d.Resource(channels).Namespace(harness.SystemNamespace).Get(ctx, "default-kne-trigger", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if b, err := channel.MarshalJSON(); err != nil || strings.Contains(string(b), "/"+name+"/") {
+			return fmt.Errorf("the channel still has %s: %v", name, err)
+		}
+		return nil
+	})
+}
+
+func fresh(obj *unstructured.Unstructured, name string) *unstructured.Unstructured {
+	spec, _, _ := unstructured.NestedMap(obj.Object, "spec")
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": obj.GetAPIVersion(), "kind": obj.GetKind(), "spec": spec,
+		"metadata": map[string]any{"name": name, "namespace": obj.GetNamespace(), "labels": toAny(obj.GetLabels())},
+	}}
+}
+
+func toAny(m map[string]string) map[string]any {
+	out := map[string]any{}
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+// endState runs Tasks that succeed and fail, and checks that each ran once and says how it ended.
+func (w *world) endState(t *testing.T, tasks int) {
+	t.Helper()
+	for i := range tasks {
+		w.task(t, fmt.Sprintf("task-%d", i), "shop", fmt.Sprintf("exit %d", i%2), nil)
+	}
+	ids := map[int]string{}
+	for i := range tasks {
+		name := fmt.Sprintf("task-%d", i)
+		task, reason, message := w.ends(t, name)
+		if want := []string{"Succeeded", "Failed"}[i%2]; reason != want || task.Status.ExitCode == nil || *task.Status.ExitCode != int32(i%2) {
+			t.Errorf("%s: %s %s, exit code %v", name, reason, message, task.Status.ExitCode)
+		}
+		if other, taken := ids[task.Status.ID]; taken || task.Status.ID == 0 {
+			t.Errorf("%s and %s have the ID %d", name, other, task.Status.ID)
+		}
+		ids[task.Status.ID] = name
+	}
+	for kind, count := range map[string]func() (int, error){
+		"PipelineRuns": func() (int, error) {
+			l, err := w.Tekton.PipelineRuns(w.space).List(ctx, metav1.ListOptions{})
+			return len(l.Items), err
+		},
+		"Pods": func() (int, error) {
+			l, err := w.Kube.CoreV1().Pods(w.space).List(ctx, metav1.ListOptions{})
+			return len(l.Items), err
+		},
+	} {
+		if n, err := count(); err != nil || n != tasks {
+			t.Errorf("%d %s for %d Tasks: %v", n, kind, tasks, err)
+		}
+	}
+}
+
+// TestEveryEventThreeTimes: two more Triggers for each function make the real Broker deliver everything thrice.
+func TestEveryEventThreeTimes(t *testing.T) {
+	w := newWorld(t)
+	d := w.dynamic(t)
+	list, err := d.Resource(triggers).Namespace(harness.SystemNamespace).List(ctx, metav1.ListOptions{})
+	if err != nil || len(list.Items) < 4 {
+		t.Fatalf("%d Triggers: %v", len(list.Items), err)
+	}
+	for i := range list.Items {
+		for _, suffix := range []string{"again", "and-again"} {
+			name := list.Items[i].GetName() + "-" + suffix
+			t.Cleanup(func() { unsubscribe(t, d, name) })
+			put(t, d, triggers, fresh(&list.Items[i], name))
+		}
+	}
+	w.endState(t, 8)
+}
+
+// TestNoEventAtAll: without the source of the lifecycle events everything is found by the ping.
+func TestNoEventAtAll(t *testing.T) {
+	w := newWorld(t)
+	d := w.dynamic(t)
+	source, err := d.Resource(sources).Namespace(harness.SystemNamespace).Get(ctx, "lifecycle", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Resource(sources).Namespace(harness.SystemNamespace).Delete(ctx, "lifecycle", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { put(t, d, sources, fresh(source, "lifecycle")) })
+	harness.Eventually(t, 2*time.Minute, func() error {
+		l, err := w.Kube.CoreV1().Pods(harness.SystemNamespace).List(ctx, metav1.ListOptions{LabelSelector: "sources.knative.dev/apiServerSource=lifecycle"})
+		if err != nil || len(l.Items) > 0 {
+			return fmt.Errorf("%d adapters still run: %v", len(l.Items), err)
+		}
+		return nil
+	})
+	w.endState(t, 6)
+	w.task(t, "to-stop", "shop", "sleep 600", nil)
+	harness.Eventually(t, time.Minute, func() error {
+		if pods, err := w.Kube.CoreV1().Pods(w.space).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel + "=to-stop", FieldSelector: "status.phase=Running"}); err != nil || len(pods.Items) != 1 {
+			return fmt.Errorf("not running: %v", err)
+		}
+		return nil
+	})
+	if out, code := w.kf(t, "terminate-task", "to-stop"); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if _, reason, message := w.ends(t, "to-stop"); !strings.Contains(reason, "Cancel") && !strings.Contains(reason, "Terminated") {
+		t.Errorf("terminated Task: %s %s", reason, message)
+	}
+}
+
+// TestCommandFromAnotherSystem: a Task posts events to the Broker, as any Pod can. One that can never be handled shows
+// on what it is about, at once.
+func TestCommandFromAnotherSystem(t *testing.T) {
+	w := newWorld(t)
+	post := func(id, data string) string {
+		return fmt.Sprintf(`wget -q -O- --header 'Ce-Specversion: 1.0' --header 'Ce-Type: %s' --header 'Ce-Source: /e2e/%s' --header 'Ce-Id: %s' `+
+			`--header 'Content-Type: application/json' --post-data '%s' http://broker-ingress.knative-eventing.svc.cluster.local/kf-tasks/default`,
+			events.TaskRun, w.space, id, data)
+	}
+	good := post("1", fmt.Sprintf(`{"namespace":"%s","app":"shop","command":"echo from afar","name":"afar"}`, w.space))
+	bad := post("2", fmt.Sprintf(`{"namespace":"%s","app":"shop","comand":"echo misspelled"}`, w.space))
+	w.task(t, "sender", "shop", strings.Join([]string{good, good, bad}, " && "), nil)
+	if _, reason, message := w.ends(t, "sender"); reason != "Succeeded" {
+		t.Fatalf("%s %s", reason, message)
+	}
+	var made []v1alpha1.Task
+	harness.Eventually(t, 2*time.Minute, func() error {
+		list, err := w.Kf.Tasks(w.space).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		made = nil
+		for _, task := range list.Items {
+			if task.Name != "sender" {
+				made = append(made, task)
+			}
+		}
+		if len(made) == 0 || !made[0].Final() {
+			return fmt.Errorf("made: %d", len(made))
+		}
+		return nil
+	})
+	if len(made) != 1 || made[0].Spec.DisplayName != "afar" || w.log(t, made[0].Name) != "from afar\n" {
+		t.Errorf("%d Tasks from one event sent twice and a bad one, the first %q", len(made), made[0].Spec.DisplayName)
+	}
+	harness.Eventually(t, time.Minute, func() error {
+		list, err := w.Kube.CoreV1().Events(w.space).List(ctx, metav1.ListOptions{FieldSelector: "reason=EventNotDelivered"})
+		if err != nil && !errors.IsNotFound(err) {
+			return err
+		}
+		if len(list.Items) != 1 || list.Items[0].InvolvedObject.Name != "shop" || list.Items[0].Type != corev1.EventTypeWarning {
+			return fmt.Errorf("lost events shown: %d", len(list.Items))
+		}
+		return nil
+	})
+}
