@@ -1,0 +1,38 @@
+// tick creates one Task for every Job that is due, every minute.
+package main
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+	"knative.dev/pkg/logging"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/receiver"
+)
+
+type config struct {
+	receiver.Env
+	// Workers is how many Jobs are dealt with at once.
+	Workers int `envconfig:"WORKERS" default:"32"`
+	// PageSize is how many Jobs one answer of the API server holds.
+	PageSize int64 `envconfig:"PAGE_SIZE" default:"500"`
+}
+
+func main() {
+	var cfg config
+	ctx, kube := receiver.Setup("tick", &cfg, &cfg.Env)
+	log := logging.FromContext(ctx)
+	kube.Timeout = 30 * time.Second // a request that hangs must not hold up the others for longer
+	kube.DisableCompression = true  // the list of Jobs stays within the cluster, and comes every minute
+	kf, err := client.New(kube)
+	if err != nil {
+		log.Fatalw("client", zap.Error(err))
+	}
+	emit, err := receiver.Emitter(cfg.Env)
+	if err != nil {
+		log.Fatalw("sink", zap.Error(err))
+	}
+	h := &Handler{Kf: kf, Emit: emit, Now: time.Now, Sleep: Sleep, Workers: cfg.Workers, PageSize: cfg.PageSize}
+	receiver.Serve(ctx, cfg.Env, h.Handle)
+}

@@ -1,0 +1,530 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// jobs is a Space with an App, and tick.
+type jobs struct {
+	*testing.T
+	*harness.Cluster
+	ns   string
+	tick *harness.Function
+
+	mu    sync.Mutex
+	facts map[string]int // how often each was told, by type and Job
+}
+
+func newJobs(t *testing.T) *jobs {
+	t.Helper()
+	j := &jobs{T: t, Cluster: harness.New(t), facts: map[string]int{}}
+	j.ns = j.Cluster.Namespace(t, "tick")
+	j.Cluster.App(t, j.ns, "shop")
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		e, err := cehttp.NewEventFromHTTPRequest(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.facts[e.Type()+" "+e.Subject()]++
+	}))
+	t.Cleanup(sink.Close)
+	j.tick = j.Cluster.Function(t, "tick", "K_SINK="+sink.URL)
+	return j
+}
+
+// told is how often a fact of a Job was told.
+func (j *jobs) told(eventType, job string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.facts[eventType+" "+j.ns+"/"+job]
+}
+
+// minute is n minutes ago.
+func minute(n int) time.Time {
+	return time.Now().UTC().Truncate(time.Minute).Add(-time.Duration(n) * time.Minute)
+}
+
+// daily is an expression that names just this minute of a day.
+func daily(t time.Time) string { return fmt.Sprintf("%d %d * * *", t.Minute(), t.Hour()) }
+
+func (j *jobs) create(name, schedule string, edits ...func(*v1alpha1.TaskSchedule)) *v1alpha1.TaskSchedule {
+	j.Helper()
+	job := &v1alpha1.TaskSchedule{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: j.ns}}
+	job.Spec.Schedule = schedule
+	job.Spec.TaskTemplate.AppRef.Name = "shop"
+	job.Spec.TaskTemplate.Command = "true"
+	for _, edit := range edits {
+		edit(job)
+	}
+	job, err := j.Kf.TaskSchedules(j.ns).Create(ctx, job, metav1.CreateOptions{})
+	if err != nil {
+		j.Fatal(err)
+	}
+	return job
+}
+
+// due makes a Job that owes one instant, and no other for a day: as if it had been created long ago.
+func (j *jobs) due(name string, instant time.Time, edits ...func(*v1alpha1.TaskSchedule)) *v1alpha1.TaskSchedule {
+	j.Helper()
+	job := j.create(name, daily(instant), edits...)
+	j.tick.Deliver(harness.Added("TaskSchedule", job))
+	job, err := client.PatchStatus(ctx, j.Kf.TaskSchedules(j.ns), j.job(name), func(s *v1alpha1.TaskSchedule) {
+		s.Status.DecidedUntil = &metav1.Time{Time: instant.Add(-time.Minute)}
+	})
+	if err != nil {
+		j.Fatal(err)
+	}
+	return job
+}
+
+func (j *jobs) job(name string) *v1alpha1.TaskSchedule {
+	j.Helper()
+	job, err := j.Kf.TaskSchedules(j.ns).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		j.Fatal(err)
+	}
+	return job
+}
+
+func (j *jobs) ready(name string) string {
+	j.Helper()
+	if c := meta.FindStatusCondition(j.job(name).Status.Conditions, v1alpha1.ConditionReady); c != nil {
+		return string(c.Status) + " " + c.Reason
+	}
+	return ""
+}
+
+func (j *jobs) tasks(job string) []v1alpha1.Task {
+	j.Helper()
+	list, err := j.Kf.Tasks(j.ns).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel + "=" + job})
+	if err != nil {
+		j.Fatal(err)
+	}
+	return list.Items
+}
+
+// ping delivers a tick as the Broker does, until it is taken.
+func (j *jobs) ping() { j.Helper(); j.tick.Deliver(harness.Ping("every-minute")) }
+
+// wantRan fails unless the instant was run just once, and the Job says so.
+func (j *jobs) wantRan(name string, instant time.Time) {
+	j.Helper()
+	job := j.job(name)
+	tasks := j.tasks(name)
+	if len(tasks) != 1 || tasks[0].Name != fmt.Sprintf("%s-%d", name, instant.Unix()) || !metav1.IsControlledBy(&tasks[0], job) {
+		j.Fatalf("Job %s has %d Tasks, want one for %s: %+v", name, len(tasks), instant, tasks)
+	}
+	s := job.Status
+	if len(s.History) != 1 || s.History[0].Outcome != v1alpha1.OutcomeRan || s.History[0].Task != tasks[0].Name {
+		j.Errorf("Job %s has the history %+v, want one run of %s", name, s.History, tasks[0].Name)
+	}
+	if s.DecidedUntil == nil || !s.DecidedUntil.Time.Equal(instant) || s.LastScheduleTime == nil || !s.LastScheduleTime.Time.Equal(instant) ||
+		s.NextScheduleTime == nil || !s.NextScheduleTime.Time.Equal(instant.Add(24*time.Hour)) {
+		j.Errorf("Job %s: decided until %v, last %v, next %v; the instant was %v", name, s.DecidedUntil, s.LastScheduleTime, s.NextScheduleTime, instant)
+	}
+	if len(s.Active) != 1 || s.Active[0].Name != tasks[0].Name {
+		j.Errorf("Job %s has active Tasks %v", name, s.Active)
+	}
+	if j.told(events.JobFired, name) == 0 {
+		j.Errorf("nobody was told that Job %s fired", name)
+	}
+}
+
+func TestJobIsReadyAtOnceAndCostsNothingAtRest(t *testing.T) {
+	j := newJobs(t)
+	job := j.create("kfs", v1alpha1.NeverSchedule, func(s *v1alpha1.TaskSchedule) { s.Spec.Suspend = true })
+	j.tick.Deliver(harness.Added("TaskSchedule", job))
+	job = j.job("kfs")
+	if got := j.ready("kfs"); got != "True Suspended" {
+		t.Errorf("Ready is %q", got)
+	}
+	for k, v := range v1alpha1.TaskScheduleLabels(true) {
+		if job.Labels[k] != v {
+			t.Errorf("label %s is %q, want %q", k, job.Labels[k], v)
+		}
+	}
+	j.tick.Proxy.Inject(nil)
+	j.tick.Deliver(harness.Updated("TaskSchedule", job)) // of our own writes
+	if reads, writes := j.tick.Proxy.Counts(); reads+writes != 0 {
+		t.Errorf("an event of our own write cost %d reads and %d writes", reads, writes)
+	}
+	j.ping()
+	if reads, writes := j.tick.Proxy.Counts(); reads != 1 || writes != 0 {
+		t.Errorf("a tick with nothing due cost %d reads and %d writes, want one list", reads, writes)
+	}
+
+	// kf schedule-job
+	patch := []byte(`{"spec":{"schedule":"0 0 1 1 *","suspend":false}}`)
+	job, err := j.Kf.TaskSchedules(j.ns).Patch(ctx, "kfs", types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.tick.Deliver(harness.Updated("TaskSchedule", job))
+	job = j.job("kfs")
+	if got := j.ready("kfs"); got != "True Scheduled" || job.Labels[v1alpha1.SuspendLabel] != "false" || job.Status.NextScheduleTime == nil {
+		t.Errorf("Ready is %q, labels %v, next %v", got, job.Labels, job.Status.NextScheduleTime)
+	}
+	if until := job.Status.DecidedUntil; until == nil || time.Since(until.Time) > 10*time.Second || until.Time.Before(job.CreationTimestamp.Time) {
+		t.Errorf("decided until %v: want the moment of the change", until)
+	}
+}
+
+func TestJobWhoseEventWasLostIsSettledByThePing(t *testing.T) {
+	j := newJobs(t)
+	j.create("lost", "0 0 1 1 *")
+	j.tick.Deliver(harness.Ping("resync"))
+	if got := j.ready("lost"); got != "True Scheduled" {
+		t.Errorf("Ready is %q", got)
+	}
+	j.tick.Proxy.Inject(nil)
+	j.tick.Deliver(harness.Ping("resync"))
+	if reads, writes := j.tick.Proxy.Counts(); reads != 1 || writes != 0 {
+		t.Errorf("the ping with nothing to do cost %d reads and %d writes, want one list", reads, writes)
+	}
+}
+
+func TestDueJobRunsOnceHoweverOftenTheTickComes(t *testing.T) {
+	j := newJobs(t)
+	instant := minute(3)
+	j.due("daily", instant)
+	other := j.Cluster.Function(t, "tick") // Knative may run several
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() { []*harness.Function{j.tick, other}[i%2].Deliver(harness.Ping("every-minute")) })
+	}
+	wg.Wait()
+	if tasks := j.tasks("daily"); len(tasks) != 1 {
+		t.Fatalf("%d Tasks", len(tasks))
+	}
+	task := j.tasks("daily")[0]
+	want := v1alpha1.TaskLabels("shop")
+	want[v1alpha1.TaskScheduleLabel] = "daily"
+	for k, v := range want {
+		if task.Labels[k] != v {
+			t.Errorf("the Task's label %s is %q, want %q", k, task.Labels[k], v)
+		}
+	}
+	if history := j.job("daily").Status.History; len(history) != 1 || history[0].Outcome != v1alpha1.OutcomeRan {
+		t.Errorf("history %+v", history)
+	}
+
+	// pruned, it does not come back
+	if err := j.Kf.Tasks(j.ns).Delete(ctx, task.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	old := harness.Ping("every-minute")
+	old.SetTime(instant) // however old the ping is
+	j.tick.Deliver(old)
+	other.Deliver(harness.Ping("every-minute"))
+	if tasks := j.tasks("daily"); len(tasks) != 0 {
+		t.Errorf("a pruned Task came back: %s", tasks[0].Name)
+	}
+}
+
+func TestJobRunsOnceWhateverWriteTickDiesAfter(t *testing.T) {
+	for _, policy := range []v1alpha1.ConcurrencyPolicy{v1alpha1.ConcurrencyAlways, v1alpha1.ConcurrencyForbid, v1alpha1.ConcurrencyReplace} {
+		writes := 2 // the Task, the status
+		if policy == v1alpha1.ConcurrencyReplace {
+			writes = 3 // what ran is terminated first
+		}
+		for after := 1; after <= writes; after++ {
+			t.Run(fmt.Sprintf("%s, write %d", policy, after), func(t *testing.T) {
+				j := newJobs(t)
+				instant := minute(3)
+				job := j.due("daily", instant, func(s *v1alpha1.TaskSchedule) { s.Spec.ConcurrencyPolicy = policy })
+				if policy == v1alpha1.ConcurrencyReplace {
+					j.byHand(job, "runs")
+				}
+				killed := false
+				j.tick.Proxy.Inject(func(r harness.Request) harness.Fault {
+					if r.Write == after && !killed {
+						killed = true
+						return harness.Fault{Then: j.tick.Kill}
+					}
+					return harness.Fault{}
+				})
+				if status, _ := j.tick.Send(harness.Ping("every-minute")); status != 0 {
+					t.Fatalf("tick answered %d: it was to die", status)
+				}
+				j.tick.Proxy.Inject(nil)
+				j.tick.Start()
+				j.ping()
+				if policy == v1alpha1.ConcurrencyReplace {
+					old, err := j.Kf.Tasks(j.ns).Get(ctx, "runs", metav1.GetOptions{})
+					if err != nil || !old.Spec.Terminated {
+						t.Errorf("what ran was not terminated: %v", err)
+					}
+					if err := j.Kf.Tasks(j.ns).Delete(ctx, "runs", metav1.DeleteOptions{}); err != nil {
+						t.Fatal(err)
+					}
+					j.ping()
+				}
+				j.wantRan("daily", instant)
+			})
+		}
+	}
+}
+
+// byHand is a Task of a Job that runs, as of kf run-job.
+func (j *jobs) byHand(job *v1alpha1.TaskSchedule, name string) *v1alpha1.Task {
+	j.Helper()
+	task := job.NewTask()
+	task.Name = name
+	task, err := j.Kf.Tasks(j.ns).Create(ctx, task, metav1.CreateOptions{})
+	if err != nil {
+		j.Fatal(err)
+	}
+	return task
+}
+
+func TestJobOutlivesErrorsOfTheAPIServer(t *testing.T) {
+	for _, status := range []int{409, 429, 500, 503, 504} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d, taking effect %t", status, after), func(t *testing.T) {
+				j := newJobs(t)
+				instant := minute(3)
+				j.due("daily", instant)
+				var mu sync.Mutex
+				failed := map[string]bool{}
+				j.tick.Proxy.Inject(func(r harness.Request) harness.Fault { // each kind of request fails the first time
+					mu.Lock()
+					defer mu.Unlock()
+					key := r.Method + r.Path
+					if failed[key] {
+						return harness.Fault{}
+					}
+					failed[key] = true
+					return harness.Fault{Status: status, After: after}
+				})
+				j.ping()
+				j.wantRan("daily", instant)
+			})
+		}
+	}
+}
+
+func TestOneBadJobCostsOnlyItself(t *testing.T) {
+	j := newJobs(t)
+	instant := minute(3)
+	const good = 20
+	for i := range good {
+		j.due(fmt.Sprint("good", i), instant)
+	}
+	j.due("no-app", instant, func(s *v1alpha1.TaskSchedule) { s.Spec.TaskTemplate.AppRef.Name = "nobody" })
+	j.due("taken", instant)
+	j.due("forbidden", instant)
+	j.due("broken", instant)
+	j.create("nonsense", "61 * * * *")
+	j.create("nowhere", "0 0 * * *", func(s *v1alpha1.TaskSchedule) { s.Spec.TimeZone = "Mars/Base" })
+	j.Task(t, j.ns, "shop", fmt.Sprintf("taken-%d", instant.Unix()))
+	j.tick.Proxy.Inject(func(r harness.Request) harness.Fault {
+		// the Task's name is in the body: these fail by the Job's status and the Task that is read after AlreadyExists
+		if r.Is("PATCH", "/taskschedules/broken/") {
+			return harness.Fault{Status: 500}
+		}
+		return harness.Fault{}
+	})
+	if status, _ := j.tick.Send(harness.Ping("every-minute")); status != http.StatusServiceUnavailable {
+		t.Errorf("tick answered %d: one Job failed, so it was to be 503", status)
+	}
+	for i := range good {
+		j.wantRan(fmt.Sprint("good", i), instant)
+	}
+	for name, want := range map[string]string{
+		"no-app": "False AppNotFound", "taken": "False TaskRefused", "nonsense": "False InvalidSchedule", "nowhere": "False InvalidTimeZone",
+	} {
+		if got := j.ready(name); got != want {
+			t.Errorf("Job %s is %q, want %q", name, got, want)
+		}
+	}
+	for _, name := range []string{"no-app", "taken"} {
+		if h := j.job(name).Status.History; len(h) != 1 || h[0].Outcome != v1alpha1.OutcomeRefused || h[0].Message == "" {
+			t.Errorf("Job %s has the history %+v, want one refusal with its reason", name, h)
+		}
+	}
+	j.tick.Proxy.Inject(nil)
+	j.ping()
+	j.wantRan("broken", instant)
+
+	// The App comes: the Job is ready within a minute, and owes nothing.
+	j.Cluster.App(t, j.ns, "nobody")
+	j.ping()
+	if got := j.ready("no-app"); got != "True Scheduled" || len(j.tasks("no-app")) != 0 {
+		t.Errorf("Job no-app is %q with %d Tasks", got, len(j.tasks("no-app")))
+	}
+}
+
+func TestTaskThatIsForbiddenIsTriedByTheNextTick(t *testing.T) {
+	j := newJobs(t)
+	instant := minute(3)
+	j.due("daily", instant)
+	j.tick.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Is("POST", "/tasks") {
+			return harness.Fault{Status: 403} // a quota, say
+		}
+		return harness.Fault{}
+	})
+	j.ping() // is done with it: a sender that tried again at once would gain nothing
+	if got := j.ready("daily"); got != "False TaskNotCreated" {
+		t.Errorf("Ready is %q", got)
+	}
+	version := j.job("daily").ResourceVersion
+	j.ping()
+	if got := j.job("daily").ResourceVersion; got != version {
+		t.Error("the same again was written again")
+	}
+	j.tick.Proxy.Inject(nil)
+	j.ping()
+	j.wantRan("daily", instant)
+	if got := j.ready("daily"); got != "True Scheduled" {
+		t.Errorf("Ready is %q", got)
+	}
+}
+
+func TestForbidAndReplace(t *testing.T) {
+	j := newJobs(t)
+	instant := minute(3)
+	for _, policy := range []v1alpha1.ConcurrencyPolicy{v1alpha1.ConcurrencyForbid, v1alpha1.ConcurrencyReplace} {
+		name := strings.ToLower(string(policy))
+		job := j.due(name, instant, func(s *v1alpha1.TaskSchedule) { s.Spec.ConcurrencyPolicy = policy })
+		j.byHand(job, name+"-runs")
+	}
+	j.ping()
+	if h := j.job("forbid").Status.History; len(h) != 1 || h[0].Outcome != v1alpha1.OutcomeSkipped || h[0].Task != "forbid-runs" || len(j.tasks("forbid")) != 1 {
+		t.Errorf("Forbid: history %+v, %d Tasks", h, len(j.tasks("forbid")))
+	}
+	if j.told(events.JobSkipped, "forbid") != 1 {
+		t.Error("nobody was told that the Job was skipped")
+	}
+	for _, task := range j.tasks("replace") {
+		if task.Spec.Terminated != (task.Name == "replace-runs") {
+			t.Errorf("Replace: Task %s terminated %t", task.Name, task.Spec.Terminated)
+		}
+	}
+	if n := len(j.tasks("replace")); n != 2 {
+		t.Errorf("Replace: %d Tasks, want the old and the new", n)
+	}
+}
+
+func TestOutageOnlyTheLatestRuns(t *testing.T) {
+	j := newJobs(t)
+	last := minute(2)
+	hour := fmt.Sprintf("%d-%d", last.Add(-9*time.Minute).Minute(), last.Minute())
+	if last.Minute() < 9 {
+		hour = "0-" + fmt.Sprint(last.Minute())
+	}
+	job := j.due("often", last, func(s *v1alpha1.TaskSchedule) { s.Spec.Schedule = hour + " " + fmt.Sprint(last.Hour()) + " * * *" })
+	missed := min(last.Minute(), 9)
+	_, err := client.PatchStatus(ctx, j.Kf.TaskSchedules(j.ns), job, func(s *v1alpha1.TaskSchedule) {
+		s.Status.DecidedUntil = &metav1.Time{Time: last.Add(-10 * time.Minute)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.ping()
+	tasks := j.tasks("often")
+	if len(tasks) != 1 || tasks[0].Name != fmt.Sprintf("often-%d", last.Unix()) {
+		t.Errorf("Tasks %v, want that of %s", tasks, last)
+	}
+	h := j.job("often").Status.History
+	if missed == 0 {
+		return // the hour has just begun: there is none to miss
+	}
+	if len(h) != 2 || h[0].Outcome != v1alpha1.OutcomeRan || h[1].Outcome != v1alpha1.OutcomeMissed || max(h[1].Count, 1) != int64(missed) || h[1].Message == "" {
+		t.Errorf("history %+v, want a run and %d missed", h, missed)
+	}
+	if j.told(events.JobMissed, "often") != 1 {
+		t.Error("nobody was told what was missed")
+	}
+}
+
+func TestJobForgetsTasksThatEndedAndKeepsTheirResult(t *testing.T) {
+	j := newJobs(t)
+	instant := minute(3)
+	j.due("daily", instant)
+	j.ping()
+	task := j.tasks("daily")[0]
+	_, err := client.PatchStatus(ctx, j.Kf.Tasks(j.ns), &task, func(t *v1alpha1.Task) {
+		now := metav1.Now()
+		t.Status.CompletionTime = &now
+		meta.SetStatusCondition(&t.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionFalse, Reason: "OutOfMemory"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.ping()
+	s := j.job("daily").Status
+	if len(s.Active) != 0 || s.History[0].Result != "OutOfMemory" {
+		t.Errorf("active %v, history %+v", s.Active, s.History)
+	}
+}
+
+func TestJitterWaitsWithinTheTick(t *testing.T) {
+	j := newJobs(t)
+	job := j.create("spread", "* * * * *", func(s *v1alpha1.TaskSchedule) { s.Spec.JitterSeconds = 50 })
+	j.tick.Deliver(harness.Added("TaskSchedule", job))
+	harness.Eventually(t, 3*time.Minute, func() error { // at most: to the next minute, and its jitter
+		j.ping()
+		if len(j.tasks("spread")) == 0 {
+			return fmt.Errorf("not run")
+		}
+		return nil
+	})
+	task := j.tasks("spread")[0]
+	var unix int64
+	fmt.Sscanf(task.Name, "spread-%d", &unix)
+	if instant := time.Unix(unix, 0); instant.Before(job.CreationTimestamp.Time) || task.CreationTimestamp.Sub(instant) > 55*time.Second {
+		t.Errorf("the Job of %s ran for %s at %s", job.CreationTimestamp, instant, task.CreationTimestamp)
+	}
+}
+
+func TestRunJobByEvent(t *testing.T) {
+	j := newJobs(t)
+	j.create("nightly", v1alpha1.NeverSchedule, func(s *v1alpha1.TaskSchedule) { s.Spec.Suspend = true })
+	e := cloudevents.NewEvent()
+	e.SetType(events.JobRun)
+	e.SetSource("/billing")
+	e.SetID("2026-11")
+	if err := e.SetData(cloudevents.ApplicationJSON, events.RunJob{Namespace: j.ns, Job: "nightly", Command: "bin/other", Memory: "1Gi"}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() { j.tick.Deliver(e) })
+	}
+	wg.Wait()
+	tasks := j.tasks("nightly")
+	if len(tasks) != 1 || tasks[0].Spec.Command != "bin/other" || tasks[0].Spec.Memory != "1Gi" || tasks[0].Spec.AppRef.Name != "shop" {
+		t.Fatalf("Tasks %+v", tasks)
+	}
+	for _, bad := range []string{`{"namespace":"x"}`, `nonsense`, `{"namespace":"x","job":"y","comand":"z"}`} {
+		e.SetID(bad)
+		if err := e.SetData(cloudevents.ApplicationJSON, json.RawMessage(bad)); err != nil {
+			e.DataEncoded = []byte(bad)
+		}
+		if status, _ := j.tick.Send(e); status != http.StatusUnprocessableEntity {
+			t.Errorf("%s was answered with %d", bad, status)
+		}
+	}
+}
