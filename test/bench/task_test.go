@@ -1,0 +1,222 @@
+//go:build bench
+
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// TestTask measures the main path on a full cluster on which the functions are deployed, beside bare PipelineRuns of the
+// same Pod in the same run: what an App's Task costs over what Tekton costs.
+//
+//	. .cluster/env && go test -tags=bench -count=1 -timeout=30m -v -run 'TestTask$' ./test/bench
+func TestTask(t *testing.T) {
+	const rounds = 40
+	c := harness.Deployed(t)
+	ns := c.Namespace(t, "bench")
+	ctx := t.Context()
+	image := os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest"
+	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: ns}}
+	app.Spec.Build.Image, app.Spec.Instances.Stopped = &image, true
+	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
+	if _, err := c.Kf.Apps(ns).Create(ctx, app, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	task := func(name string) {
+		task := harness.NewTask(ns, "shop", name)
+		task.Spec.Command = "echo line"
+		if _, err := c.Kf.Tasks(ns).Create(ctx, task, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	task("warm")
+	firstLine(t, c, ns, "warm")
+	model, err := c.Tekton.PipelineRuns(ns).Get(ctx, "warm", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := func(name string) {
+		run := &tekton.PipelineRun{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns}, Spec: *model.Spec.DeepCopy()}
+		if _, err := c.Tekton.PipelineRuns(ns).Create(ctx, run, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := func(name string) {
+		harness.Eventually(t, time.Minute, func() error {
+			run, err := c.Tekton.PipelineRuns(ns).Get(ctx, name, metav1.GetOptions{})
+			if err != nil || !run.IsDone() {
+				return fmt.Errorf("%s has not ended: %v", name, err)
+			}
+			if task, err := c.Kf.Tasks(ns).Get(ctx, name, metav1.GetOptions{}); err == nil && !task.Final() {
+				return fmt.Errorf("Task %s has not ended", name)
+			}
+			return nil
+		})
+	}
+	ended("warm")
+
+	var toRun, toLine, bareToLine []time.Duration
+	var ours, theirs writes
+	for i := range rounds {
+		name := fmt.Sprintf("task-%d", i)
+		before := countWrites(t, c)
+		seen := firstSeen(t, c, ns, name)
+		began := time.Now()
+		task(name)
+		toRun = append(toRun, (<-seen).Sub(began))
+		toLine = append(toLine, firstLine(t, c, ns, name).Sub(began))
+		ended(name)
+		ours.add(countWrites(t, c), before)
+
+		name = fmt.Sprintf("bare-%d", i)
+		before = countWrites(t, c)
+		began = time.Now()
+		bare(name)
+		bareToLine = append(bareToLine, firstLine(t, c, ns, name).Sub(began))
+		ended(name)
+		theirs.add(countWrites(t, c), before)
+	}
+	var out bytes.Buffer
+	w := tabwriter.NewWriter(&out, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(w, "\n%d rounds\tmedian\tp99\n", rounds)
+	for _, row := range []struct {
+		name string
+		took []time.Duration
+	}{{"Task to its PipelineRun", toRun}, {"Task to its Pod's first line", toLine}, {"bare PipelineRun to its Pod's first line", bareToLine}} {
+		fmt.Fprintf(w, "%s\t%d ms\t%d ms\n", row.name, quantile(row.took, 50).Milliseconds(), quantile(row.took, 99).Milliseconds())
+	}
+	fmt.Fprintf(w, "Task / bare PipelineRun, to the first line\t%.2f\t\n", float64(quantile(toLine, 50))/float64(quantile(bareToLine, 50)))
+	fmt.Fprintf(w, "\nAPI writes\ta Task\ta bare PipelineRun\n")
+	var kinds []string
+	for k := range ours {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	for _, k := range kinds {
+		if ours[k] >= rounds/4 || theirs[k] >= rounds/4 {
+			fmt.Fprintf(w, "%s\t%.1f\t%.1f\n", k, float64(ours[k])/rounds, float64(theirs[k])/rounds)
+		}
+	}
+	w.Flush()
+	t.Log(out.String())
+}
+
+// quantile is the smallest value that at least so many percent do not exceed.
+func quantile(d []time.Duration, percent int) time.Duration {
+	d = slices.Sorted(slices.Values(d))
+	return d[(len(d)*percent+99)/100-1]
+}
+
+// firstSeen tells when a watch saw the PipelineRun.
+func firstSeen(t *testing.T, c *harness.Cluster, ns, name string) <-chan time.Time {
+	t.Helper()
+	w, err := c.Tekton.PipelineRuns(ns).Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(chan time.Time, 1)
+	go func() {
+		defer w.Stop()
+		for e := range w.ResultChan() {
+			if e.Type == watch.Added {
+				seen <- time.Now()
+				return
+			}
+		}
+	}()
+	return seen
+}
+
+// firstLine is the time that the kubelet gave the first line of a run's Pod.
+func firstLine(t *testing.T, c *harness.Cluster, ns, run string) time.Time {
+	t.Helper()
+	var at time.Time
+	harness.Eventually(t, time.Minute, func() error {
+		pods, err := c.Kube.CoreV1().Pods(ns).List(t.Context(), metav1.ListOptions{LabelSelector: "tekton.dev/pipelineRun=" + run})
+		if err != nil || len(pods.Items) != 1 {
+			return fmt.Errorf("%s has %d Pods: %v", run, len(pods.Items), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		log, err := c.Kube.CoreV1().Pods(ns).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{Container: "step-" + v1alpha1.UserContainer, Timestamps: true, Follow: true}).Stream(ctx)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		line, err := bufio.NewReader(log).ReadString('\n')
+		if err != nil {
+			return fmt.Errorf("%s: %w", run, err)
+		}
+		at, err = time.Parse(time.RFC3339Nano, strings.Fields(line)[0])
+		return err
+	})
+	return at
+}
+
+// writes counts what clients wrote to the API server, by verb and resource.
+type writes map[string]int
+
+func (w *writes) add(after, before writes) {
+	if *w == nil {
+		*w = writes{}
+	}
+	for k, n := range after {
+		(*w)[k] += n - before[k]
+	}
+}
+
+var (
+	request = regexp.MustCompile(`(?m)^apiserver_request_total\{(.*)\} (\S+)$`)
+	label   = regexp.MustCompile(`(\w+)="([^"]*)"`)
+)
+
+// countWrites reads the API server's own count; without what goes on with no Task at all (leases, reviews, tokens).
+func countWrites(t *testing.T, c *harness.Cluster) writes {
+	t.Helper()
+	body, err := c.Kube.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := writes{}
+	for _, m := range request.FindAllStringSubmatch(string(body), -1) {
+		l := map[string]string{}
+		for _, kv := range label.FindAllStringSubmatch(m[1], -1) {
+			l[kv[1]] = kv[2]
+		}
+		if !slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE", "APPLY"}, l["verb"]) || !strings.HasPrefix(l["code"], "2") {
+			continue
+		}
+		if !slices.Contains([]string{"tasks", "apps", "pipelineruns", "taskruns", "pods", "events"}, l["resource"]) {
+			continue
+		}
+		name := l["resource"]
+		if l["subresource"] != "" {
+			name += "/" + l["subresource"]
+		}
+		n, err := strconv.ParseFloat(m[2], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w[name+" "+l["verb"]] += int(n)
+	}
+	return w
+}

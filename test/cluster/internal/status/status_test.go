@@ -1,0 +1,98 @@
+package status
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kf-tasks/kf-tasks/test/cluster/internal/node"
+	"github.com/kf-tasks/kf-tasks/test/cluster/internal/plan"
+)
+
+// TestVersionsAreThoseOfTheModule: the table shows what go.mod pins.
+func TestVersionsAreThoseOfTheModule(t *testing.T) {
+	b, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require ")); len(f) >= 2 && strings.HasPrefix(f[1], "v") {
+			pinned[f[0]] = f[1]
+		}
+	}
+	for part, module := range map[string]string{
+		"etcd": "go.etcd.io/etcd/server/v3", "kube-apiserver": "k8s.io/kubernetes", "kubelet": "k8s.io/kubernetes", "kube-proxy": "k8s.io/kubernetes",
+		"kube-scheduler": "k8s.io/kubernetes", "kube-controller-manager": "k8s.io/kubernetes", "registry": "github.com/distribution/distribution/v3",
+		"tekton-webhook": "github.com/tektoncd/pipeline", "tekton-pipelines": "github.com/tektoncd/pipeline", "kube-system": "github.com/coredns/coredns",
+		"knative-eventing": "knative.dev/eventing", "knative-serving": "knative.dev/serving",
+	} {
+		if pinned[module] == "" || Versions[part] != pinned[module] {
+			t.Errorf("%s is shown as %s and pinned as %q (%s)", part, Versions[part], pinned[module], module)
+		}
+	}
+}
+
+func TestAtLeast(t *testing.T) {
+	for _, c := range []struct {
+		version, minimum string
+		want             bool
+	}{
+		{"v1.32.0", "v1.32", true}, {"v1.35.4+k3s1", "v1.32", true}, {"v1.31.9", "v1.32", false}, {"v2.0", "v1.32", true},
+		{"v1.9.0", "v1.32", false}, {"1.33", "v1.32", true}, {"", "v1.0", false}, {"devel", "v1.0", false},
+	} {
+		if got := AtLeast(c.version, c.minimum); got != c.want {
+			t.Errorf("%q at least %q: %v", c.version, c.minimum, got)
+		}
+	}
+}
+
+func TestWhy(t *testing.T) {
+	container := func(s corev1.ContainerStatus) *corev1.PodList {
+		s.Name = "c"
+		return &corev1.PodList{Items: []corev1.Pod{{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{s}}}}}
+	}
+	for want, pods := range map[string]*corev1.PodList{
+		"no Pod yet": nil,
+		"ImagePullBackOff Back-off pulling image": container(corev1.ContainerStatus{State: corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image"}}}),
+		"c ended with exit code 2": container(corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2}}}),
+		"c is not ready yet":       container(corev1.ContainerStatus{}),
+		"rolling out":              container(corev1.ContainerStatus{Ready: true}),
+		"0/1 nodes are available": {Items: []corev1.Pod{{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available"}}}}}},
+	} {
+		if got := Why(pods); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestPartsOfTheTable(t *testing.T) {
+	p := plan.Plan{Dir: "/d"}
+	var out bytes.Buffer
+	Table(&out, []Row{
+		partRow(p, node.State{Part: node.Part{Name: "etcd"}, PID: 1}),
+		partRow(p, node.State{Part: node.Part{Name: "kubelet"}, Exit: "stopped"}),
+		partRow(p, node.State{Part: node.Part{Name: "registry"}, Exit: "exit code 1"}),
+		partRow(p, node.State{Part: node.Part{Name: "kube-proxy"}, PID: 2, Restarts: 3, Exit: "killed by killed"}),
+	})
+	for i, want := range []string{"PART VERSION STATE WHY", "etcd " + Versions["etcd"] + " running", "kubelet " + Versions["kubelet"] + " stopped",
+		"registry " + Versions["registry"] + " down exit code 1; see " + filepath.Join("/d", "logs", "registry.log"),
+		"kube-proxy " + Versions["kube-proxy"] + " running restarted 3 times, last: killed by killed"} {
+		if got := strings.Join(strings.Fields(strings.Split(out.String(), "\n")[i]), " "); got != want {
+			t.Errorf("line %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
+func TestShowWithoutACluster(t *testing.T) {
+	var out bytes.Buffer
+	if err := Show(t.Context(), plan.Plan{Dir: t.TempDir()}, &out); err != nil || !strings.Contains(out.String(), "make cluster") {
+		t.Errorf("%v %s", err, out.String())
+	}
+}
