@@ -105,7 +105,33 @@ func Open(module string, say func(string, ...any)) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{Dir: filepath.Join(base, "kf-tasks", "cluster", hex.EncodeToString(h.Sum(nil))[:16]), Module: module, Say: say}
-	return c, os.MkdirAll(filepath.Join(c.Dir, "bin"), 0o755)
+	if err := os.MkdirAll(filepath.Join(c.Dir, "bin"), 0o755); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if err := os.Chtimes(c.Dir, now, now); err != nil {
+		return nil, err
+	}
+	return c, forget(filepath.Dir(c.Dir), now.Add(-unused))
+}
+
+// unused is how long what an earlier version built is kept: a clone of it may still be in use.
+const unused = 30 * 24 * time.Hour
+
+// forget removes the caches that nobody has opened since.
+func forget(base string, since time.Time) error {
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && e.IsDir() && info.ModTime().Before(since) {
+			if err := os.RemoveAll(filepath.Join(base, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Bin is where a program is.

@@ -407,7 +407,7 @@ func (c *Cluster) serving(ctx context.Context) error {
 	return c.applyOwn(ctx, "ingress.yaml")
 }
 
-// applySet applies a set of manifests, unless this very content was applied before.
+// applySet applies a set of manifests, unless this very content was applied before and all of it is still there.
 func (c *Cluster) applySet(ctx context.Context, s manifests.Set) error {
 	content, err := manifests.Render(s, c.Cache.ModuleDir, c.Plan.Registry()+"/base/busybox:latest")
 	if err != nil {
@@ -426,11 +426,15 @@ func (c *Cluster) applyOwn(ctx context.Context, name string) error {
 }
 
 func (c *Cluster) apply(ctx context.Context, name, content string) error {
-	done := c.Plan.Path("run", "applied-"+name)
+	done, file := c.Plan.Path("run", "applied-"+name), c.write(name+".yaml", content)
 	if old, err := os.ReadFile(done); err == nil && string(old) == content {
-		return nil
+		err := c.kubectlQuiet(ctx, "get", "-f", file, "-o", "name")
+		if err == nil {
+			return nil
+		}
+		c.Say("applying %s again: %v", name, err)
 	}
-	if err := c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-f", c.write(name+".yaml", content)); err != nil {
+	if err := c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-f", file); err != nil {
 		return err
 	}
 	return os.WriteFile(done, []byte(content), 0o644)
@@ -514,9 +518,10 @@ export CLUSTER_KUBE=%[8]s
 `, c.Plan.Path("env"), c.Plan.Kubeconfig(), c.Plan.NodeIP(), c.Plan.HostIP(), c.Plan.Registry(), c.Plan.IngressPort, c.Plan.IngressDomain(), c.Cache.Bin(build.Kube)), 0o644)
 }
 
-// poll tries until it succeeds or the time is up; then the error says what was waited for and the last failure.
+// poll tries until it succeeds or the time is up; then the error says what was waited for and the last failure. Long
+// waits say so meanwhile.
 func (c *Cluster) poll(ctx context.Context, limit time.Duration, what string, try func() error) error {
-	deadline := time.Now().Add(limit)
+	deadline, said := time.Now().Add(limit), time.Now()
 	for {
 		err := try()
 		if err == nil {
@@ -524,6 +529,10 @@ func (c *Cluster) poll(ctx context.Context, limit time.Duration, what string, tr
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("waited %s for %s: %w", limit, what, err)
+		}
+		if time.Since(said) > 20*time.Second {
+			said = time.Now()
+			c.Say("still waiting for %s: %s", what, lastLines(err.Error(), 1))
 		}
 		select {
 		case <-ctx.Done():
