@@ -1,0 +1,145 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// TestRoutes: a Knative Service is reached by its names from inside and outside, and scales to zero and back. It is
+// about the local cluster: one of the user's has its own ingress.
+func TestRoutes(t *testing.T) {
+	ingress := os.Getenv("CLUSTER_INGRESS")
+	if os.Getenv("CLUSTER") == "existing" {
+		t.Skip("the cluster is not ours")
+	}
+	w := newWorld(t)
+	d := w.dynamic(t)
+	services := schema.GroupVersionResource{Group: "serving.knative.dev", Version: "v1", Resource: "services"}
+	revisions := services.GroupVersion().WithResource("revisions")
+	_, err := d.Resource(services).Namespace(w.space).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": map[string]any{"name": "web"},
+		"spec": map[string]any{"template": map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{"autoscaling.knative.dev/window": "6s"}},
+			// httpd, as pid 1, does not hear SIGTERM: it is killed after timeoutSeconds
+			"spec": map[string]any{"timeoutSeconds": int64(5), "containers": []any{map[string]any{
+				"image": os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest", "ports": []any{map[string]any{"containerPort": int64(8080)}},
+				"command":   []any{"sh", "-c", "mkdir /tmp/w && echo it answers > /tmp/w/index.html && exec httpd -f -p 8080 -h /tmp/w"},
+				"resources": map[string]any{"requests": map[string]any{"cpu": "5m", "memory": "8Mi"}},
+			}}},
+		}},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := func() error {
+		got, err := d.Resource(services).Namespace(w.space).Get(ctx, "web", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if b, _ := got.MarshalJSON(); !strings.Contains(string(b), `"status":"True","type":"Ready"`) {
+			return fmt.Errorf("not ready: %v", got.Object["status"])
+		}
+		return nil
+	}
+	harness.Eventually(t, 2*time.Minute, ready)
+
+	outside := func() (time.Duration, error) {
+		r, err := http.NewRequest(http.MethodGet, ingress, nil)
+		if err != nil {
+			return 0, err
+		}
+		// What curl resolves by itself (RFC 6761) and Go does not: web.SPACE.kf.localhost.
+		r.Host = fmt.Sprintf("web.%s.%s", w.space, os.Getenv("CLUSTER_INGRESS_DOMAIN"))
+		began := time.Now()
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return 0, err
+		}
+		defer answer.Body.Close()
+		if b, err := io.ReadAll(answer.Body); err != nil || string(b) != "it answers\n" {
+			return 0, fmt.Errorf("%s %q %v", answer.Status, b, err)
+		}
+		return time.Since(began), nil
+	}
+	harness.Eventually(t, time.Minute, func() error { _, err := outside(); return err })
+
+	w.task(t, "inside", "shop", fmt.Sprintf("wget -q -O- http://web.%s.svc.cluster.local", w.space), nil)
+	if _, reason, message := w.ends(t, "inside"); reason != "Succeeded" || w.log(t, "inside") != "it answers\n" {
+		t.Errorf("by its cluster-local name: %s %s", reason, message)
+	}
+
+	list, err := d.Resource(revisions).Namespace(w.space).List(ctx, metav1.ListOptions{})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("%d revisions: %v", len(list.Items), err)
+	}
+	if b, _ := list.Items[0].MarshalJSON(); !strings.Contains(string(b), `/base/busybox@sha256:`) {
+		t.Errorf("the tag is not resolved to a digest: %s", b)
+	}
+
+	harness.Eventually(t, 3*time.Minute, func() error {
+		pods, err := w.Kube.CoreV1().Pods(w.space).List(ctx, metav1.ListOptions{LabelSelector: "serving.knative.dev/service=web"})
+		if err != nil || len(pods.Items) > 0 {
+			return fmt.Errorf("%d Pods: %v", len(pods.Items), err)
+		}
+		return nil
+	})
+	took, err := outside()
+	if err != nil {
+		t.Fatalf("from zero: %v", err)
+	}
+	t.Logf("from zero Pods to the answer: %s", took)
+}
+
+// TestJobSink: Knative's own way from an event to a Job, which is the peer that ours is measured against.
+func TestJobSink(t *testing.T) {
+	w := newWorld(t)
+	sinks := schema.GroupVersionResource{Group: "sinks.knative.dev", Version: "v1alpha1", Resource: "jobsinks"}
+	_, err := w.dynamic(t).Resource(sinks).Namespace(w.space).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "sinks.knative.dev/v1alpha1", "kind": "JobSink", "metadata": map[string]any{"name": "sink"},
+		"spec": map[string]any{"job": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+			"restartPolicy": "Never",
+			"containers":    []any{map[string]any{"name": "c", "image": os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest", "command": []any{"true"}}},
+		}}}}},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.task(t, "sender", "shop", fmt.Sprintf(`for i in $(seq 30); do wget -q -O- --header 'Ce-Specversion: 1.0' --header 'Ce-Type: t' --header 'Ce-Source: /s' `+
+		`--header 'Ce-Id: 1' --post-data '{}' http://job-sink.knative-eventing.svc.cluster.local/%s/sink && exit; sleep 1; done; exit 1`, w.space), nil)
+	if _, reason, message := w.ends(t, "sender"); reason != "Succeeded" {
+		t.Fatalf("%s %s: %s", reason, message, w.log(t, "sender"))
+	}
+	harness.Eventually(t, time.Minute, func() error {
+		jobs, err := w.Kube.BatchV1().Jobs(w.space).List(ctx, metav1.ListOptions{})
+		if err != nil || len(jobs.Items) != 1 || jobs.Items[0].Status.Succeeded != 1 {
+			return fmt.Errorf("%d Jobs: %v", len(jobs.Items), err)
+		}
+		return nil
+	})
+}
+
+// TestPodsReachTheAPIServerAndNames: what every function relies on.
+func TestPodsReachTheAPIServerAndNames(t *testing.T) {
+	w := newWorld(t)
+	w.task(t, "names", "shop", "nslookup kubernetes.default.svc.cluster.local && nc -w 5 kubernetes.default.svc.cluster.local 443 </dev/null", nil)
+	if _, reason, message := w.ends(t, "names"); reason != "Succeeded" {
+		t.Errorf("%s %s: %s", reason, message, w.log(t, "names"))
+	}
+	if nodes, err := w.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{}); err != nil || len(nodes.Items) == 0 || nodes.Items[0].Status.Phase == corev1.NodeTerminated {
+		t.Errorf("nodes: %v", err)
+	}
+}
