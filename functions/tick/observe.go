@@ -73,10 +73,11 @@ func timetableOf(job *v1alpha1.TaskSchedule) timetable {
 }
 
 // observe takes note of what the Job says, and reports whether that is news. When its schedule, zone or suspension
-// changed, the watermark moves to that moment: the Job owes nothing for the time before.
+// changed, the watermark moves to that moment: the Job owes nothing for the time before. A suspension and its end leave
+// the hash as it was, so two edits that nobody saw one by one are taken for that.
 func (p *Plan) observe(job *v1alpha1.TaskSchedule, when timetable, known Known, now time.Time) bool {
 	s := &p.Status
-	if s.DecidedUntil == nil || s.ScheduleHash != when.hash {
+	if s.DecidedUntil == nil || s.ScheduleHash != when.hash || job.Generation > s.ObservedGeneration+1 {
 		since := metav1.Time{Time: changedAt(job, now)}
 		if s.DecidedUntil != nil {
 			p.handOver(job, when, known, since.Time)
@@ -106,8 +107,11 @@ func (p *Plan) handOver(job *v1alpha1.TaskSchedule, when timetable, known Known,
 		return
 	}
 	outcome, why := v1alpha1.OutcomeSuspended, "the Job was suspended"
-	if job.Spec.Suspend {
+	switch {
+	case job.Spec.Suspend && !strings.HasSuffix(p.Status.ScheduleHash, suspended):
 		outcome, why = v1alpha1.OutcomeMissed, "the Job was suspended before it could run"
+	case p.Status.ScheduleHash == when.hash && !job.Spec.Suspend:
+		outcome, why = v1alpha1.OutcomeMissed, "the Job was edited several times, and maybe suspended, before it could run"
 	}
 	passed, _ := when.Between(from, until.Add(time.Second), maxMissed)
 	for _, instant := range slices.Backward(passed) {

@@ -237,6 +237,8 @@ func TestDecide(t *testing.T) {
 			"until 08:30:00, next 08:00, True Scheduled"},
 		{"edited, but not its schedule", edited(settled("0 * * * *", "12:00"), day("13:30"), func(j *v1alpha1.TaskSchedule) { j.Spec.TaskTemplate.Command = "x" }),
 			Known{App: &yes}, day("13:30:01"), "create " + name("13:00") + ", Ran 13:00, until 13:00:00, next 14:00, True Scheduled"},
+		{"suspended and resumed while nobody looked", edited(edited(settled("0 * * * *", "12:00"), day("12:30"), suspend(true)), day("14:30"), suspend(false)), Known{App: &yes, Made: none}, day("14:30:01"),
+			"Missed 14:00 x2, until 14:30:00, next 15:00, True Scheduled"},
 		{"edited, and the API server did not say when", func() *v1alpha1.TaskSchedule {
 			j := edited(settled("0 0 * * *", "00:00"), day("12:30"), scheduled("0 * * * *"))
 			j.ManagedFields = nil

@@ -1,0 +1,195 @@
+//go:build checker
+
+package main
+
+import (
+	"fmt"
+	"math/rand"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// expr is a crontab expression as sets, made at random and written out; the checker never parses one. It knows of
+// shared/schedule only what crontab(5) and cron(8) say.
+type expr struct {
+	text                   string
+	minute, hour, dom, dow map[int]bool
+	wildcard, eitherDay    bool
+}
+
+func randomExpr(r *rand.Rand) expr {
+	field := func(star float64, low, high, n int) (string, map[int]bool) {
+		set := map[int]bool{}
+		if r.Float64() < star {
+			step := []int{1, 1, 1, 2, 3, 5}[r.Intn(6)]
+			for v := low; v <= high; v += step {
+				set[v] = true
+			}
+			return "*" + map[bool]string{true: "", false: fmt.Sprint("/", step)}[step == 1], set
+		}
+		var parts []string
+		for range 1 + r.Intn(n) {
+			from := low + r.Intn(high-low+1)
+			to := min(high, from+r.Intn(3))
+			for v := from; v <= to; v++ {
+				set[v] = true
+			}
+			parts = append(parts, fmt.Sprintf("%d-%d", from, to))
+		}
+		return strings.Join(parts, ","), set
+	}
+	var e expr
+	var text [5]string
+	text[0], e.minute = field(0.6, 0, 59, 12)
+	text[1], e.hour = field(0.6, 0, 23, 20)
+	text[2], e.dom = field(0.9, 1, 31, 4)
+	text[3] = "*"
+	text[4], e.dow = field(0.9, 0, 6, 3)
+	e.text = strings.Join(text[:], " ")
+	e.wildcard = text[0][0] == '*' || text[1][0] == '*'
+	e.eitherDay = text[2][0] != '*' && text[4][0] != '*'
+	return e
+}
+
+func (e expr) matches(wall time.Time) bool {
+	dom, dow := e.dom[wall.Day()], e.dow[int(wall.Weekday())]
+	return e.minute[wall.Minute()] && e.hour[wall.Hour()] && (dom && dow || e.eitherDay && (dom || dow))
+}
+
+// names says whether the expression names this minute, walking through the changes of the clock minute by minute.
+func (e expr) names(t time.Time, zone *time.Location) bool {
+	wall := func(t time.Time) time.Time { // what the clock shows, as if it were UTC
+		l := t.In(zone)
+		return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), 0, 0, time.UTC)
+	}
+	if e.wildcard {
+		return e.matches(wall(t))
+	}
+	for skipped := wall(t.Add(-time.Minute)).Add(time.Minute); skipped.Before(wall(t)); skipped = skipped.Add(time.Minute) {
+		if e.matches(skipped) {
+			return true
+		}
+	}
+	for back := time.Minute; back <= 3*time.Hour; back += time.Minute {
+		if wall(t.Add(-back)).Equal(wall(t)) {
+			return false
+		}
+	}
+	return e.matches(wall(t))
+}
+
+// epoch is a time in which a Job's schedule stayed as it was. Its instants are after from, and not after to.
+type epoch struct {
+	from, to time.Time // to is zero while it lasts
+	exprs    []expr
+	suspend  bool
+}
+
+// seen is all that is known of one Job from outside.
+type seen struct {
+	job     *v1alpha1.TaskSchedule
+	zone    *time.Location
+	jitter  time.Duration
+	epochs  []epoch
+	created map[int64]int              // Tasks, by instant: as the API server took them
+	ledger  map[int64]v1alpha1.Outcome // all that the history has ever said
+	fired   map[int64]bool             // facts
+}
+
+// ran is a tick that was answered with success.
+type ran struct{ begin, end time.Time }
+
+// violations are the broken promises.
+func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []string) {
+	for _, s := range jobs {
+		bad := func(instant int64, format string, args ...any) {
+			broken = append(broken, fmt.Sprintf("Job %s at %s: ", s.job.Name, time.Unix(instant, 0).UTC().Format(time.RFC3339))+fmt.Sprintf(format, args...))
+		}
+		owed := s.owed(last)
+		for instant, n := range s.created {
+			if _, ok := owed[instant]; !ok {
+				bad(instant, "a Task was created that is not on the schedule")
+			}
+			if n > 1 {
+				bad(instant, "%d Tasks were created", n)
+			}
+			if s.ledger[instant] != v1alpha1.OutcomeRan {
+				bad(instant, "it ran, and the history says %q", s.ledger[instant])
+			}
+			if !s.fired[instant] {
+				bad(instant, "it ran, and nobody was told")
+			}
+		}
+		for instant, outcome := range s.ledger {
+			if outcome == v1alpha1.OutcomeRan && s.created[instant] == 0 {
+				bad(instant, "the history says that it ran, and there was no Task")
+			}
+		}
+		for instant, e := range owed {
+			if s.created[instant] > 0 {
+				continue
+			}
+			start := time.Unix(instant, 0).Add(s.jitter)
+			i := slices.IndexFunc(ticks, func(t ran) bool { return !t.begin.Before(start) })
+			if i < 0 || !e.to.IsZero() && !e.to.After(ticks[i].end) {
+				continue // no tick came to it, or not before the schedule was changed
+			}
+			if s.ledger[instant] == "" {
+				bad(instant, "it did not run, and the history does not say why")
+			}
+			superseded := false
+			for other := range owed {
+				superseded = superseded || other > instant && !time.Unix(other, 0).Add(s.jitter).After(ticks[i].end)
+			}
+			limit := s.job.Spec.StartingDeadlineSeconds
+			expired := limit != nil && ticks[i].end.Sub(start) > time.Duration(*limit)*time.Second
+			if !superseded && !expired && s.ledger[instant] != v1alpha1.OutcomeSkipped {
+				bad(instant, "it was lost: the tick of %s was the first to see it, and the history says %q", ticks[i].begin.Format(time.RFC3339), s.ledger[instant])
+			}
+		}
+	}
+	slices.Sort(broken)
+	return broken
+}
+
+// owed are the instants of a Job up to a time, found minute by minute.
+func (s *seen) owed(last time.Time) map[int64]epoch {
+	owed := map[int64]epoch{}
+	for _, e := range s.epochs {
+		to := e.to
+		if to.IsZero() {
+			to = last
+		}
+		for t := e.from.Truncate(time.Minute).Add(time.Minute); !e.suspend && !t.After(to); t = t.Add(time.Minute) {
+			if slices.ContainsFunc(e.exprs, func(x expr) bool { return x.names(t, s.zone) }) {
+				owed[t.Unix()] = e
+			}
+		}
+	}
+	return owed
+}
+
+// learn adds what a history says now.
+func (s *seen) learn(job *v1alpha1.TaskSchedule) (contradictions []string) {
+	e := s.epochs[len(s.epochs)-1]
+	for _, d := range job.Status.History {
+		t := d.Instant.UTC()
+		for n := max(d.Count, 1); n > 0 && t.After(s.epochs[0].from.Add(-time.Hour)); t = t.Add(-time.Minute) {
+			if d.Count > 1 && !slices.ContainsFunc(e.exprs, func(x expr) bool { return x.names(t, s.zone) }) {
+				continue
+			}
+			n--
+			was := s.ledger[t.Unix()]
+			if was != "" && was != d.Outcome && d.Count <= 1 {
+				contradictions = append(contradictions, fmt.Sprintf("Job %s at %s: the history said %s, and now %s", job.Name, t, was, d.Outcome))
+			}
+			if was == "" || d.Count <= 1 {
+				s.ledger[t.Unix()] = d.Outcome
+			}
+		}
+	}
+	return contradictions
+}
