@@ -17,10 +17,11 @@ type config struct {
 	RetainFailedPerJob    string `envconfig:"RETAIN_FAILED_PER_JOB" default:"unlimited"`
 	RetainPodsFor         string `envconfig:"RETAIN_PODS_FOR" default:"unlimited"`
 
-	// DeletesPerSecond bounds what all sweeps of this process delete together; Workers is how many deletions one
-	// sweep has under way.
-	DeletesPerSecond float32 `envconfig:"DELETES_PER_SECOND" default:"200"`
-	Workers          int     `envconfig:"WORKERS" default:"8"`
+	// DeletesPerSecond bounds what all sweeps of this process delete together; DeletesPerSecondBusy does while Tasks
+	// come and end. Workers is how many deletions one sweep has under way.
+	DeletesPerSecond     float32 `envconfig:"DELETES_PER_SECOND" default:"500"`
+	DeletesPerSecondBusy float32 `envconfig:"DELETES_PER_SECOND_BUSY" default:"10"`
+	Workers              int     `envconfig:"WORKERS" default:"8"`
 	// SweepInterval is the least time between two sweeps of one App; SweepHold how long one request makes them for
 	// others.
 	SweepInterval time.Duration `envconfig:"SWEEP_INTERVAL" default:"5s"`

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/util/flowcontrol"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -36,7 +35,7 @@ type Handler struct {
 	// Policy is the cluster's. Spaces and Apps override it by annotation.
 	Policy retention.Policy
 	// Pace bounds the deletions of all sweeps together, and Workers those of one that are under way at once.
-	Pace    flowcontrol.RateLimiter
+	Pace    *pace
 	Workers int
 	Emit    func(context.Context, cloudevents.Event) error
 	Metrics *metrics
@@ -53,6 +52,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if err := events.Object(e, &t); err != nil {
 			return nil, receiver.Permanent(err)
 		}
+		h.Pace.Note()
 		return nil, h.look(ctx, types.NamespacedName{Namespace: t.Namespace, Name: t.Spec.AppRef.Name})
 	case events.TaskSucceeded, events.TaskFailed, events.TaskTerminated:
 		// One that could not go when the limit was passed, because it had not ended, can go now.
@@ -60,6 +60,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if err := e.DataAs(&t); err != nil {
 			return nil, receiver.Permanent(fmt.Errorf("the data of %s is not what its schema says: %w", e.Type(), err))
 		}
+		h.Pace.Note()
 		return nil, h.look(ctx, types.NamespacedName{Namespace: t.Namespace, Name: t.App})
 	case events.Ping:
 		return nil, h.resync(ctx)

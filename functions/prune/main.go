@@ -45,7 +45,11 @@ func main() {
 	}
 	h := &Handler{
 		Kf: kf, Metadata: meta, Core: core, Policy: policy, Emit: emit, Metrics: metrics, Now: time.Now,
-		Pace: flowcontrol.NewTokenBucketRateLimiter(cfg.DeletesPerSecond, cfg.Workers), Workers: cfg.Workers,
+		Workers: cfg.Workers,
+		Pace: &pace{
+			Quick:  flowcontrol.NewTokenBucketRateLimiter(cfg.DeletesPerSecond, cfg.Workers),
+			Gentle: flowcontrol.NewTokenBucketRateLimiter(cfg.DeletesPerSecondBusy, cfg.Workers),
+		},
 	}
 	h.turns.Every, h.turns.Hold = cfg.SweepInterval, cfg.SweepHold
 	receiver.Serve(ctx, cfg.Env, h.Handle)

@@ -20,6 +20,9 @@ import (
 const (
 	// progressEvery is how often a long sweep says in the log how far it is.
 	progressEvery = 10 * time.Second
+	// slack, or the limit again if that is more, is how far beyond its limit an App may be while Tasks come and end.
+	// Further beyond, pruning no longer waits for them: etcd must not fill up.
+	slack = 100
 	// enoughFailures end a sweep.
 	enoughFailures = 10
 )
@@ -64,7 +67,8 @@ func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy
 	var group errgroup.Group
 	group.SetLimit(h.Workers)
 	for i, v := range plan.Delete {
-		if failed.Load() >= enoughFailures || h.Pace.Wait(ctx) != nil {
+		urgent := len(plan.Delete)-i > max(policy.Keep, slack)
+		if failed.Load() >= enoughFailures || h.Pace.Wait(ctx, urgent) != nil {
 			break
 		}
 		if now := h.Now(); now.Sub(said) >= progressEvery {
@@ -157,7 +161,7 @@ func (h *Handler) dropPods(ctx context.Context, app types.NamespacedName, policy
 		if !policy.DropPod(task, h.Now()) {
 			continue
 		}
-		if err := h.Pace.Wait(ctx); err != nil {
+		if err := h.Pace.Wait(ctx, false); err != nil {
 			return err
 		}
 		err = h.Core.Pods(app.Namespace).Delete(ctx, pod.Name, deleteExactly(&pod))

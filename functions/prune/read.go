@@ -66,11 +66,14 @@ func (h *Handler) policy(ctx context.Context, app types.NamespacedName) (*retent
 // if not in both, and one that another prune deletes in between is in neither or has ended: the sum is never too large,
 // which would delete one too many.
 func (h *Handler) tasks(ctx context.Context, app types.NamespacedName, policy retention.Policy) ([]retention.Task, error) {
+	if policy.OnlyCounts() && policy.Keep == retention.Unlimited {
+		return nil, nil
+	}
 	table, err := h.table(ctx, app)
 	if err != nil {
 		return nil, err
 	}
-	if policy.OnlyCounts() && (policy.Keep == retention.Unlimited || len(table) <= policy.Keep) {
+	if policy.OnlyCounts() && len(table) <= policy.Keep {
 		return nil, nil
 	}
 	found := map[types.UID]retention.Task{}

@@ -28,6 +28,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
@@ -99,11 +101,23 @@ func (p *prune) deliver(ctx context.Context, e cloudevents.Event) {
 // until the returned function is called.
 func (p *prune) feed() (stop func()) {
 	ctx, cancel := context.WithCancel(p.Context())
-	watching, err := p.Kf.Tasks(p.Namespace).Watch(ctx, metav1.ListOptions{})
+	now, err := p.Kf.Tasks(p.Namespace).List(ctx, metav1.ListOptions{})
+	p.Must(err)
+	// A watch ends when the API server is busy, and is to be taken up again where it ended, as the real source does.
+	watching, err := toolswatch.NewRetryWatcherWithContext(ctx, now.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			return p.Kf.Tasks(p.Namespace).Watch(ctx, opts)
+		},
+	})
 	p.Must(err)
 	var all sync.WaitGroup
 	all.Go(func() {
 		told := map[types.UID]bool{}
+		defer func() {
+			if ctx.Err() == nil {
+				p.Errorf("the watch ended for good")
+			}
+		}()
 		for e := range watching.ResultChan() {
 			task, ok := e.Object.(*v1alpha1.Task)
 			switch {
@@ -189,7 +203,8 @@ func wantNewest(w *world.World, app string, created []retention.Task) {
 	}
 }
 
-// settled waits until every App has its limit and no PipelineRun, TaskRun or Pod is without its Task.
+// settled waits until these Apps have their limit, and no PipelineRun, TaskRun or Pod of the namespace is without its
+// Task.
 func settled(w *world.World, limitOf time.Duration, apps ...*v1alpha1.App) (tasks, orphans time.Duration) {
 	w.Helper()
 	began := time.Now()
@@ -204,10 +219,9 @@ func settled(w *world.World, limitOf time.Duration, apps ...*v1alpha1.App) (task
 	})
 	tasks = time.Since(began)
 	harness.Eventually(w, limitOf, func() error {
-		want := 0
-		for _, app := range apps {
-			want += len(w.Tasks(app.Name))
-		}
+		all, err := w.Kf.Tasks(w.Namespace).List(w.Context(), metav1.ListOptions{})
+		w.Must(err)
+		want := len(all.Items)
 		if got := w.Dependents(); got != [3]int{want, want, want} {
 			time.Sleep(500 * time.Millisecond)
 			return fmt.Errorf("%d Tasks, %v PipelineRuns, TaskRuns, Pods", want, got)
