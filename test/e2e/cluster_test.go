@@ -77,7 +77,7 @@ func TestRoutes(t *testing.T) {
 	}
 	harness.Eventually(t, time.Minute, func() error { _, err := outside(); return err })
 
-	w.task(t, "inside", "shop", fmt.Sprintf("wget -q -O- http://web.%s.svc.cluster.local", w.space), nil)
+	w.task(t, "inside", "shop", fmt.Sprintf("for try in 1 2 3 4 5; do wget -q -O- http://web.%s.svc.cluster.local && break; sleep 1; done", w.space), nil)
 	if _, reason, message := w.ends(t, "inside"); reason != "Succeeded" || w.log(t, "inside") != "it answers\n" {
 		t.Errorf("by its cluster-local name: %s %s", reason, message)
 	}

@@ -182,8 +182,9 @@ func TestNoEventAtAll(t *testing.T) {
 func TestCommandFromAnotherSystem(t *testing.T) {
 	w := newWorld(t)
 	post := func(id, data string) string {
-		return fmt.Sprintf(`wget -q -O- --header 'Ce-Specversion: 1.0' --header 'Ce-Type: %s' --header 'Ce-Source: /e2e/%s' --header 'Ce-Id: %s' `+
-			`--header 'Content-Type: application/json' --post-data '%s' http://broker-ingress.knative-eventing.svc.cluster.local/kf-tasks/default`,
+		// Debian's static busybox may crash when it looks up a name: so it may try again.
+		return fmt.Sprintf(`for try in 1 2 3 4 5; do wget -q -O- --header 'Ce-Specversion: 1.0' --header 'Ce-Type: %s' --header 'Ce-Source: /e2e/%s' --header 'Ce-Id: %s' `+
+			`--header 'Content-Type: application/json' --post-data '%s' http://broker-ingress.knative-eventing.svc.cluster.local/kf-tasks/default && break; sleep 1; done`,
 			events.TaskRun, w.space, id, data)
 	}
 	good := post("1", fmt.Sprintf(`{"namespace":"%s","app":"shop","command":"echo from afar","name":"afar"}`, w.space))

@@ -411,20 +411,19 @@ func startTime(pid int) string {
 	return ""
 }
 
-// Stop ends a running cluster: pid 1 gets time to stop what keeps data, then everything goes.
+// Stop ends a running cluster at once: nothing of it is to be kept, and the kernel ends all that pid 1 holds.
 func Stop(p plan.Plan) error {
 	pid := PID(p)
 	if pid == 0 {
 		return nil
 	}
-	syscall.Kill(pid, syscall.SIGTERM)
-	deadline := time.Now().Add(30 * time.Second)
-	for PID(p) != 0 {
-		if time.Now().After(deadline) {
-			syscall.Kill(pid, syscall.SIGKILL)
-			deadline = time.Now().Add(time.Minute)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("end pid %d: %w", pid, err)
+	}
+	for began := time.Now(); PID(p) != 0; time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			return fmt.Errorf("pid %d was killed and is still there", pid)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	return nil
 }

@@ -53,6 +53,8 @@ func Show(ctx context.Context, p plan.Plan, out io.Writer) error {
 	Table(out, append(rows, deployments...))
 	fmt.Fprintf(out, "\nkubeconfig  %s\nAPI server  %s\nregistry    %s\ningress     http://SERVICE.NAMESPACE.%s:%d\nsettings    . %s\n",
 		p.Kubeconfig(), p.Server(), p.Registry(), p.IngressDomain(), p.IngressPort, p.Path("env"))
+	memory, processes := Memory(node.PID(p))
+	fmt.Fprintf(out, "memory      %d MiB in %d processes\n", memory>>20, processes)
 	return nil
 }
 

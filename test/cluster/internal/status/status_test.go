@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -94,5 +95,24 @@ func TestShowWithoutACluster(t *testing.T) {
 	var out bytes.Buffer
 	if err := Show(t.Context(), plan.Plan{Dir: t.TempDir()}, &out); err != nil || !strings.Contains(out.String(), "make cluster") {
 		t.Errorf("%v %s", err, out.String())
+	}
+}
+
+func TestMemoryOfAProcessAndItsChildren(t *testing.T) {
+	alone, one := Memory(os.Getpid())
+	if alone < 1<<20 || one != 1 {
+		t.Errorf("this test: %d bytes in %d processes", alone, one)
+	}
+	child := exec.Command("sleep", "1000")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer child.Wait()
+	defer child.Process.Kill()
+	if _, two := Memory(os.Getpid()); two != 2 {
+		t.Errorf("with a child: %d processes", two)
+	}
+	if bytes, none := Memory(1 << 30); bytes != 0 || none != 0 {
+		t.Errorf("a process that is not: %d bytes in %d processes", bytes, none)
 	}
 }

@@ -133,8 +133,14 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 
 // ensureNodeProcess starts pid 1 in its namespaces, with nothing left of a cluster that was here before.
 func (c *Cluster) ensureNodeProcess(exe string) error {
-	if node.PID(c.Plan) != 0 {
-		return nil
+	for began := time.Now(); node.PID(c.Plan) != 0; time.Sleep(100 * time.Millisecond) {
+		_, err := node.NewClient(c.Plan).Parts()
+		if err == nil {
+			return nil
+		}
+		if time.Since(began) > 30*time.Second { // one that was killed takes a moment to be gone, with all below it
+			return fmt.Errorf("pid 1 of the cluster runs and does not answer (see %s); `cluster down` ends it: %w", c.Plan.Log("node"), err)
+		}
 	}
 	if _, err := plan.Load(c.Plan.Dir); err == nil { // else there was none, and its addresses are another's
 		if err := c.clean(); err != nil {
