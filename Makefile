@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release demo test test-unit test-integration e2e clean
+.PHONY: generate build deploy undeploy release demo test test-unit test-integration test-pods e2e clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -35,7 +35,7 @@ release: ## Write dist/kf-tasks.yaml, one file with everything; KO_DOCKER_REPO s
 demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks of a sample App on it
 	@hack/demo.sh
 
-test: test-unit test-integration ## Run the unit tests, then the integration tests on a real API server
+test: test-unit test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
 
 test-unit: ## Run the tests that need nothing
 	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift/
@@ -44,6 +44,12 @@ test-unit: ## Run the tests that need nothing
 test-integration: $(CLUSTER_PROGRAM) ## Run the functions as processes against a real API server with Tekton's admission
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
 	go test -race -count=1 -timeout=20m ./test/integration/...
+	@[ "$$CLUSTER" = existing ] || go test -C test/cluster -tags=smoke -count=1 -v ./smoke # clusters of its own
+
+test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs and termination of real Pods
+	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage tekton
+	@CLUSTER_DIR=.cluster-test . hack/env.sh && KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer $(TOOL) ko build --bare --sbom=none ./test/apps/writer 2>&1 | tail -1 && \
+	  go test -count=1 -timeout=20m -tags=tekton -run 'Logs|Terminate' $(TESTFLAGS) ./test/integration
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 	@. hack/env.sh && go test -count=1 -timeout=30m -tags=e2e ./test/e2e/...

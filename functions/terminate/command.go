@@ -22,8 +22,8 @@ import (
 // asks for. Delivered twice, the second finds it set.
 func (h *Handler) command(ctx context.Context, e cloudevents.Event) error {
 	var cmd events.TerminateTask
-	if err := e.DataAs(&cmd); err != nil {
-		return receiver.Permanent(fmt.Errorf("the data of %s is not what its schema says: %w", e.Type(), err))
+	if err := events.Command(e, &cmd); err != nil {
+		return receiver.Permanent(err)
 	}
 	if cmd.Namespace == "" || cmd.Task == "" && (cmd.App == "" || cmd.ID == 0) {
 		return receiver.Permanent(fmt.Errorf("%s needs a namespace and a task, or an app and an id, in its data", e.Type()))
