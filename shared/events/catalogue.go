@@ -29,8 +29,8 @@ var Catalogue = map[string]Entry{
 	TaskTerminated: {"a Task has ended because somebody asked for it", TaskFact{}},
 	TaskPruned:     {"retention has deleted a Task; this is its last status", TaskFact{}},
 	JobFired:       {"a Job has run for an instant of its schedule", JobFact{}},
-	JobSkipped:     {"a Job has not run for an instant because its Task before still ran", JobFact{}},
-	JobMissed:      {"instants of a Job passed while the system was down, and are not run", JobFact{}},
+	JobSkipped:     {"a Job has not run for an instant: its Task before still ran, or it can't run as it stands", JobFact{}},
+	JobMissed:      {"instants of a Job have passed unrun: later ones, or their deadline, had come when the system recovered", JobFact{}},
 }
 
 // Command decodes the data of a command event. A field that the command does not have is an error: what is misspelled

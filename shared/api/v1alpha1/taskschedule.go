@@ -35,13 +35,15 @@ func (j *TaskSchedule) NewTask() *Task {
 	}
 	maps.Copy(labels, TaskLabels(j.Spec.TaskTemplate.AppRef.Name))
 	labels[TaskScheduleLabel] = j.Name
+	spec := *j.Spec.TaskTemplate.DeepCopy()
+	spec.Terminated = false // of a template it could only mean that no Task ever runs: that is what suspend is for
 	return &Task{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       j.Namespace,
 			Labels:          labels,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(j, GroupVersion.WithKind("TaskSchedule"))},
 		},
-		Spec: *j.Spec.TaskTemplate.DeepCopy(),
+		Spec: spec,
 	}
 }
 
