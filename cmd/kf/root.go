@@ -21,21 +21,27 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kf",
 		Short: "Run one-off and scheduled work of Apps on Kubernetes",
-		Long: `kf runs Tasks: one run of an App's image to completion, with the App's environment, bound services and resources.
+		Long: `kf runs Tasks: one run of an App's image to completion, with the App's environment, bound services and resources;
+and Jobs: a Task that is run on a schedule.
 
 It uses the cluster of your kubeconfig. A Space is a namespace; --space names it.`,
 		Example: `  # run a command on the App "shop", and wait for its exit code
   kf run-task shop --command "bin/migrate --all" --wait
 
   # what became of the App's Tasks
-  kf tasks shop`,
+  kf tasks shop
+
+  # run it each night
+  kf create-job shop nightly "bin/report" --schedule "30 2 * * *" --time-zone Europe/Berlin`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&t.space, "space", "", "Space (namespace) to work in; the kubeconfig's current one when left out")
 	f.StringVar(&t.kubeconfig, "kubeconfig", "", "path of the kubeconfig; KUBECONFIG or ~/.kube/config when left out")
 	f.StringVar(&t.context, "context", "", "context of the kubeconfig; the current one when left out")
-	root.AddCommand(newRunTask(t), newTasks(t), newTerminateTask(t), newLogs(t))
+	root.AddCommand(newPush(t), newApps(t), newRunTask(t), newTasks(t), newTerminateTask(t), newLogs(t),
+		newCreateJob(t), newScheduleJob(t), newRunJob(t), newJobs(t), newJobSchedules(t), newJobHistory(t),
+		newDeleteJobSchedule(t), newDeleteJob(t), newPrune(t))
 	return root
 }
 

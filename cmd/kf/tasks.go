@@ -32,18 +32,19 @@ func newTasks(t *target) *cobra.Command {
 			if _, err := getApp(cmd.Context(), kf, t.space, args[0]); err != nil {
 				return err
 			}
-			table, err := taskTable(cmd.Context(), cfg, t.space, args[0])
+			table, err := serverTable(cmd.Context(), cfg, t.space, "tasks",
+				v1alpha1.NameLabel+"="+args[0]+","+v1alpha1.ComponentLabel+"="+v1alpha1.TaskComponent)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "Listing Tasks of App %s in Space: %s\n", args[0], t.space)
-			return printTable(cmd.OutOrStdout(), table, time.Now())
+			return printTable(cmd.OutOrStdout(), table, false, time.Now())
 		},
 	}
 }
 
-// taskTable asks the server for the table that the CRD's columns make. It is a fraction of the objects' size.
-func taskTable(ctx context.Context, cfg *rest.Config, space, app string) (*metav1.Table, error) {
+// serverTable asks the server for the table that the CRD's columns make. It is a fraction of the objects' size.
+func serverTable(ctx context.Context, cfg *rest.Config, space, resource, selector string) (*metav1.Table, error) {
 	c := rest.CopyConfig(cfg)
 	c.GroupVersion = &v1alpha1.GroupVersion
 	c.APIPath = "/apis"
@@ -52,27 +53,27 @@ func taskTable(ctx context.Context, cfg *rest.Config, space, app string) (*metav
 	if err != nil {
 		return nil, err
 	}
-	b, err := r.Get().AbsPath("/apis", v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, "namespaces", space, "tasks").
-		Param("labelSelector", v1alpha1.NameLabel+"="+app+","+v1alpha1.ComponentLabel+"="+v1alpha1.TaskComponent).
+	b, err := r.Get().AbsPath("/apis", v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, "namespaces", space, resource).
+		Param("labelSelector", selector).
 		SetHeader("Accept", "application/json;as=Table;g=meta.k8s.io;v=v1").Do(ctx).Raw()
 	if err != nil {
-		return nil, fmt.Errorf("list Tasks of App %s: %w", app, err)
+		return nil, fmt.Errorf("list %s: %w", resource, err)
 	}
 	var table metav1.Table
 	if err := json.Unmarshal(b, &table); err != nil {
-		return nil, fmt.Errorf("list Tasks of App %s: %w", app, err)
+		return nil, fmt.Errorf("list %s: %w", resource, err)
 	}
 	return &table, nil
 }
 
-// printTable prints the server's columns in its order, the rows with the highest ID first.
-func printTable(out io.Writer, table *metav1.Table, now time.Time) error {
+// printTable prints the server's columns in its order, rows with the highest ID first; wide, also those of kubectl's -o wide.
+func printTable(out io.Writer, table *metav1.Table, wide bool, now time.Time) error {
 	id, age := -1, -1
 	var columns []int
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	for i, c := range table.ColumnDefinitions {
-		if c.Priority > 0 {
-			continue // what kubectl shows with -o wide
+		if c.Priority > 0 && !wide {
+			continue
 		}
 		switch c.Name {
 		case "ID":

@@ -72,6 +72,10 @@ func waiting(o Outcome, tr *tekton.TaskRun) Outcome {
 	if tr == nil {
 		return o
 	}
+	// Just after its process has ended, a Pod is not ready, and Tekton says Pending once more.
+	if s := tr.Status.Steps; len(s) > 0 && (s[0].Running != nil || s[0].Terminated != nil) {
+		return o
+	}
 	c := tr.Status.GetCondition(apis.ConditionSucceeded)
 	if c == nil || !c.IsUnknown() || c.Reason == tekton.TaskRunReasonRunning.String() || c.Message == "" {
 		return o

@@ -45,6 +45,7 @@ func TestObserve(t *testing.T) {
 		"no status yet":  {run("", ""), nil, "Unknown", ReasonPending, ""},
 		"started":        {run(unknown, "Started"), nil, "Unknown", ReasonPending, ""},
 		"running":        {run(unknown, "Running"), nil, "Unknown", ReasonRunning, ""},
+		"just after":     {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "Ready":"False"; message: "containers with unready status"`, 0, "Completed"), "Unknown", ReasonRunning, ""},
 		"no room":        {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "PodScheduled":"False"; message: "0/1 nodes are available"`, 0, ""), "Unknown", ReasonUnscheduable, "0/1 nodes"},
 		"quota":          {run(unknown, "Running"), taskRun(unknown, "ExceededResourceQuota", "exceeded quota: compute", 0, ""), "Unknown", "ExceededResourceQuota", "exceeded quota"},
 		"succeeded":      {run(yes, "Succeeded"), taskRun(yes, "Succeeded", "", 0, "Completed"), "True", ReasonSucceeded, ""},
