@@ -20,7 +20,7 @@ import (
 
 // Needed says whether there is anything to read, do or write.
 func (p *Plan) Needed(job *v1alpha1.TaskSchedule) bool {
-	return p.Ask != AskNothing || p.Create != nil || p.Labels != nil || !equality.Semantic.DeepEqual(p.Status, job.Status)
+	return !p.Nothing && (p.Ask != AskNothing || p.Create != nil || p.Labels != nil || !equality.Semantic.DeepEqual(p.Status, job.Status))
 }
 
 // again reads a Job, decides it and does all that the plan says, from the start if somebody else wrote in between.

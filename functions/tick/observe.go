@@ -1,11 +1,7 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -15,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/schedule"
 )
 
 // Reasons of a Job's condition Ready.
@@ -32,44 +27,11 @@ const (
 	ReasonTaskNotCreated  = "TaskNotCreated"
 )
 
-// timetable is when a Job runs.
-type timetable struct {
-	schedule.Schedule
-	// jitter is how long after its instants the Job starts: always the same for one Job.
-	jitter time.Duration
-	// problem is the reason why there is no schedule, and message says what to do about it.
-	problem, message string
-	hash             string
-}
-
-// suspended is what tells the hash of a suspended Job from the same Job's when it is not.
-const suspended = "-suspended"
-
-func timetableOf(job *v1alpha1.TaskSchedule) timetable {
-	expressions := job.Expressions()
-	sum := sha256.Sum256([]byte(strings.Join(append(expressions, job.Spec.TimeZone), "\x00")))
-	t := timetable{hash: hex.EncodeToString(sum[:8])}
-	if job.Spec.Suspend {
-		t.hash += suspended
-	}
-	zone, err := schedule.LoadZone(job.Spec.TimeZone)
-	if err != nil {
-		t.problem, t.message = ReasonInvalidTimeZone, err.Error()
-		return t
-	}
-	if len(expressions) == 0 {
-		return t
-	}
-	t.Schedule, err = schedule.Parse(zone, expressions...)
-	if err != nil && !(job.Spec.Suspend && errors.Is(err, schedule.ErrNever)) {
-		t.problem, t.message = ReasonInvalidSchedule, err.Error()
-	}
-	if job.Spec.JitterSeconds > 0 {
-		h := fnv.New64a()
-		h.Write([]byte(job.UID))
-		t.jitter = time.Duration(h.Sum64()%uint64(job.Spec.JitterSeconds)) * time.Second
-	}
-	return t
+// settled says whether the Job says nothing new, and nothing is to be looked up for it.
+func (p *Plan) settled(job *v1alpha1.TaskSchedule, when timetable, known Known) bool {
+	s := job.Status
+	return s.DecidedUntil != nil && s.ScheduleHash == when.hash && s.ObservedGeneration == job.Generation && p.Labels == nil &&
+		p.reason() != "" && (known.NoTick || len(s.Active) == 0 && p.reason() != ReasonAppNotFound)
 }
 
 // observe takes note of what the Job says, and reports whether that is news. When its schedule, zone or suspension

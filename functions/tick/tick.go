@@ -36,7 +36,8 @@ type Known struct {
 
 // Plan is what to do with a Job: create, terminate, then write what is to stand in the Job.
 type Plan struct {
-	Ask       Ask // if set, nothing else is of meaning
+	Nothing   bool // is to be done or written
+	Ask       Ask  // if set, nothing else is of meaning
 	Create    *v1alpha1.Task
 	Terminate []string
 	Status    v1alpha1.TaskScheduleStatus
@@ -60,20 +61,20 @@ const (
 // The Task is created before the watermark is written. Killed in between, the next plan is the same, and the Task's name
 // is taken; once it is written, the Task does not come back, even when it has been deleted.
 func Decide(job *v1alpha1.TaskSchedule, known Known, now time.Time) Plan {
-	if job.DeletionTimestamp != nil {
-		return Plan{Status: job.Status}
-	}
 	when := timetableOf(job)
-	p := Plan{Status: *job.Status.DeepCopy(), Labels: missingLabels(job)}
-	changed := p.observe(job, when, known, now)
-	var due time.Time
-	if !known.NoTick && !job.Spec.Suspend {
-		due = when.MostRecent(p.Status.DecidedUntil.Time, now.Add(-when.jitter))
+	p := Plan{Status: job.Status, Labels: missingLabels(job)}
+	if job.DeletionTimestamp != nil || p.settled(job, when, known) && when.due(job, p.Status, known, now).IsZero() {
+		p.Nothing = true // most Jobs, most of the time
+		p.next(job, when, now)
+		return p
 	}
+	p.Status = *job.Status.DeepCopy()
+	changed := p.observe(job, when, known, now)
+	due := when.due(job, p.Status, known, now)
 	policy := job.Spec.ConcurrencyPolicy
 	overlaps := policy == v1alpha1.ConcurrencyForbid || policy == v1alpha1.ConcurrencyReplace
 	refresh := len(job.Status.Active) > 0 && !known.NoTick
-	judge := changed || !due.IsZero() || p.reason() == ReasonAppNotFound
+	judge := changed || !due.IsZero() || p.reason() == ReasonAppNotFound && !known.NoTick
 	switch {
 	case p.Ask != AskNothing:
 		return p
@@ -89,15 +90,25 @@ func Decide(job *v1alpha1.TaskSchedule, known Known, now time.Time) Plan {
 	if !due.IsZero() && known.Blocked == "" { // else the watermark stays, and the next tick tries again
 		p.decide(job, when, known, due, now)
 	}
-	p.Status.NextScheduleTime = nil
-	if next := when.Next(p.Status.DecidedUntil.Time); !job.Spec.Suspend && !next.IsZero() {
-		p.Status.NextScheduleTime = &metav1.Time{Time: next}
-		// A later start is the next tick's.
-		if start := next.Add(when.jitter); when.jitter > 0 && start.After(now) && start.Before(now.Truncate(time.Minute).Add(time.Minute)) {
-			p.Start = start
-		}
-	}
+	p.next(job, when, now)
 	return p
+}
+
+// next says when the Job is due next, and whether it starts before the next tick comes.
+func (p *Plan) next(job *v1alpha1.TaskSchedule, when timetable, now time.Time) {
+	p.Status.NextScheduleTime = nil
+	if job.Spec.Suspend || p.Status.DecidedUntil == nil {
+		return
+	}
+	next := when.Next(p.Status.DecidedUntil.Time)
+	if next.IsZero() {
+		return
+	}
+	p.Status.NextScheduleTime = &metav1.Time{Time: next}
+	start := next.Add(when.jitter)
+	if when.jitter > 0 && start.After(now) && start.Before(now.Truncate(time.Minute).Add(time.Minute)) {
+		p.Start = start
+	}
 }
 
 // decide decides the instant that is due, and those before it that have not been.

@@ -427,3 +427,16 @@ func TestTheNameOfARunByEvent(t *testing.T) {
 		}
 	}
 }
+
+// What a tick does for each of ten thousand Jobs that are not due.
+func BenchmarkDecideNothing(b *testing.B) {
+	j := settled("0 * * * *", "12:00", zone("Europe/Berlin"))
+	for i := range maxHistory {
+		j.Status.History = append(j.Status.History, v1alpha1.Decision{Instant: metav1.NewTime(day("12:00").Add(-time.Duration(i) * time.Hour)), Outcome: v1alpha1.OutcomeRan, Task: "job-1", Result: "Succeeded"})
+	}
+	for b.Loop() {
+		if p := Decide(j, Known{}, day("12:30")); p.Needed(j) {
+			b.Fatal(said(p))
+		}
+	}
+}

@@ -1,0 +1,280 @@
+//go:build bench
+
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"golang.org/x/sync/errgroup"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// tick is the function as it is shipped, against an API server of its own:
+//
+//	bin/cluster up --dir /tmp/bench --stage control-plane
+//	. /tmp/bench/env && go test -tags=bench -count=1 -timeout=60m -v -run Tick ./test/bench
+type tick struct {
+	testing.TB
+	c   *harness.Cluster
+	ns  string
+	url string
+	pid int
+}
+
+func startTick(t testing.TB) *tick {
+	t.Helper()
+	b := &tick{TB: t, c: harness.New(t)}
+	b.ns = b.c.Namespace(t, "bench")
+	b.c.App(t, b.ns, "app")
+	binary := filepath.Join(t.TempDir(), "tick")
+	build := exec.Command("go", "build", "-o", binary, "./functions/tick")
+	build.Dir = harness.Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(sink.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b.must(err)
+	port := l.Addr().(*net.TCPAddr).Port
+	b.must(l.Close())
+	b.url = fmt.Sprintf("http://127.0.0.1:%d", port)
+	cmd := exec.Command(binary)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("PORT=%d", port), "K_SINK="+sink.URL, "LOG_LEVEL="+or(os.Getenv("TICK_LOG_LEVEL"), "warn"))
+	cmd.Stderr = os.Stderr
+	b.must(cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	b.pid = cmd.Process.Pid
+	harness.Eventually(t, 20*time.Second, func() error {
+		answer, err := http.Get(b.url + "/healthz")
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		return err
+	})
+	return b
+}
+
+func (b *tick) must(err error) {
+	if err != nil {
+		b.Helper()
+		b.Fatal(err)
+	}
+}
+
+// ping sends a tick and says how long it took, and what processor time the function used for it.
+func (b *tick) ping() (took, cpu time.Duration) {
+	b.Helper()
+	before, began := b.cpu(), time.Now()
+	r, err := cehttp.NewHTTPRequestFromEvent(context.Background(), b.url, harness.Ping("every-minute"))
+	b.must(err)
+	answer, err := http.DefaultClient.Do(r)
+	b.must(err)
+	b.must(answer.Body.Close())
+	if answer.StatusCode >= 300 {
+		b.Errorf("the tick was answered with %s", answer.Status)
+	}
+	return time.Since(began), b.cpu() - before
+}
+
+func (b *tick) cpu() time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.pid))
+	b.must(err)
+	f := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+2:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// memory is the most that the function ever held.
+func (b *tick) memory() string {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid))
+	b.must(err)
+	_, rest, _ := strings.Cut(string(raw), "VmHWM:")
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(line)
+}
+
+func (b *tick) parallel(n int, do func(i int) error) {
+	b.Helper()
+	var group errgroup.Group
+	group.SetLimit(32)
+	for i := range n {
+		group.Go(func() error { return do(i) })
+	}
+	b.must(group.Wait())
+}
+
+// daily is an expression that names just this minute of a day.
+func daily(t time.Time) string { return fmt.Sprintf("%d %d * * *", t.UTC().Minute(), t.UTC().Hour()) }
+
+// create makes Jobs that are due at an instant, and has them settled.
+func (b *tick) create(n int, instant time.Time, edit func(*v1alpha1.TaskSchedule)) {
+	b.Helper()
+	b.parallel(n, func(i int) error {
+		job := &v1alpha1.TaskSchedule{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("job%d", i), Namespace: b.ns}}
+		job.Spec.Schedule = daily(instant)
+		job.Spec.TaskTemplate.AppRef.Name = "app"
+		job.Spec.TaskTemplate.Command = "bin/report --daily"
+		if edit != nil {
+			edit(job)
+		}
+		_, err := b.c.Kf.TaskSchedules(b.ns).Create(context.Background(), job, metav1.CreateOptions{})
+		return err
+	})
+	took, _ := b.ping()
+	b.Logf("%d new Jobs settled by one tick in %s", n, took.Round(time.Millisecond))
+}
+
+// history gives every Job a history as long as it gets.
+func (b *tick) history(n int) {
+	b.Helper()
+	b.parallel(n, func(i int) error {
+		jobs := b.c.Kf.TaskSchedules(b.ns)
+		job, err := jobs.Get(context.Background(), fmt.Sprintf("job%d", i), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		_, err = client.PatchStatus(context.Background(), jobs, job, func(j *v1alpha1.TaskSchedule) {
+			for k := range 50 {
+				instant := metav1.NewTime(time.Now().Add(-time.Duration(k) * 24 * time.Hour).Truncate(time.Minute))
+				j.Status.History = append(j.Status.History, v1alpha1.Decision{Instant: instant, Outcome: v1alpha1.OutcomeRan, Task: j.TaskName(instant.Time), Result: "Succeeded"})
+			}
+		})
+		return err
+	})
+}
+
+// arrivals notes when each of n objects was seen by a watch, until all were or the time is over.
+func arrivals(b testing.TB, w watch.Interface, n int, limit time.Duration) (seen []time.Time) {
+	defer w.Stop()
+	end := time.After(limit)
+	for len(seen) < n {
+		select {
+		case e, open := <-w.ResultChan():
+			if !open {
+				b.Fatalf("the watch ended after %d of %d", len(seen), n)
+			}
+			if e.Type == watch.Added {
+				seen = append(seen, time.Now())
+			}
+		case <-end:
+			b.Logf("%d of %d within %s", len(seen), n, limit)
+			return seen
+		}
+	}
+	return seen
+}
+
+func (b *tick) report(what string, instant time.Time, seen []time.Time) {
+	if len(seen) == 0 {
+		b.Fatalf("%s: none came", what)
+	}
+	slices.SortFunc(seen, time.Time.Compare)
+	late := func(i int) time.Duration { return seen[i].Sub(instant).Round(time.Millisecond) }
+	rate := float64(len(seen)-1) / seen[len(seen)-1].Sub(seen[0]).Seconds()
+	b.Logf("%s: %d runs of one minute: the first %s late, the middle %s, the last %s (%.0f/s)", what, len(seen), late(0), late(len(seen)/2), late(len(seen)-1), rate)
+}
+
+// fire waits for the instant, sends the tick as PingSource does, and reports how late the Tasks came.
+func (b *tick) fire(n int, instant time.Time) {
+	b.Helper()
+	w, err := b.c.Kf.Tasks(b.ns).Watch(context.Background(), metav1.ListOptions{})
+	b.must(err)
+	if left := time.Until(instant); left < 0 {
+		b.Fatalf("the Jobs were not ready in time: %s late", -left)
+	}
+	time.Sleep(time.Until(instant))
+	var answered sync.WaitGroup
+	answered.Go(func() {
+		took, cpu := b.ping()
+		b.Logf("the tick was answered after %s; it used %s of processor time, %s of memory at most", took.Round(time.Millisecond), cpu, b.memory())
+	})
+	seen := arrivals(b, w, n, 10*time.Minute)
+	answered.Wait()
+	b.report("tick", instant, seen)
+}
+
+// TestTick10000: a tick with nothing to do, one with everything to do, and one that comes again.
+func TestTick10000(t *testing.T) {
+	n := 10000
+	if v, err := strconv.Atoi(os.Getenv("JOBS")); err == nil {
+		n = v
+	}
+	b := startTick(t)
+	instant := time.Now().Truncate(time.Minute).Add(time.Duration(n/2000+4) * time.Minute)
+	b.create(n, instant, nil)
+	idle := func(what string) {
+		var took, cpu time.Duration
+		const rounds = 5
+		for range rounds {
+			a, c := b.ping()
+			took, cpu = took+a, cpu+c
+		}
+		t.Logf("none of %d Jobs is due, %s: %s a tick, %s of processor time in the function; %s of memory at most",
+			n, what, (took / rounds).Round(time.Millisecond), cpu/rounds, b.memory())
+	}
+	idle("histories empty")
+	b.history(n)
+	idle("histories full")
+	b.fire(n, instant)
+	took, _ := b.ping()
+	t.Logf("the same tick once more: %s", took.Round(time.Millisecond))
+}
+
+// TestTickAndCronJob: 1,000 runs that are due in one minute, by this project and by Kubernetes' own CronJob controller
+// with its defaults, on the same API server. CLUSTER_KUBE (of the cluster's env) is the program that has the controller.
+func TestTickAndCronJob(t *testing.T) {
+	const n = 1000
+	b := startTick(t)
+	instant := time.Now().Truncate(time.Minute).Add(3 * time.Minute)
+	b.create(n, instant, nil)
+	b.fire(n, instant)
+
+	instant = time.Now().Truncate(time.Minute).Add(3 * time.Minute)
+	ctx := context.Background()
+	b.parallel(n, func(i int) error {
+		c := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("job%d", i), Namespace: b.ns}}
+		c.Spec.Schedule = daily(instant)
+		c.Spec.JobTemplate.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever,
+			Containers: []corev1.Container{{Name: "user-container", Image: "registry.example/app:1", Args: []string{"bin/report --daily"}}}}
+		_, err := b.c.Kube.BatchV1().CronJobs(b.ns).Create(ctx, c, metav1.CreateOptions{})
+		return err
+	})
+	w, err := b.c.Kube.BatchV1().Jobs(b.ns).Watch(ctx, metav1.ListOptions{})
+	b.must(err)
+	controller := exec.Command(os.Getenv("CLUSTER_KUBE"), "kube-controller-manager", "--kubeconfig="+os.Getenv("KUBECONFIG"),
+		"--controllers=cronjob-controller", "--leader-elect=false", "--secure-port=0")
+	log, err := os.Create(filepath.Join(t.TempDir(), "controller.log"))
+	b.must(err)
+	controller.Stderr = log
+	b.must(controller.Start())
+	defer func() { _ = controller.Process.Kill(); _ = controller.Wait() }()
+	seen := arrivals(b, w, n, 10*time.Minute)
+	if len(seen) < n {
+		raw, _ := os.ReadFile(log.Name())
+		t.Logf("%s", raw[max(0, len(raw)-2000):])
+	}
+	b.report("CronJob controller", instant, seen)
+}
