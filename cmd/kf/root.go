@@ -60,6 +60,7 @@ func (t *target) connect() (*rest.Config, *client.Client, error) {
 		}
 	}
 	cfg.QPS = -1
+	cfg.UserAgent = "kf" // the API server keeps it as who set a field: who terminated a Task, for example
 	kf, err := client.New(cfg)
 	return cfg, kf, err
 }

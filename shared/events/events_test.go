@@ -108,7 +108,7 @@ kind: EventType
 metadata: {name: %s, namespace: kf-tasks, labels: {app.kubernetes.io/part-of: kf-tasks}}
 spec:
   reference: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: default, namespace: kf-tasks}
-  description: %s
+  description: %q
   attributes:
   - {name: type, required: true, value: %s}
   - {name: source, required: true, value: %q}
