@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"knative.dev/pkg/logging"
 
-	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 )
@@ -25,19 +24,33 @@ func (p *Plan) Needed(job *v1alpha1.TaskSchedule) bool {
 
 // again reads a Job, decides it and does all that the plan says, from the start if somebody else wrote in between.
 func (h *Handler) again(ctx context.Context, job *v1alpha1.TaskSchedule, noTick bool) error {
+	var failed error
+	for range 5 { // two writers can't get in each other's way for longer
+		now, err := h.read(ctx, job)
+		if now == nil {
+			return err
+		}
+		plan, err := h.act(ctx, h.reader(ctx, job.Namespace, v1alpha1.TaskScheduleLabel+"="+job.Name), now, noTick)
+		if err != nil {
+			return err
+		}
+		if failed = h.record(ctx, now, plan); !errors.IsConflict(failed) {
+			return failed
+		}
+	}
+	return failed
+}
+
+// read reads a Job as it stands, nil if it is gone.
+func (h *Handler) read(ctx context.Context, job *v1alpha1.TaskSchedule) (*v1alpha1.TaskSchedule, error) {
 	now, err := h.Kf.TaskSchedules(job.Namespace).Get(ctx, job.Name, metav1.GetOptions{})
 	if errors.IsNotFound(err) || err == nil && now.UID != job.UID {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("get Job %s/%s: %w", job.Namespace, job.Name, err)
+		return nil, fmt.Errorf("get Job %s/%s: %w", job.Namespace, job.Name, err)
 	}
-	read := h.reader(ctx, job.Namespace, v1alpha1.TaskScheduleLabel+"="+job.Name)
-	plan, err := h.act(ctx, read, now, noTick)
-	if err != nil {
-		return err
-	}
-	return h.record(ctx, now, plan, noTick)
+	return now, nil
 }
 
 // act decides a Job, reading what the decision asks for, and creates and terminates what the plan says. It returns the
@@ -108,8 +121,8 @@ func (h *Handler) terminate(ctx context.Context, job *v1alpha1.TaskSchedule, nam
 }
 
 // record tells the facts of a plan and writes it into its Job. The facts come first: after a crash in between they are
-// told again, under the same ids, but they are never left out.
-func (h *Handler) record(ctx context.Context, job *v1alpha1.TaskSchedule, plan Plan, noTick bool) error {
+// told again, under the same ids, but they are never left out. A conflict says that the Job is to be decided anew.
+func (h *Handler) record(ctx context.Context, job *v1alpha1.TaskSchedule, plan Plan) error {
 	if !plan.Needed(job) {
 		return nil
 	}
@@ -130,15 +143,12 @@ func (h *Handler) record(ctx context.Context, job *v1alpha1.TaskSchedule, plan P
 			plan.result(name, c.Reason)
 		}
 	}
-	written := true
 	jobs := h.Kf.TaskSchedules(job.Namespace)
-	now, err := client.PatchStatus(ctx, jobs, job, func(j *v1alpha1.TaskSchedule) {
-		if written = j.ResourceVersion == job.ResourceVersion; written {
-			j.Status = plan.Status
-		}
-	})
-	if err == nil && !written { // somebody else wrote in between: it is decided anew
-		return h.again(ctx, now, noTick)
+	var err error
+	if !equality.Semantic.DeepEqual(plan.Status, job.Status) {
+		changed := *job
+		changed.Status = plan.Status // all of it is tick's, and of this version of the Job: a patch would say the same at a higher price
+		_, err = jobs.UpdateStatus(ctx, &changed, metav1.UpdateOptions{})
 	}
 	if err == nil && plan.Labels != nil {
 		err = h.label(ctx, job, plan.Labels)
@@ -147,7 +157,7 @@ func (h *Handler) record(ctx context.Context, job *v1alpha1.TaskSchedule, plan P
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("write Job %s/%s: %w", job.Namespace, job.Name, err)
 	}
 	log := logging.FromContext(ctx).With("job", job.Namespace+"/"+job.Name)
 	for _, d := range plan.Records {
@@ -172,8 +182,6 @@ func (h *Handler) label(ctx context.Context, job *v1alpha1.TaskSchedule, labels 
 	if err != nil {
 		return err
 	}
-	if _, err := h.Kf.TaskSchedules(job.Namespace).Patch(ctx, job.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
-		return fmt.Errorf("label Job %s/%s: %w", job.Namespace, job.Name, err)
-	}
-	return nil
+	_, err = h.Kf.TaskSchedules(job.Namespace).Patch(ctx, job.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
 }

@@ -111,7 +111,7 @@ func (a *api) note(r *http.Request, status int, body []byte) {
 		if json.Unmarshal(body, &task) == nil && len(task.Metadata.OwnerReferences) == 1 {
 			a.onTask(task.Metadata.OwnerReferences[0].UID, task.Metadata.Name)
 		}
-	case r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/taskschedules/"):
+	case r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/taskschedules/"):
 		var job v1alpha1.TaskSchedule
 		if json.Unmarshal(body, &job) == nil {
 			a.onStatus(&job)

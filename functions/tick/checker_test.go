@@ -113,8 +113,11 @@ func (w *checker) client(p *process) *client.Client {
 // tick is a process of the function.
 func (w *checker) tick(fault func(*http.Request, int) (int, bool, bool)) *Handler {
 	p := &process{api: w.api, fault: fault}
+	w.mu.Lock()
+	stale := pick(w.rand, 0, time.Hour)
+	w.mu.Unlock()
 	return &Handler{
-		Kf: w.client(p), Workers: 8, PageSize: 10, Now: w.clock,
+		Kf: w.client(p), Workers: 8, PageSize: 10, Stale: stale, Now: w.clock,
 		Sleep: func(_ context.Context, d time.Duration) error { w.pass(d); return nil },
 		Emit: func(_ context.Context, e cloudevents.Event) error {
 			p.mu.Lock()

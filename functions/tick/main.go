@@ -33,6 +33,9 @@ func main() {
 	if err != nil {
 		log.Fatalw("sink", zap.Error(err))
 	}
-	h := &Handler{Kf: kf, Emit: emit, Now: time.Now, Sleep: Sleep, Workers: cfg.Workers, PageSize: cfg.PageSize}
+	h := &Handler{
+		Kf: kf, Emit: emit, Now: time.Now, Sleep: Sleep,
+		Workers: cfg.Workers, PageSize: cfg.PageSize, Stale: 10 * time.Second,
+	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

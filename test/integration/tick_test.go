@@ -340,7 +340,7 @@ func TestOneBadJobCostsOnlyItself(t *testing.T) {
 	j.Task(t, j.ns, "shop", fmt.Sprintf("taken-%d", instant.Unix()))
 	j.tick.Proxy.Inject(func(r harness.Request) harness.Fault {
 		// the Task's name is in the body: these fail by the Job's status and the Task that is read after AlreadyExists
-		if r.Is("PATCH", "/taskschedules/broken/") {
+		if r.Is("PUT", "/taskschedules/broken/") {
 			return harness.Fault{Status: 500}
 		}
 		return harness.Fault{}
