@@ -3,7 +3,8 @@
 // Package checker watches Jobs on a whole cluster, in real time, while what runs them is disturbed. functions/tick has
 // the checker with the fast clock, which sees more instants and more kinds of faults, but no Broker and no PingSource.
 //
-//	. .cluster/env && go test -tags=e2e -count=1 -timeout=60m -v ./test/checker -args -minutes 20
+//	. .cluster/env && go test -tags=e2e -count=1 -timeout=60m -v ./test/checker -args -minutes 20 \
+//		-kill-api "bin/cluster kill kube-apiserver"
 package checker
 
 import (
@@ -11,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,12 +26,17 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-var minutes = flag.Int("minutes", 20, "how long")
+var (
+	minutes = flag.Int("minutes", 20, "how long")
+	killAPI = flag.String("kill-api", "", "a command that kills the API server, which is then started again")
+)
 
 // What the Jobs' schedules name, written down a second time: by the minute of the hour, in UTC.
 var schedules = map[string]func(minute int) bool{
@@ -67,7 +74,16 @@ func TestJobsUnderFaults(t *testing.T) {
 
 	var mu sync.Mutex
 	created := map[string]int{}
-	tasks, err := c.Kf.Tasks(ns).Watch(ctx, metav1.ListOptions{})
+	none, err := c.Kf.Tasks(ns).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The watch outlives the API server.
+	tasks, err := toolswatch.NewRetryWatcherWithContext(ctx, none.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			return c.Kf.Tasks(ns).Watch(ctx, opts)
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +140,7 @@ func TestJobsUnderFaults(t *testing.T) {
 
 	learn := newLedger()
 	var outages []span
-	kills := 0
+	kills, falls := 0, 0
 	began := time.Now()
 	end := began.Add(time.Duration(*minutes) * time.Minute)
 	for round := 0; time.Now().Before(end); round++ {
@@ -146,13 +162,23 @@ func TestJobsUnderFaults(t *testing.T) {
 			if err := pings.Delete(ctx, "again", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
+		case 7:
+			if *killAPI == "" {
+				continue
+			}
+			time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute + time.Duration(rand.Intn(900))*time.Millisecond)))
+			command := strings.Fields(*killAPI)
+			if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v: %s", *killAPI, err, out)
+			}
+			falls++
 		default: // in the middle of a tick, or somewhere
 			next := time.Now().Truncate(time.Minute).Add(time.Minute + time.Duration(rand.Intn(1200))*time.Millisecond)
 			if round%2 == 0 {
 				next = time.Now().Add(time.Duration(rand.Intn(30)) * time.Second)
 			}
 			time.Sleep(time.Until(next))
-			kills += kill(ctx, t, c)
+			kills += kill(ctx, c)
 		}
 		for name := range jobs {
 			learn.read(ctx, t, c, ns, name, schedules[jobs[name]])
@@ -194,18 +220,17 @@ func TestJobsUnderFaults(t *testing.T) {
 			t.Errorf("Task %s is not on its schedule", task)
 		}
 	}
-	t.Logf("%d Jobs for %s: %d instants, %d ran, %d missed in %d outages; tick was killed %d times", len(jobs), time.Since(began).Round(time.Second), owed, ran, missed, len(outages), kills)
+	t.Logf("%d Jobs for %s: %d instants, %d ran, %d missed in %d outages; tick was killed %d times, the API server %d times", len(jobs), time.Since(began).Round(time.Second), owed, ran, missed, len(outages), kills, falls)
 	if missed == 0 || kills == 0 {
 		t.Error("the run was too quiet to show anything")
 	}
 }
 
 // kill ends the Pods of tick at once, as a lost node does.
-func kill(ctx context.Context, t *testing.T, c *harness.Cluster) int {
+func kill(ctx context.Context, c *harness.Cluster) int {
 	pods, err := c.Kube.CoreV1().Pods(harness.SystemNamespace).List(ctx, metav1.ListOptions{LabelSelector: "serving.knative.dev/service=tick"})
 	if err != nil {
-		t.Error(err)
-		return 0
+		return 0 // the API server is being killed itself
 	}
 	now := int64(0)
 	killed := 0
@@ -226,10 +251,11 @@ func newLedger() *ledger { return &ledger{map[string]map[int64]v1alpha1.Outcome{
 
 func (l *ledger) read(ctx context.Context, t *testing.T, c *harness.Cluster, ns, name string, due func(int) bool) *v1alpha1.TaskSchedule {
 	t.Helper()
-	job, err := c.Kf.TaskSchedules(ns).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var job *v1alpha1.TaskSchedule
+	harness.Eventually(t, time.Minute, func() (err error) {
+		job, err = c.Kf.TaskSchedules(ns).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
 	if l.of[name] == nil {
 		l.of[name] = map[int64]v1alpha1.Outcome{}
 	}
