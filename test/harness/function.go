@@ -55,7 +55,7 @@ current-context: c
 `, f.Proxy.URL, c.account(t, name)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	port := FreePort(t)
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
 	f.env = append(append(os.Environ(), fmt.Sprintf("PORT=%d", port), "KUBECONFIG="+kubeconfig, "K_SINK="), env...)
 	var err error
@@ -215,7 +215,8 @@ func tokenRequest() *authv1.TokenRequest {
 	return &authv1.TokenRequest{Spec: authv1.TokenRequestSpec{ExpirationSeconds: &hour}}
 }
 
-func freePort(t testing.TB) int {
+// FreePort is a port of the loopback that nobody listens on.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
