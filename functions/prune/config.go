@@ -21,7 +21,7 @@ type config struct {
 	// come and end. Workers is how many deletions one sweep has under way.
 	DeletesPerSecond     float32 `envconfig:"DELETES_PER_SECOND" default:"500"`
 	DeletesPerSecondBusy float32 `envconfig:"DELETES_PER_SECOND_BUSY" default:"10"`
-	Workers              int     `envconfig:"WORKERS" default:"8"`
+	Workers              int     `envconfig:"WORKERS" default:"24"`
 	// SweepInterval is the least time between two sweeps of one App; SweepHold how long one request makes them for
 	// others.
 	SweepInterval time.Duration `envconfig:"SWEEP_INTERVAL" default:"5s"`

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +102,23 @@ func (f *Function) Start() {
 	})
 }
 
+// PeakMemory is the most that the process has had resident, in bytes.
+func (f *Function) PeakMemory() int64 {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.cmd.Process.Pid))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	var kb int64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		f.t.Fatalf("no VmHWM in %s", b)
+	}
+	return kb << 10
+}
+
 // Kill ends the process as a crash does. It may be called from a proxy's hook, and twice.
 func (f *Function) Kill() {
 	f.mu.Lock()
@@ -188,7 +207,8 @@ var (
 	built   = map[string]string{}
 )
 
-// binary builds a function, once for each test program.
+// binary builds a function, once for each test program: with the race detector, unless HARNESS_RACE=0 says that
+// something is measured.
 func binary(t testing.TB, name string) string {
 	t.Helper()
 	buildMu.Lock()
@@ -201,7 +221,7 @@ func binary(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(dir, name)
-	cmd := exec.Command("go", "build", "-race", "-o", bin, "./functions/"+name)
+	cmd := exec.Command("go", "build", "-race="+strconv.FormatBool(os.Getenv("HARNESS_RACE") != "0"), "-o", bin, "./functions/"+name)
 	cmd.Dir = Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", name, err, out)

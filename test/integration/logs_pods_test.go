@@ -319,3 +319,43 @@ func TestLogsThroughput(t *testing.T) {
 	t.Logf("kubectl logs %.1f MB/s (%d bytes), logs %.1f MB/s (%d bytes): ratio %.2f; first line after %s",
 		rate(0), size[0], rate(1), size[1], rate(1)/rate(0), first)
 }
+
+// TestLogsMemory follows a Task that writes SIZE megabytes, and looks at what the function needs for it; with
+// HARNESS_RACE=0 it is the function as it is shipped.
+func TestLogsMemory(t *testing.T) {
+	mb, _ := strconv.Atoi(os.Getenv("SIZE"))
+	if mb == 0 {
+		mb = 20
+	}
+	r := newReaders(t)
+	const width = 16000 // about what a runtime writes at once
+	lines := mb << 20 / width
+	r.run("large", fmt.Sprintf("-lines %d -width %d -every 2ms", lines, width))
+	before := r.logs.PeakMemory()
+	body := r.get(ctx, "/tasks/large?follow", r.token).Body
+	defer body.Close()
+	n, seen := int64(0), 0
+	for s := bufio.NewReaderSize(body, 1<<20); ; {
+		line, err := s.ReadString('\n')
+		n += int64(len(line))
+		if strings.HasPrefix(line, "line ") {
+			if seen++; !strings.HasPrefix(line, fmt.Sprintf("line %07d", seen)) {
+				t.Fatalf("line %d is %.20q", seen, line)
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := r.logs.PeakMemory()
+	t.Logf("%d MB in %d lines: at most %d MiB resident, %d MiB before", n>>20, seen, after>>20, before>>20)
+	if seen != lines {
+		t.Errorf("%d lines of %d", seen, lines)
+	}
+	if after > 256<<20 {
+		t.Errorf("%d MiB resident", after>>20)
+	}
+}
