@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -201,6 +202,11 @@ func Check(ctx context.Context, out io.Writer) error {
 					line(false, r.name, text+", but "+r.deploy+" is not ready")
 					continue
 				}
+				// A build of one's own has no number ("devel"), and is believed.
+				if v := d.Labels["app.kubernetes.io/version"]; numbered.MatchString(v) && !AtLeast(v, r.minimum) {
+					line(false, r.name, text+": upgrade it, "+r.hint)
+					continue
+				}
 			}
 		}
 		line(true, r.name, text)
@@ -222,6 +228,8 @@ func Check(ctx context.Context, out io.Writer) error {
 	}
 	return nil
 }
+
+var numbered = regexp.MustCompile(`^v?[0-9]+\.[0-9]+`)
 
 // AtLeast compares major and minor version numbers.
 func AtLeast(version, minimum string) bool {

@@ -2,6 +2,9 @@ package status
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,5 +117,80 @@ func TestMemoryOfAProcessAndItsChildren(t *testing.T) {
 	}
 	if bytes, none := Memory(1 << 30); bytes != 0 || none != 0 {
 		t.Errorf("a process that is not: %d bytes in %d processes", bytes, none)
+	}
+}
+
+// TestCheckOfAClusterOfTheUsers plays an API server: a line each for what there is, what is too old and what is missing.
+func TestCheckOfAClusterOfTheUsers(t *testing.T) {
+	version, resources := "v1.35.0", true
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		deployment := func(v string) {
+			fmt.Fprintf(w, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"labels":{"app.kubernetes.io/version":%q}},"spec":{"replicas":1},"status":{"updatedReplicas":1,"availableReplicas":1}}`, v)
+		}
+		list := func(names ...string) {
+			var out []string
+			for _, n := range names {
+				out = append(out, fmt.Sprintf(`{"name":%q}`, n))
+			}
+			fmt.Fprintf(w, `{"kind":"APIResourceList","resources":[%s]}`, strings.Join(out, ","))
+		}
+		switch p := r.URL.Path; {
+		case p == "/version":
+			fmt.Fprintf(w, `{"gitVersion":%q}`, version)
+		case !resources:
+			http.NotFound(w, r)
+		case p == "/apis/tekton.dev/v1":
+			list("pipelineruns")
+		case p == "/apis/serving.knative.dev/v1":
+			list("services")
+		case p == "/apis/eventing.knative.dev/v1":
+			list("brokers")
+		case p == "/apis/sources.knative.dev/v1":
+			list("apiserversources")
+		case strings.HasSuffix(p, "/tekton-pipelines-controller"):
+			deployment("v0.44.0")
+		case strings.HasPrefix(p, "/apis/apps/v1/"):
+			deployment("1.20.1")
+		case strings.HasSuffix(p, "/config-br-defaults"):
+			fmt.Fprint(w, `{"kind":"ConfigMap","data":{"default-br-config":"x"}}`)
+		case strings.HasSuffix(p, "/config-network"):
+			fmt.Fprint(w, `{"kind":"ConfigMap","data":{}}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer server.Close()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: %q}}]
+contexts: [{name: c, context: {cluster: c}}]
+current-context: c
+`, server.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
+	check := func() (string, error) {
+		var out bytes.Buffer
+		err := Check(t.Context(), &out)
+		return out.String(), err
+	}
+	out, err := check()
+	if err == nil || !strings.Contains(err.Error(), "lacks 2") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"ok       Kubernetes", "MISSING  Tekton Pipelines", "v0.44.0 (needs v1.0): upgrade", "ok       Knative Serving", "MISSING  Serving ingress"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	version, resources = "v1.29.3", false
+	if out, err = check(); err == nil || strings.Count(out, "MISSING") != 6 || !strings.Contains(out, "install it, https://tekton.dev") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	server.Close()
+	if _, err = check(); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("a cluster that is down: %v", err)
 	}
 }
