@@ -24,6 +24,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -200,7 +202,14 @@ func (b *tick) report(what string, instant time.Time, seen []time.Time) {
 // fire waits for the instant, sends the tick as PingSource does, and reports how late the Tasks came.
 func (b *tick) fire(n int, instant time.Time) {
 	b.Helper()
-	w, err := b.c.Kf.Tasks(b.ns).Watch(context.Background(), metav1.ListOptions{})
+	none, err := b.c.Kf.Tasks(b.ns).List(context.Background(), metav1.ListOptions{})
+	b.must(err)
+	// A busy API server ends watches; the next one takes up where it ended.
+	w, err := toolswatch.NewRetryWatcherWithContext(context.Background(), none.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			return b.c.Kf.Tasks(b.ns).Watch(ctx, opts)
+		},
+	})
 	b.must(err)
 	if left := time.Until(instant); left < 0 {
 		b.Fatalf("the Jobs were not ready in time: %s late", -left)
@@ -223,7 +232,7 @@ func TestTick10000(t *testing.T) {
 		n = v
 	}
 	b := startTick(t)
-	instant := time.Now().Truncate(time.Minute).Add(time.Duration(n/2000+4) * time.Minute)
+	instant := time.Now().Truncate(time.Minute).Add(time.Duration(n/2000+2) * time.Minute)
 	b.create(n, instant, nil)
 	idle := func(what string) {
 		var took, cpu time.Duration

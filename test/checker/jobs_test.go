@@ -4,7 +4,7 @@
 // the checker with the fast clock, which sees more instants and more kinds of faults, but no Broker and no PingSource.
 //
 //	. .cluster/env && go test -tags=e2e -count=1 -timeout=60m -v ./test/checker -args -minutes 20 \
-//		-kill-api "bin/cluster kill kube-apiserver"
+//		-kill-api "$PWD/bin/cluster kill kube-apiserver --dir $PWD/.cluster"
 package checker
 
 import (
@@ -23,11 +23,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
-	toolswatch "k8s.io/client-go/tools/watch"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/test/harness"
@@ -74,36 +75,40 @@ func TestJobsUnderFaults(t *testing.T) {
 
 	var mu sync.Mutex
 	created := map[string]int{}
-	none, err := c.Kf.Tasks(ns).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The watch outlives the API server.
-	tasks, err := toolswatch.NewRetryWatcherWithContext(ctx, none.ResourceVersion, &cache.ListWatch{
-		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			return c.Kf.Tasks(ns).Watch(ctx, opts)
+	// An informer outlives the API server: it lists anew when what it watched is too old for the one that starts.
+	seen := map[types.UID]bool{}
+	_, tasks := cache.NewInformerWithOptions(cache.InformerOptions{
+		ObjectType: &v1alpha1.Task{},
+		ListerWatcher: &cache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+				return c.Kf.Tasks(ns).List(ctx, opts)
+			},
+			WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+				return c.Kf.Tasks(ns).Watch(ctx, opts)
+			},
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tasks.Stop()
-	go func() {
-		for e := range tasks.ResultChan() {
-			task, ok := e.Object.(*v1alpha1.Task)
-			if !ok || e.Type != watch.Added {
-				continue
-			}
+		Handler: cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) {
+			task := obj.(*v1alpha1.Task)
 			mu.Lock()
+			defer mu.Unlock()
+			if seen[task.UID] {
+				return
+			}
+			seen[task.UID] = true
 			created[task.Name]++
-			mu.Unlock()
 			time.AfterFunc(time.Duration(20+rand.Intn(60))*time.Second, func() { // pruned, it must not come back
 				if job, err := c.Kf.TaskSchedules(ns).Get(ctx, task.Labels[v1alpha1.TaskScheduleLabel], metav1.GetOptions{}); err == nil && decided(job, task.Name) {
 					_ = c.Kf.Tasks(ns).Delete(ctx, task.Name, metav1.DeleteOptions{})
 				}
 			})
-		}
-	}()
+		}},
+	})
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	go tasks.RunWithContext(watching)
+	if !cache.WaitForCacheSync(watching.Done(), tasks.HasSynced) {
+		t.Fatal("the Tasks can't be listed")
+	}
 
 	jobs := map[string]string{}
 	for expr := range schedules {
