@@ -137,6 +137,12 @@ func (w *checker) tick(fault func(*http.Request, int) (int, bool, bool)) *Handle
 	}
 }
 
+// stopped asks the API server: an answer that says so may have been lost with an API server that died.
+func (w *checker) stopped(task string) bool {
+	t, err := w.user.Tasks(w.ns).Get(w.ctx, task, metav1.GetOptions{})
+	return err == nil && t.Spec.Terminated
+}
+
 // created is told of each Task when the API server has created it.
 func (w *checker) created(job types.UID, task string) {
 	w.mu.Lock()
@@ -150,7 +156,7 @@ func (w *checker) created(job types.UID, task string) {
 	s.created[instant]++
 	w.sum["created"]++
 	for other := range w.running {
-		if !strings.HasPrefix(other, name+"-") || w.api.isTerminated(other) {
+		if !strings.HasPrefix(other, name+"-") || w.api.isTerminated(other) || w.stopped(other) {
 			continue
 		}
 		if p := s.job.Spec.ConcurrencyPolicy; p != v1alpha1.ConcurrencyAlways {

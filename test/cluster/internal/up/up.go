@@ -217,12 +217,8 @@ func (c *Cluster) Down() error {
 	if err := node.Stop(c.Plan); err != nil {
 		return err
 	}
-	for range 100 { // the veth goes with the namespaces, a moment after pid 1
-		if exec.Command("ip", "link", "show", c.Plan.VethHost()).Run() != nil {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	// The kernel takes its time to end a network namespace; without its veth, nothing of it is left on the host.
+	_ = exec.Command("ip", "link", "delete", c.Plan.VethHost()).Run() // it may be gone already
 	os.Remove(c.Plan.Kubeconfig())
 	os.RemoveAll(c.Plan.Path("pki"))
 	return c.clean()
