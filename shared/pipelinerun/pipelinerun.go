@@ -93,11 +93,6 @@ func Tombstone(task *v1alpha1.Task) *tekton.PipelineRun {
 	return run
 }
 
-// Owned says whether the PipelineRun is this very Task's: not that of an older Task of the same name, nor anybody's.
-func Owned(run *tekton.PipelineRun, task *v1alpha1.Task) bool {
-	return metav1.IsControlledBy(run, task)
-}
-
 // skeleton is what every PipelineRun of a Task has: the Task's name, which is the lock, and the Task as its owner, so
 // that the garbage collector removes it with the Task.
 func skeleton(task *v1alpha1.Task) *tekton.PipelineRun {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
@@ -117,4 +118,14 @@ func (w *unavailableHeader) WriteHeader(code int) {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.ResponseWriter.WriteHeader(code)
+}
+
+// Must is for main alone: it returns v, or ends the process with the error. What is made there (clients, mostly) fails
+// on bad settings only, and a function that can't be made must not take events.
+func Must[T any](v T, err error) T {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
+		os.Exit(2)
+	}
+	return v
 }

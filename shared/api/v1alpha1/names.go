@@ -35,17 +35,3 @@ const UserContainer = "user-container"
 
 // InjectedEnvSecret names the Secret that an App's service bindings fill with VCAP_SERVICES and DATABASE_URL.
 func InjectedEnvSecret(app string) string { return "kf-injected-envs-" + app }
-
-// Condition types.
-const (
-	// ConditionSucceeded is a Task's outcome: True, False, or Unknown while it has not ended.
-	ConditionSucceeded = "Succeeded"
-	// ConditionReady says whether an App or a Job is usable.
-	ConditionReady = "Ready"
-	// ConditionAppReady says on a Task whether its App was found and has what a Task needs.
-	ConditionAppReady = "AppReady"
-	// ConditionPipelineRunReady mirrors the PipelineRun's own Succeeded condition on the Task, as Kf does.
-	ConditionPipelineRunReady = "PipelineRunReady"
-	// ConditionLogDelivered says of a terminated Task whether its log was handed to the logging stream. Not in Kf.
-	ConditionLogDelivered = "LogDelivered"
-)

@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -187,12 +186,6 @@ const (
 	LogComplete   LogDelivery = "Complete"
 	LogIncomplete LogDelivery = "Incomplete"
 )
-
-// Final says whether the Task has ended: a final Task is never run again, and its outcome never changes.
-func (t *Task) Final() bool {
-	c := meta.FindStatusCondition(t.Status.Conditions, ConditionSucceeded)
-	return c != nil && c.Status != metav1.ConditionUnknown
-}
 
 // ID returns the App-wide number of the Task, from its status or, before that is written, from its label; 0 if it has
 // none yet.

@@ -1,0 +1,35 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+type getter[T any] interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (T, error)
+}
+
+// Find reads an object, nil if there is none of the name. It serves the clients of Tekton and Kubernetes as well as
+// this package's; namespace is for the error alone, which names kind and object.
+func Find[T any](ctx context.Context, c getter[*T], namespace, name string) (*T, error) {
+	got, err := c.Get(ctx, name, metav1.GetOptions{})
+	if errors.IsNotFound(err) {
+		return nil, nil // what typed clients return beside an error is not nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get %s %s/%s: %w", reflect.TypeFor[T]().Name(), namespace, name, err)
+	}
+	return got, nil
+}
+
+// IgnoreNotFound is for whoever meant an object that somebody has deleted meanwhile: nothing is left to be done.
+func IgnoreNotFound(err error) error {
+	if errors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,48 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+type patcher[T any] interface {
+	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (T, error)
+}
+
+// Change is what Merge writes. What it does not name stays as it is (RFC 7386).
+type Change struct {
+	Labels, Annotations map[string]string
+	Spec                map[string]any
+	// Manager is kept by the API server as who changed the fields; the client's own name if left out. At most 128 bytes.
+	Manager string
+}
+
+// Merge changes what is named of an object, and nothing else. The object's UID goes along, so that another one that
+// was made under the name meanwhile is not changed in its place: that is a conflict.
+func Merge[T any](ctx context.Context, c patcher[*T], obj metav1.Object, change Change) (*T, error) {
+	metadata := map[string]any{"uid": obj.GetUID()}
+	if change.Labels != nil {
+		metadata["labels"] = change.Labels
+	}
+	if change.Annotations != nil {
+		metadata["annotations"] = change.Annotations
+	}
+	patch := map[string]any{"metadata": metadata}
+	if change.Spec != nil {
+		patch["spec"] = change.Spec
+	}
+	b, err := json.Marshal(patch)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.Patch(ctx, obj.GetName(), types.MergePatchType, b, metav1.PatchOptions{FieldManager: change.Manager})
+	if err != nil {
+		return nil, fmt.Errorf("patch %s %s/%s: %w", reflect.TypeFor[T]().Name(), obj.GetNamespace(), obj.GetName(), err)
+	}
+	return got, nil
+}

@@ -1,0 +1,58 @@
+package v1alpha1
+
+// Reasons of conditions: the words by which a user, an alert or a script tells what is the matter. docs/tasks.md and
+// docs/jobs.md say of each what to do; test/drift holds them to it.
+
+// Reasons of a Task's condition Succeeded. Where Tekton knows one that none of these says better, it is passed on.
+const (
+	ReasonPending            = "Pending"            // accepted, not running yet
+	ReasonRunning            = "Running"            //
+	ReasonSucceeded          = "Succeeded"          // exit code 0
+	ReasonFailed             = "Failed"             // another exit code
+	ReasonCancelled          = "Cancelled"          // terminated
+	ReasonTimedOut           = "TimedOut"           // ran longer than its timeout
+	ReasonOutOfMemory        = "OutOfMemory"        // killed by the kernel at its memory limit
+	ReasonImagePullFailed    = "ImagePullFailed"    // the image can't be had
+	ReasonEvicted            = "Evicted"            // removed by its node
+	ReasonPipelineRunDeleted = "PipelineRunDeleted" // somebody deleted the run
+	ReasonUnschedulable      = "Unschedulable"      // no node has room
+
+	// These are runtask's: of a Task that waits ...
+	ReasonAppNotFound           = "AppNotFound"           // also of a Job's Ready and a Task's AppReady
+	ReasonAppHasNoImage         = "AppHasNoImage"         //
+	ReasonPipelineRunNotCreated = "PipelineRunNotCreated" // a quota, or a right that is missing
+	// ... and of one that can never run.
+	ReasonInvalidTask        = "InvalidTask"        // App and Task make no run
+	ReasonPipelineRunRefused = "PipelineRunRefused" // by the API server or Tekton's admission
+	ReasonNameTaken          = "NameTaken"          // by a PipelineRun that is not the Task's
+
+	// ReasonFound is that of a Task's AppReady that is True.
+	ReasonFound = "Found"
+)
+
+// Reasons of a Task's condition LogDelivered.
+const (
+	ReasonDelivering      = "Delivering"
+	ReasonDelivered       = "Delivered"
+	ReasonIncomplete      = "Incomplete"
+	ReasonNothingToHandOn = "NothingToHandOn" // of a Task that had not started, or had ended by itself
+)
+
+// Reasons of a Job's condition Ready.
+const (
+	ReasonScheduled = "Scheduled"
+	// These two are True as well: such a Job runs when it is told to.
+	ReasonSuspended  = "Suspended"
+	ReasonNoSchedule = "NoSchedule"
+
+	ReasonInvalidTimeZone = "InvalidTimeZone"
+	ReasonInvalidSchedule = "InvalidSchedule"
+	ReasonTaskRefused     = "TaskRefused"
+	ReasonTaskNotCreated  = "TaskNotCreated"
+)
+
+// Reasons of an App's condition Ready.
+const (
+	ReasonImageReady = "ImageReady"
+	ReasonNoImage    = "NoImage"
+)
