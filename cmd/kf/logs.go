@@ -14,7 +14,9 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
+	"github.com/kf-tasks/kf-tasks/shared/logs/text"
 )
 
 func newLogs(t *target) *cobra.Command {
@@ -48,7 +50,7 @@ when the connection breaks in between. Escape sequences for the terminal are sho
 				return err
 			}
 			ctx := cmd.Context()
-			o := podlogs.Options{Follow: !recent}
+			o := follow.Options{Follow: !recent}
 			if number > 0 {
 				o.Tail = &number
 			}
@@ -57,14 +59,14 @@ when the connection breaks in between. Escape sequences for the terminal are sho
 				return err
 			}
 			app := task && len(args) == 1
-			out, done := showEntries(cmd.OutOrStdout(), podlogs.TextOptions{Timestamps: timestamps, Task: app})
+			out, done := showEntries(cmd.OutOrStdout(), text.Options{Timestamps: timestamps, Task: app})
 			defer done()
 			if app {
 				if _, err := getApp(ctx, kf, t.space, args[0]); err != nil {
 					return err
 				}
-				if number > podlogs.MaxTail {
-					return fmt.Errorf("--number can be at most %d for an App; 0 shows everything", podlogs.MaxTail)
+				if number > tasklog.MaxTail {
+					return fmt.Errorf("--number can be at most %d for an App; 0 shows everything", tasklog.MaxTail)
 				}
 				return unlessStopped(ctx, reader.App(ctx, args[0], o, out))
 			}
@@ -97,26 +99,26 @@ func unlessStopped(ctx context.Context, err error) error {
 	return err
 }
 
-func logReader(cfg *rest.Config, kf *client.Client, space string) (*podlogs.Reader, error) {
+func logReader(cfg *rest.Config, kf *client.Client, space string) (*tasklog.Reader, error) {
 	pods, err := corev1.NewForConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
-	streams, err := corev1.NewForConfig(podlogs.Streams(cfg))
+	streams, err := corev1.NewForConfig(tasklog.Streams(cfg))
 	if err != nil {
 		return nil, err
 	}
-	return &podlogs.Reader{Tasks: kf.Tasks(space), Pods: pods.Pods(space), Streams: streams.Pods(space)}, nil
+	return &tasklog.Reader{Tasks: kf.Tasks(space), Pods: pods.Pods(space), Streams: streams.Pods(space)}, nil
 }
 
 // showEntries writes lines to w, and what is said about them to standard error.
-func showEntries(w io.Writer, o podlogs.TextOptions) (out podlogs.Output, done func()) {
-	lines, remarks := podlogs.NewText(w, o), podlogs.NewText(os.Stderr, podlogs.TextOptions{})
+func showEntries(w io.Writer, o text.Options) (out tasklog.Output, done func()) {
+	lines, remarks := text.NewPlain(w, o), text.NewPlain(os.Stderr, text.Options{})
 	flush := func() { _ = lines.Flush() }
-	return podlogs.Output{
+	return tasklog.Output{
 		Idle: flush,
-		Entry: func(e podlogs.Entry) error {
-			if e.Note == "" && e.Outcome == nil {
+		Entry: func(e text.Entry) error {
+			if e.Note == "" && e.Status == nil {
 				return lines.Entry(e)
 			}
 			flush()
@@ -133,16 +135,16 @@ func waitWithLog(ctx context.Context, cfg *rest.Config, kf *client.Client, task 
 	if err != nil {
 		return err
 	}
-	out, done := showEntries(w, podlogs.TextOptions{})
+	out, done := showEntries(w, text.Options{})
 	entry := out.Entry
-	out.Entry = func(e podlogs.Entry) error {
-		if e.Outcome != nil {
+	out.Entry = func(e text.Entry) error {
+		if e.Status != nil {
 			return nil // said by waitForTask
 		}
 		return entry(e)
 	}
 	shown := make(chan error, 1)
-	go func() { shown <- reader.Task(ctx, task.Name, podlogs.Options{Follow: true}, out) }()
+	go func() { shown <- reader.Task(ctx, task.Name, follow.Options{Follow: true}, out) }()
 	result := waitForTask(ctx, kf, task)
 	if err := unlessStopped(ctx, <-shown); err != nil {
 		progress("the Task's log: %v", err)

@@ -18,7 +18,8 @@ import (
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
+	"github.com/kf-tasks/kf-tasks/shared/logs/text"
 )
 
 // Reviewer reviews tokens; Accessor, what their holders may do.
@@ -96,7 +97,7 @@ func errorText(err error) string {
 }
 
 // authorize returns a reader for a caller who may read the Pod logs of the namespace.
-func (h *Handler) authorize(ctx context.Context, q Request) (*podlogs.Reader, error) {
+func (h *Handler) authorize(ctx context.Context, q Request) (*tasklog.Reader, error) {
 	if q.Token == "" {
 		return nil, refusal{http.StatusUnauthorized, "a bearer token is needed"}
 	}
@@ -129,12 +130,12 @@ func (h *Handler) authorize(ctx context.Context, q Request) (*podlogs.Reader, er
 	if err != nil {
 		return nil, err
 	}
-	return &podlogs.Reader{Tasks: h.Kf.Tasks(q.Namespace), Pods: h.Pods.Pods(q.Namespace), Streams: streams.Pods(q.Namespace)}, nil
+	return &tasklog.Reader{Tasks: h.Kf.Tasks(q.Namespace), Pods: h.Pods.Pods(q.Namespace), Streams: streams.Pods(q.Namespace)}, nil
 }
 
 // AsCaller returns a maker of clients that carry the caller's token and no credential of the function's own.
 func AsCaller(cfg *rest.Config) func(string) (corev1.PodsGetter, error) {
-	anonymous := podlogs.Streams(rest.AnonymousClientConfig(cfg))
+	anonymous := tasklog.Streams(rest.AnonymousClientConfig(cfg))
 	return func(token string) (corev1.PodsGetter, error) {
 		c := rest.CopyConfig(anonymous)
 		c.BearerToken = token
@@ -179,10 +180,10 @@ type answer struct {
 	w      http.ResponseWriter
 	flush  *http.ResponseController
 	q      Request
-	format podlogs.Format
+	format text.Format
 	begun  bool
 	lines  int64
-	last   *podlogs.Outcome
+	last   *text.Status
 }
 
 // Trailers of an answer about one Task, for whoever can read them.
@@ -193,14 +194,14 @@ const (
 
 func newAnswer(w http.ResponseWriter, q Request) *answer {
 	a := &answer{w: w, flush: http.NewResponseController(w), q: q}
-	text := podlogs.TextOptions{Timestamps: q.Timestamps, Task: q.App != ""}
+	options := text.Options{Timestamps: q.Timestamps, Task: q.App != ""}
 	switch q.As {
 	case asJSON:
-		a.format = podlogs.NewJSON(w)
+		a.format = text.NewJSON(w)
 	case asPage:
-		a.format = podlogs.NewHTML(w, text)
+		a.format = text.NewHTML(w, options)
 	default:
-		a.format = podlogs.NewText(w, text)
+		a.format = text.NewPlain(w, options)
 	}
 	return a
 }
@@ -231,12 +232,12 @@ func (a *answer) begin() {
 	}
 }
 
-func (a *answer) output() podlogs.Output {
-	return podlogs.Output{
-		Entry: func(e podlogs.Entry) error {
+func (a *answer) output() tasklog.Output {
+	return tasklog.Output{
+		Entry: func(e text.Entry) error {
 			a.begin()
-			if e.Outcome != nil {
-				a.last = e.Outcome
+			if e.Status != nil {
+				a.last = e.Status
 			} else if e.Note == "" && !e.More {
 				a.lines++
 			}
@@ -253,7 +254,7 @@ func (a *answer) output() podlogs.Output {
 func (a *answer) end(err error) {
 	a.begin()
 	if err != nil {
-		_ = a.format.Entry(podlogs.Entry{Task: a.q.Task, Note: "the stream ends here: " + err.Error()})
+		_ = a.format.Entry(text.Entry{Task: a.q.Task, Note: "the stream ends here: " + err.Error()})
 	}
 	_ = a.format.Flush()
 	if a.q.As == asPage {

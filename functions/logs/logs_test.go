@@ -13,7 +13,8 @@ import (
 	authz "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
+	"github.com/kf-tasks/kf-tasks/shared/logs/text"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -27,15 +28,15 @@ func TestParse(t *testing.T) {
 		err           string
 	}{
 		{query: "", want: Request{As: asText}},
-		{query: "follow", want: Request{As: asText, Options: podlogs.Options{Follow: true}}},
-		{query: "follow=true&timestamps=1", want: Request{As: asText, Timestamps: true, Options: podlogs.Options{Follow: true}}},
-		{query: "follow=false", accept: "text/html", want: Request{As: asPage, Options: podlogs.Options{Tail: number(pageTail)}}},
-		{query: "tail=0", want: Request{As: asText, Options: podlogs.Options{Tail: number(0)}}},
-		{query: "since=10m", want: Request{As: asText, Options: podlogs.Options{Since: now.Add(-10 * time.Minute)}}},
-		{query: "since=2026-11-23T11:00:00Z", want: Request{As: asText, Options: podlogs.Options{Since: now.Add(-time.Hour)}}},
+		{query: "follow", want: Request{As: asText, Options: follow.Options{Follow: true}}},
+		{query: "follow=true&timestamps=1", want: Request{As: asText, Timestamps: true, Options: follow.Options{Follow: true}}},
+		{query: "follow=false", accept: "text/html", want: Request{As: asPage, Options: follow.Options{Tail: number(pageTail)}}},
+		{query: "tail=0", want: Request{As: asText, Options: follow.Options{Tail: number(0)}}},
+		{query: "since=10m", want: Request{As: asText, Options: follow.Options{Since: now.Add(-10 * time.Minute)}}},
+		{query: "since=2026-11-23T11:00:00Z", want: Request{As: asText, Options: follow.Options{Since: now.Add(-time.Hour)}}},
 		{query: "format=json", accept: "text/html", want: Request{As: asJSON}},
 		{query: "", accept: "application/x-ndjson", want: Request{As: asJSON}},
-		{query: "", accept: "text/html,application/xhtml+xml,*/*;q=0.8", want: Request{As: asPage, Options: podlogs.Options{Follow: true, Tail: number(pageTail)}}},
+		{query: "", accept: "text/html,application/xhtml+xml,*/*;q=0.8", want: Request{As: asPage, Options: follow.Options{Follow: true, Tail: number(pageTail)}}},
 		{query: "", accept: "nonsense;;", want: Request{As: asText}},
 		{query: "tail=-1", err: "tail"},
 		{query: "tail=many", err: "tail"},
@@ -59,7 +60,7 @@ func TestParse(t *testing.T) {
 			}
 			continue
 		}
-		tail := func(o podlogs.Options) int64 {
+		tail := func(o follow.Options) int64 {
 			if o.Tail == nil {
 				return -1
 			}
@@ -132,7 +133,7 @@ func TestAPageShowsALogAndRunsNothing(t *testing.T) {
 	w := httptest.NewRecorder()
 	a := newAnswer(w, Request{Namespace: "space", Task: "t", As: asPage})
 	out := a.output()
-	if err := out.Entry(podlogs.Entry{Task: "t", Line: podlogs.Line{Time: now, Text: []byte("<script>alert(1)</script>\x1b[31mred\x1b]0;title\x07")}}); err != nil {
+	if err := out.Entry(text.Entry{Task: "t", Line: text.Line{Time: now, Text: []byte("<script>alert(1)</script>\x1b[31mred\x1b]0;title\x07")}}); err != nil {
 		t.Fatal(err)
 	}
 	a.end(nil)

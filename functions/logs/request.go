@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 )
 
 // Kinds of answers.
@@ -22,7 +23,7 @@ const (
 // Request is what a caller asks for.
 type Request struct {
 	Namespace, Task, App string
-	Options              podlogs.Options
+	Options              follow.Options
 	Timestamps           bool
 	As                   string
 	Token                string
@@ -54,8 +55,8 @@ func Parse(r *http.Request, now time.Time) (Request, error) {
 	}
 	if s := v.Get("tail"); s != "" {
 		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || n < 0 || q.App != "" && n > podlogs.MaxTail {
-			return q, fmt.Errorf("tail must be a number of lines, and at most %d for an App, not %q", podlogs.MaxTail, s)
+		if err != nil || n < 0 || q.App != "" && n > tasklog.MaxTail {
+			return q, fmt.Errorf("tail must be a number of lines, and at most %d for an App, not %q", tasklog.MaxTail, s)
 		}
 		q.Options.Tail = &n
 	} else if q.As == asPage {

@@ -18,7 +18,8 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 )
 
 // Limits are how long terminate waits for what.
@@ -42,7 +43,7 @@ type delivery struct {
 	h    *Handler
 	task *v1alpha1.Task
 	run  *tekton.PipelineRun
-	pods *podlogs.Pods
+	pods *tasklog.Pods
 
 	resumed bool      // another instance had begun
 	from    Progress  // and had come so far
@@ -75,7 +76,7 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, run *tekton.
 		d.from = Progress{DeliveredTo: t.DeliveredTo.Time, Lines: t.Lines}
 		d.progress = d.from
 	}
-	d.pods = podlogs.WatchPods(ctx, h.Pods.Pods(task.Namespace), labels.Set{"tekton.dev/pipelineRun": run.Name}.String())
+	d.pods = tasklog.WatchPods(ctx, h.Pods.Pods(task.Namespace), labels.Set{"tekton.dev/pipelineRun": run.Name}.String())
 	go d.renew(ctx, cancel)
 
 	if err := d.attach(ctx); err != nil {
@@ -99,14 +100,14 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, run *tekton.
 }
 
 // current returns the Pods of this very run, oldest first, and has a reader on each.
-func (d *delivery) current(ctx context.Context) (pods []podlogs.Pod, synced bool, changed <-chan struct{}, err error) {
+func (d *delivery) current(ctx context.Context) (pods []tasklog.Pod, synced bool, changed <-chan struct{}, err error) {
 	all, synced, changed, err := d.pods.Snapshot()
 	for _, p := range all {
 		if !p.Created.Before(d.run.CreationTimestamp.Time) {
 			pods = append(pods, p)
 		}
 	}
-	slices.SortFunc(pods, func(a, b podlogs.Pod) int {
+	slices.SortFunc(pods, func(a, b tasklog.Pod) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
 	})
 	d.mu.Lock()
@@ -133,7 +134,7 @@ func (d *delivery) attach(ctx context.Context) error {
 		}
 		var wait <-chan struct{}
 		for _, p := range pods {
-			if p.State != podlogs.Running && p.State != podlogs.Ended {
+			if p.State != follow.Running && p.State != follow.Ended {
 				continue
 			}
 			r := d.readers[p.UID]
@@ -274,14 +275,14 @@ func (d *delivery) taskRuns(ctx context.Context) ([]tekton.TaskRun, error) {
 // sweep deletes the Pods of a cancelled run that Tekton leaves: one that it was making at that moment, which would run
 // on; those of earlier tries; and one that a cluster-wide setting of Tekton's keeps. None goes before its log is being
 // received.
-func (d *delivery) sweep(ctx context.Context, pods []podlogs.Pod) error {
+func (d *delivery) sweep(ctx context.Context, pods []tasklog.Pod) error {
 	if !cancelled(d.run) {
 		return nil
 	}
 	for _, p := range pods {
 		r := d.readers[p.UID]
-		ready := p.State == podlogs.Waiting || isClosed(r.done) || p.State == podlogs.Running && isClosed(r.attached)
-		if p.State == podlogs.Gone || p.Deleting || !ready {
+		ready := p.State == follow.Waiting || isClosed(r.done) || p.State == follow.Running && isClosed(r.attached)
+		if p.State == follow.Gone || p.Deleting || !ready {
 			continue
 		}
 		err := d.h.Pods.Pods(d.run.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}})
@@ -369,7 +370,7 @@ func (d *delivery) gone(ctx context.Context) error {
 		if err := d.sweep(ctx, pods); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(pods, func(p podlogs.Pod) bool { return p.State != podlogs.Gone }) {
+		if !slices.ContainsFunc(pods, func(p tasklog.Pod) bool { return p.State != follow.Gone }) {
 			return nil
 		}
 		select {

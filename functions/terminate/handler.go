@@ -20,7 +20,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
-	"github.com/kf-tasks/kf-tasks/shared/logsink"
+	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
@@ -34,7 +34,7 @@ type Handler struct {
 	Tekton  tektonclient.TektonV1Interface
 	Pods    corev1.PodsGetter
 	Streams corev1.PodsGetter // for logs, on connections of their own
-	Sink    logsink.Sink
+	Sink    sink.Sink
 	Me      string // POD/START
 	Now     func() time.Time
 	Limits  Limits

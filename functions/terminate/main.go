@@ -13,8 +13,8 @@ import (
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
-	"github.com/kf-tasks/kf-tasks/shared/logsink"
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/logs/forward"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
@@ -47,11 +47,11 @@ func main() {
 	if err != nil {
 		log.Fatalw("client of Pods", zap.Error(err))
 	}
-	streams, err := corev1.NewForConfig(podlogs.Streams(kube))
+	streams, err := corev1.NewForConfig(tasklog.Streams(kube))
 	if err != nil {
 		log.Fatalw("client of logs", zap.Error(err))
 	}
-	sink, err := logsink.New(ctx, logsink.Settings{
+	sink, err := forward.New(ctx, forward.Settings{
 		Stdout: os.Stdout, OTLP: cfg.OTLPEndpoint+cfg.OTLPLogsEndpoint != "",
 		Fluentd: cfg.Fluentd, FluentdTag: cfg.FluentdTag, Patience: cfg.Patience,
 	})

@@ -10,8 +10,9 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/logsink"
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
+	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 )
 
 // reader hands one Pod's log on.
@@ -22,24 +23,24 @@ type reader struct {
 }
 
 // read hands one Pod's log on.
-func (d *delivery) read(ctx context.Context, pod podlogs.Pod, newest bool, r *reader) {
+func (d *delivery) read(ctx context.Context, pod tasklog.Pod, newest bool, r *reader) {
 	defer close(r.done)
 	id := d.task.ID()
-	stream := d.h.Sink.Open(logsink.Origin{
+	stream := d.h.Sink.Open(sink.Origin{
 		Space: d.task.Namespace, App: d.task.Spec.AppRef.Name, Task: d.task.Name, ID: id,
-		Pod: pod.Name, PodUID: string(pod.UID), Container: podlogs.Container,
+		Pod: pod.Name, PodUID: string(pod.UID), Container: tasklog.Container,
 	})
 	defer stream.Close()
 
 	var seq int64
-	o := podlogs.Options{Follow: true}
+	o := follow.Options{Follow: true}
 	if newest && !d.from.DeliveredTo.IsZero() && !pod.Created.After(d.from.DeliveredTo) {
-		o.From = podlogs.Cursor{Time: d.from.DeliveredTo, Same: 1, Resolution: time.Microsecond}
+		o.From = follow.Cursor{Time: d.from.DeliveredTo, Same: 1, Resolution: time.Microsecond}
 		seq = d.from.Lines
 	}
 	var attached sync.Once
 	o.Attached = func() { attached.Do(func() { close(r.attached) }) }
-	o.Lost = func(after, before time.Time) {
+	o.Gap = func(after, before time.Time) {
 		d.miss(fmt.Sprintf("lines between %s and %s may be missing: the node rotated them away", stamp(after), stamp(before)))
 	}
 	var last time.Time // of the lines handed to the stream
@@ -56,9 +57,9 @@ func (d *delivery) read(ctx context.Context, pod podlogs.Pod, newest bool, r *re
 		}
 	}
 	o.Idle = func() { stream.Push(); checkpoint() }
-	res, err := podlogs.Follow(ctx, d.pods.Log(d.h.Streams.Pods(d.task.Namespace), pod), o, func(l podlogs.Line) error {
+	res, err := follow.Log(ctx, d.pods.Log(d.h.Streams.Pods(d.task.Namespace), pod), o, func(l follow.Line) error {
 		seq++
-		if err := stream.Write(ctx, logsink.Record{
+		if err := stream.Write(ctx, sink.Record{
 			Time: l.Time, Text: l.Text, Seq: seq, More: l.More, MaybeDouble: d.resumed && l.Time.Before(d.began),
 		}); err != nil {
 			return err
@@ -100,7 +101,7 @@ const rotation = 10 * time.Second
 
 // Short says what may be missing of a log that was read to res and err, given what is last known of its Pod; "" if
 // nothing is.
-func Short(res podlogs.Result, pod podlogs.Pod, err error) string {
+func Short(res follow.Result, pod tasklog.Pod, err error) string {
 	after := "the log could not be read"
 	if !res.Cursor.IsZero() {
 		after = "lines after " + stamp(res.Cursor.Time) + " may be missing"
@@ -126,8 +127,8 @@ func (d *delivery) miss(what string) {
 	d.missing = append(d.missing, what)
 }
 
-func (d *delivery) lost(us []logsink.Undelivered) {
-	if m := logsink.Missing(us); m != "" {
+func (d *delivery) lost(us []sink.Undelivered) {
+	if m := sink.Report(us); m != "" {
 		d.miss(m)
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"knative.dev/pkg/apis"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -140,20 +141,20 @@ func TestClaimsDoNotOverlap(t *testing.T) {
 
 // TestWhatMayBeMissingIsSaid: a log that was not read to its end is never taken for whole.
 func TestWhatMayBeMissingIsSaid(t *testing.T) {
-	at := podlogs.Cursor{Time: now}
+	at := follow.Cursor{Time: now}
 	for _, c := range []struct {
 		name string
-		res  podlogs.Result
-		pod  podlogs.Pod
+		res  follow.Result
+		pod  tasklog.Pod
 		err  error
 		want string
 	}{
-		{"whole", podlogs.Result{Whole: true}, podlogs.Pod{Ran: true}, nil, ""},
-		{"never ran", podlogs.Result{}, podlogs.Pod{}, nil, ""},
-		{"gone before it was read", podlogs.Result{}, podlogs.Pod{Ran: true}, nil, "gone before"},
-		{"cut off", podlogs.Result{Cursor: at}, podlogs.Pod{Ran: true}, errors.New("connection reset"), "lines after 2026-11-23T12:00:00Z may be missing: connection reset"},
-		{"the stream ended after the container", podlogs.Result{Cursor: at, EndedAt: now.Add(time.Second)}, podlogs.Pod{Ran: true, FinishedAt: now}, nil, ""},
-		{"the stream ended long before the container", podlogs.Result{Cursor: at, EndedAt: now.Add(-time.Minute)}, podlogs.Pod{Ran: true, FinishedAt: now}, nil, "may be missing"},
+		{"whole", follow.Result{Whole: true}, tasklog.Pod{Ran: true}, nil, ""},
+		{"never ran", follow.Result{}, tasklog.Pod{}, nil, ""},
+		{"gone before it was read", follow.Result{}, tasklog.Pod{Ran: true}, nil, "gone before"},
+		{"cut off", follow.Result{Cursor: at}, tasklog.Pod{Ran: true}, errors.New("connection reset"), "lines after 2026-11-23T12:00:00Z may be missing: connection reset"},
+		{"the stream ended after the container", follow.Result{Cursor: at, EndedAt: now.Add(time.Second)}, tasklog.Pod{Ran: true, FinishedAt: now}, nil, ""},
+		{"the stream ended long before the container", follow.Result{Cursor: at, EndedAt: now.Add(-time.Minute)}, tasklog.Pod{Ran: true, FinishedAt: now}, nil, "may be missing"},
 	} {
 		if got := Short(c.res, c.pod, c.err); got != c.want && (c.want == "" || !strings.Contains(got, c.want)) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

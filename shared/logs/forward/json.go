@@ -1,4 +1,4 @@
-package logsink
+package forward
 
 import (
 	"context"
@@ -7,12 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kf-tasks/kf-tasks/shared/podlogs"
+	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
+	"github.com/kf-tasks/kf-tasks/shared/logs/text"
 )
 
-// JSON writes each record as one line of JSON to w, which all streams share. The API hands both streams of a container
-// on as one; "stream" says so in the API's word.
-func JSON(w io.Writer) Sink { return &jsonSink{w: w} }
+// JSON writes each record as one line of JSON to w, which all streams share. The API gives both streams of a container
+// as one; "stream" says so in the API's word.
+func JSON(w io.Writer) sink.Sink { return &jsonSink{w: w} }
 
 type jsonSink struct {
 	mu sync.Mutex
@@ -22,8 +23,8 @@ type jsonSink struct {
 // flushAt is how much a stream gathers before it writes. A write holds whole lines only.
 const flushAt = 32 << 10
 
-func (s *jsonSink) Open(o Origin) Stream {
-	str := func(b []byte, v string) []byte { return podlogs.AppendJSON(b, []byte(v)) }
+func (s *jsonSink) Open(o sink.Origin) sink.Stream {
+	str := func(b []byte, v string) []byte { return text.AppendJSON(b, []byte(v)) }
 	b := str([]byte(`,"space":`), o.Space)
 	b = str(append(b, `,"app":`...), o.App)
 	b = str(append(b, `,"task":`...), o.Task)
@@ -35,18 +36,18 @@ func (s *jsonSink) Open(o Origin) Stream {
 }
 
 type jsonStream struct {
-	sink   *jsonSink
-	fields []byte // of every record
-	buf    []byte
-	lost   Undelivered
-	held   Undelivered // what buf holds
+	sink        *jsonSink
+	fields      []byte // of every record
+	buf         []byte
+	undelivered sink.Undelivered
+	held        sink.Undelivered // what buf holds
 }
 
-func (s *jsonStream) Write(_ context.Context, r Record) error {
+func (s *jsonStream) Write(_ context.Context, r sink.Record) error {
 	b := append(s.buf, `{"time":"`...)
 	b = r.Time.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","severity":"INFO","logger":"task","message":`...)
-	b = podlogs.AppendJSON(b, r.Text)
+	b = text.AppendJSON(b, r.Text)
 	b = append(b, s.fields...)
 	b = strconv.AppendInt(append(b, `,"seq":`...), r.Seq, 10)
 	if r.More {
@@ -56,7 +57,7 @@ func (s *jsonStream) Write(_ context.Context, r Record) error {
 		b = append(b, `,"maybeDouble":true`...)
 	}
 	s.buf = append(b, '}', '\n')
-	s.held.add(r)
+	s.held.Add(r)
 	if len(s.buf) >= flushAt {
 		s.Push()
 	}
@@ -71,23 +72,23 @@ func (s *jsonStream) Push() {
 	_, err := s.sink.w.Write(s.buf)
 	s.sink.mu.Unlock()
 	if err != nil {
-		if s.lost.From.IsZero() {
-			s.lost.From = s.held.From
+		if s.undelivered.From.IsZero() {
+			s.undelivered.From = s.held.From
 		}
-		s.lost.Lines += s.held.Lines
-		s.lost.To, s.lost.Err = s.held.To, err
+		s.undelivered.Lines += s.held.Lines
+		s.undelivered.To, s.undelivered.Err = s.held.To, err
 	}
-	s.buf, s.held = s.buf[:0], Undelivered{}
+	s.buf, s.held = s.buf[:0], sink.Undelivered{}
 }
 
-func (s *jsonStream) Flush(context.Context) []Undelivered {
+func (s *jsonStream) Flush(context.Context) []sink.Undelivered {
 	s.Push()
-	if s.lost.Err == nil {
+	if s.undelivered.Err == nil {
 		return nil
 	}
-	u := s.lost
-	u.Sink, s.lost = "standard output", Undelivered{}
-	return []Undelivered{u}
+	u := s.undelivered
+	u.Sink, s.undelivered = "standard output", sink.Undelivered{}
+	return []sink.Undelivered{u}
 }
 
 func (s *jsonStream) Close() {}

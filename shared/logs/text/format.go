@@ -1,4 +1,4 @@
-package podlogs
+package text
 
 import (
 	"bufio"
@@ -8,6 +8,36 @@ import (
 	"strconv"
 	"time"
 )
+
+// Entry is something to show: a line, a note about the lines, or how a Task stands.
+type Entry struct {
+	Task string
+	ID   string
+	Pod  string
+	Line
+	// Note, when set, is said by the reader and not by the Task; there is no Line then.
+	Note string
+	// Status, when set, is the last of its Task; there is no Line then.
+	Status *Status
+}
+
+// Line is a line that a container wrote, or a piece of one that is too long to be held: then it goes on in the next
+// entry (More), or began in the one before (Continued).
+type Line struct {
+	Time            time.Time
+	Container       string
+	Text            []byte
+	More, Continued bool
+}
+
+// Status is how a Task ended, or how it stands.
+type Status struct {
+	Ended    bool
+	Reason   string
+	Message  string
+	ExitCode *int32
+	Duration time.Duration
+}
 
 // Format writes entries.
 type Format interface {
@@ -19,29 +49,29 @@ type Format interface {
 // buffer is how much a Format holds back at most.
 const buffer = 32 << 10
 
-// Text writes lines as they are, made safe to show. What the reader says itself begins with "[kf] ".
-type Text struct {
+// Plain writes lines as they are, made safe to show. What the reader says itself begins with "[kf] ".
+type Plain struct {
 	w    *bufio.Writer
-	opts TextOptions
+	opts Options
 	buf  []byte
 }
 
-// TextOptions say what to put before a line.
-type TextOptions struct {
+// Options say what to put before a line.
+type Options struct {
 	Timestamps bool
 	// Task names the line's Task: for the lines of several.
 	Task bool
 }
 
-// NewText returns a Format that writes text to w.
-func NewText(w io.Writer, o TextOptions) *Text {
-	return &Text{w: bufio.NewWriterSize(w, buffer), opts: o}
+// NewPlain returns a Format that writes lines to w.
+func NewPlain(w io.Writer, o Options) *Plain {
+	return &Plain{w: bufio.NewWriterSize(w, buffer), opts: o}
 }
 
 // Entry writes one entry.
-func (t *Text) Entry(e Entry) error {
+func (t *Plain) Entry(e Entry) error {
 	b := t.buf[:0]
-	if e.Note != "" || e.Outcome != nil {
+	if e.Note != "" || e.Status != nil {
 		b = append(append(b, "[kf] "...), Sanitize(nil, []byte(remark(e)))...)
 		b = append(b, '\n')
 	} else {
@@ -53,7 +83,7 @@ func (t *Text) Entry(e Entry) error {
 				b = append(append(b, e.Task...), " | "...)
 			}
 		}
-		b = Sanitize(b, e.Line.Text)
+		b = Sanitize(b, e.Text)
 		if !e.More {
 			b = append(b, '\n')
 		}
@@ -64,11 +94,11 @@ func (t *Text) Entry(e Entry) error {
 }
 
 // Flush sends on what is held back.
-func (t *Text) Flush() error { return t.w.Flush() }
+func (t *Plain) Flush() error { return t.w.Flush() }
 
 const stampFormat = "2006-01-02T15:04:05.000000000Z07:00"
 
-// remark puts a note or an outcome into words.
+// remark puts a note or a status into words.
 func remark(e Entry) string {
 	if e.Note != "" {
 		if e.Task != "" {
@@ -76,7 +106,7 @@ func remark(e Entry) string {
 		}
 		return e.Note
 	}
-	o := e.Outcome
+	o := e.Status
 	s := e.Task
 	if e.ID != "" {
 		s += " (ID " + e.ID + ")"
@@ -108,7 +138,7 @@ func NewJSON(w io.Writer) *JSON { return &JSON{w: bufio.NewWriterSize(w, buffer)
 func (j *JSON) Entry(e Entry) error {
 	b := append(j.buf[:0], `{"type":"`...)
 	switch {
-	case e.Outcome != nil:
+	case e.Status != nil:
 		b = append(b, "outcome"...)
 	case e.Note != "":
 		b = append(b, "note"...)
@@ -123,8 +153,8 @@ func (j *JSON) Entry(e Entry) error {
 		b = AppendJSON(append(b, `,"pod":`...), []byte(e.Pod))
 	}
 	switch {
-	case e.Outcome != nil:
-		o := e.Outcome
+	case e.Status != nil:
+		o := e.Status
 		b = strconv.AppendBool(append(b, `,"ended":`...), o.Ended)
 		b = AppendJSON(append(b, `,"reason":`...), []byte(o.Reason))
 		if o.Message != "" {
@@ -140,7 +170,8 @@ func (j *JSON) Entry(e Entry) error {
 		b = AppendJSON(append(b, `,"text":`...), []byte(e.Note))
 	default:
 		b = e.Time.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339Nano)
-		b = AppendJSON(append(b, `","container":"`+Container+`","text":`...), e.Line.Text)
+		b = AppendJSON(append(b, `","container":`...), []byte(e.Container))
+		b = AppendJSON(append(b, `,"text":`...), e.Text)
 		if e.More {
 			b = append(b, `,"more":true`...)
 		}
@@ -160,16 +191,16 @@ func (j *JSON) Flush() error { return j.w.Flush() }
 // HTML writes entries as the inside of a <pre>.
 type HTML struct {
 	w    *bufio.Writer
-	opts TextOptions
+	opts Options
 }
 
 // NewHTML returns a Format that writes escaped lines to w.
-func NewHTML(w io.Writer, o TextOptions) *HTML { return &HTML{bufio.NewWriterSize(w, buffer), o} }
+func NewHTML(w io.Writer, o Options) *HTML { return &HTML{bufio.NewWriterSize(w, buffer), o} }
 
 // Entry writes one entry.
 func (h *HTML) Entry(e Entry) error {
 	var err error
-	if e.Note != "" || e.Outcome != nil {
+	if e.Note != "" || e.Status != nil {
 		_, err = fmt.Fprintf(h.w, "<b>%s</b>\n", html.EscapeString(string(Sanitize(nil, []byte(remark(e))))))
 		return err
 	}
@@ -181,7 +212,7 @@ func (h *HTML) Entry(e Entry) error {
 			fmt.Fprintf(h.w, "<i>%s</i> ", html.EscapeString(e.Task))
 		}
 	}
-	_, err = h.w.WriteString(html.EscapeString(string(Sanitize(nil, e.Line.Text))))
+	_, err = h.w.WriteString(html.EscapeString(string(Sanitize(nil, e.Text))))
 	if !e.More {
 		err = h.w.WriteByte('\n')
 	}

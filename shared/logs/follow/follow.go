@@ -1,4 +1,4 @@
-package podlogs
+package follow
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // State is what became of a container, as far as its log is concerned.
@@ -47,10 +49,10 @@ type Options struct {
 
 	// Attached is called each time the log was opened in such a way that all that is in it, and comes to it, is received.
 	Attached func()
-	// Idle is called when all that was received has been handed on, before waiting for more.
+	// Idle is called when all that was received has been delivered, before waiting for more.
 	Idle func()
-	// Lost is called when lines may be missing between the two times: the log was rotated while it was not being read.
-	Lost func(after, before time.Time)
+	// Gap is called when lines may be missing between the two times: the log was rotated while it was not being read.
+	Gap func(after, before time.Time)
 }
 
 // Result is how far a log was read.
@@ -84,10 +86,10 @@ const maxRefused = 5
 
 var errIdle = errors.New("silent")
 
-// Follow hands on the lines of a container's log, each once and in order, until the container has ended (or, without
-// o.Follow, until what there is has been read), the Pod is gone, hand returns an error, or ctx ends.
-func Follow(ctx context.Context, src Source, o Options, hand func(Line) error) (Result, error) {
-	f := &follower{src: src, o: o, hand: hand}
+// Log delivers the lines of a container's log, each once and in order, until the container has ended (or, without
+// o.Follow, until what there is has been read), the Pod is gone, deliver returns an error, or ctx ends.
+func Log(ctx context.Context, src Source, o Options, deliver func(Line) error) (Result, error) {
+	f := &follower{src: src, o: o, deliver: deliver}
 	f.res.Cursor = o.From
 	err := f.run(ctx)
 	return f.res, err
@@ -96,15 +98,15 @@ func Follow(ctx context.Context, src Source, o Options, hand func(Line) error) (
 type follower struct {
 	src     Source
 	o       Options
-	hand    func(Line) error
+	deliver func(Line) error
 	res     Result
 	drained bool // the last stream was read to where there was no more
 }
 
-// handError is an error of the taker, which ends everything.
-type handError struct{ error }
+// takerError is an error of the taker, which ends everything.
+type takerError struct{ error }
 
-func (e handError) Unwrap() error { return e.error }
+func (e takerError) Unwrap() error { return e.error }
 
 func (f *follower) run(ctx context.Context) error {
 	idle, retry, refused := idleMin, retryMin, 0
@@ -123,7 +125,7 @@ func (f *follower) run(ctx context.Context) error {
 			if !f.o.Follow {
 				return nil
 			}
-			if err := wait(ctx, changed, time.Hour); err != nil {
+			if err := Wait(ctx, changed, time.Hour); err != nil {
 				return err
 			}
 			continue
@@ -146,7 +148,7 @@ func (f *follower) run(ctx context.Context) error {
 				err = f.pass(ctx, state, true, idle)
 			}
 		}
-		var taker handError
+		var taker takerError
 		if errors.As(err, &taker) {
 			return taker.error
 		}
@@ -156,10 +158,10 @@ func (f *follower) run(ctx context.Context) error {
 			idle = min(idle*2, idleMax)
 		}
 		if !errors.Is(err, errIdle) {
-			if permanent(err) {
+			if Denied(err) {
 				return err
 			}
-			if werr := wait(ctx, changed, retry); werr != nil {
+			if werr := Wait(ctx, changed, retry); werr != nil {
 				return werr
 			}
 			retry = min(retry*2, retryMax)
@@ -167,11 +169,11 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// permanent errors are those that asking again can't mend: the reader lost, or never had, the right to read.
-func permanent(err error) bool { return isDenied(err) }
+// Denied says of an error that asking again can't mend it: the reader lost, or never had, the right to read.
+func Denied(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }
 
-// wait returns when the source has changed, or after d.
-func wait(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
+// Wait returns when the source has changed, or after d.
+func Wait(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -215,7 +217,7 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 	end := !follow && (state == Ended || !f.o.Follow)
 	err = f.read(newLineReader(watchdog), newSeam(at), !q.Since.IsZero(), end)
 	if cause := context.Cause(ctx); cause != nil && err != nil {
-		var taker handError
+		var taker takerError
 		if !errors.As(err, &taker) {
 			err = cause
 		}
@@ -239,11 +241,11 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 	return err
 }
 
-// errRotated is met when the last line handed on is not in the log any more.
+// errRotated is met when the last line delivered is not in the log any more.
 var errRotated = errors.New("the log was rotated")
 
 // whole reads, after a rotation, everything that the log holds. If what stands first is no direct successor of the last
-// line handed on, lines may be missing in between.
+// line delivered, lines may be missing in between.
 func (f *follower) whole(ctx context.Context, end bool) error {
 	last, drained := f.res.Cursor.last(), f.drained
 	body, err := f.src.Open(ctx, Query{})
@@ -251,15 +253,15 @@ func (f *follower) whole(ctx context.Context, end bool) error {
 		return err
 	}
 	defer body.Close()
-	hand, first := f.hand, true
-	f.hand = func(l Line) error {
-		if first && (!drained || l.Time.Sub(last) >= adjacent) && f.o.Lost != nil {
-			f.o.Lost(last, l.Time)
+	deliver, first := f.deliver, true
+	f.deliver = func(l Line) error {
+		if first && (!drained || l.Time.Sub(last) >= adjacent) && f.o.Gap != nil {
+			f.o.Gap(last, l.Time)
 		}
 		first = false
-		return hand(l)
+		return deliver(l)
 	}
-	defer func() { f.hand = hand }()
+	defer func() { f.deliver = deliver }()
 	err = f.read(newLineReader(&watchedReader{r: body, idle: f.o.Idle}), newSeam(Cursor{}), false, end)
 	if !end && err == errCut {
 		err = nil
@@ -268,7 +270,7 @@ func (f *follower) whole(ctx context.Context, end bool) error {
 	return err
 }
 
-// read hands on what is new in one stream. filtered says that the stream begins at a time, end that nothing will be
+// read delivers what is new in one stream. filtered says that the stream begins at a time, end that nothing will be
 // added to a last line that has no end.
 func (f *follower) read(lr *lineReader, s *seam, filtered, end bool) error {
 	for first := true; ; first = false {
@@ -288,14 +290,14 @@ func (f *follower) read(lr *lineReader, s *seam, filtered, end bool) error {
 		default: // errCut too: the line is read again, whole
 			return err
 		}
-		if s.overshot(l) {
+		if s.past(l) {
 			return errRotated
 		}
-		if !s.fresh(&l) || l.Time.Before(f.o.Since) && f.res.Cursor.IsZero() {
+		if !s.trim(&l) || l.Time.Before(f.o.Since) && f.res.Cursor.IsZero() {
 			continue
 		}
-		if err := f.hand(l); err != nil {
-			return handError{err}
+		if err := f.deliver(l); err != nil {
+			return takerError{err}
 		}
 		if f.res.Lines == 0 {
 			f.res.First = l.Time

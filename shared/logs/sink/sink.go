@@ -1,12 +1,10 @@
-// Package logsink hands the lines of Tasks on to the cluster's logging stream: as JSON on standard output, where the
-// node's agent (Fluentd, Fluent Bit, Stackdriver's) picks them up, and, where configured, to an OpenTelemetry collector
-// or a Fluentd. Memory is bounded: a sink that is slow makes the reader wait. What could not be handed on is told.
-package logsink
+// Package sink is what takes lines: a stream of records for each container, in order, each of them taken or reported as
+// undelivered. Memory is bounded: a sink that is slow makes the writer wait.
+package sink
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 )
@@ -23,11 +21,11 @@ type Origin struct {
 type Record struct {
 	Time time.Time
 	Text []byte
-	// Seq counts the records of an Origin in one handing over, from 1.
+	// Seq counts the records of an Origin in one delivery, from 1.
 	Seq int64
 	// More says that the line goes on in the next record.
 	More bool
-	// MaybeDouble says that the line may have been handed on before, by an instance that died.
+	// MaybeDouble says that the line may have been delivered before, by an instance that died.
 	MaybeDouble bool
 }
 
@@ -42,7 +40,7 @@ type Stream interface {
 	Write(ctx context.Context, r Record) error
 	// Push sends on what is held back for a fuller batch. It does not wait.
 	Push()
-	// Flush waits until everything was taken, and tells what was not.
+	// Flush waits until everything was taken, and reports what was not.
 	Flush(ctx context.Context) []Undelivered
 	// Close ends the stream. What was not flushed is lost.
 	Close()
@@ -61,8 +59,8 @@ func (u Undelivered) String() string {
 		u.From.Format(time.RFC3339Nano), u.To.Format(time.RFC3339Nano), u.Err)
 }
 
-// add counts a record in.
-func (u *Undelivered) add(r Record) {
+// Add counts a record in.
+func (u *Undelivered) Add(r Record) {
 	if u.Lines == 0 && u.From.IsZero() {
 		u.From = r.Time
 	}
@@ -72,8 +70,8 @@ func (u *Undelivered) add(r Record) {
 	}
 }
 
-// Missing puts what several sinks did not take into one sentence, "" if they took everything.
-func Missing(us []Undelivered) string {
+// Report puts what several sinks did not take into one sentence, "" if they took everything.
+func Report(us []Undelivered) string {
 	var parts []string
 	for _, u := range us {
 		parts = append(parts, u.String())
@@ -81,43 +79,7 @@ func Missing(us []Undelivered) string {
 	return strings.Join(parts, "; ")
 }
 
-// Settings say where lines go.
-type Settings struct {
-	// Stdout takes them as JSON, always.
-	Stdout io.Writer
-	// OTLP: to an OpenTelemetry collector too.
-	OTLP bool
-	// Fluentd: to this HOST:PORT too, under this tag.
-	Fluentd, FluentdTag string
-	// Patience is how long a sink that is down is waited for.
-	Patience time.Duration
-}
-
-// New returns the Sink that the settings describe. Nothing is connected yet.
-func New(ctx context.Context, s Settings) (Sink, error) {
-	sinks := []Sink{JSON(s.Stdout)}
-	p := DefaultPatience
-	if s.Patience > 0 {
-		p.Total = s.Patience
-	}
-	if s.OTLP {
-		o, err := OTLP(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		sinks = append(sinks, o)
-	}
-	if s.Fluentd != "" {
-		f, err := Fluentd(s.Fluentd, s.FluentdTag, p)
-		if err != nil {
-			return nil, err
-		}
-		sinks = append(sinks, f)
-	}
-	return All(sinks...), nil
-}
-
-// All hands everything on to each of several sinks. The slowest sets the pace.
+// All delivers everything to each of several sinks. The slowest sets the pace.
 func All(sinks ...Sink) Sink { return all(sinks) }
 
 type all []Sink

@@ -1,24 +1,24 @@
-package podlogs
+package follow
 
 import "time"
 
-// Cursor is a position in the log of one container: how far it was handed on. The zero Cursor is the beginning.
+// Cursor is a position in the log of one container: how far it was delivered. The zero Cursor is the beginning.
 type Cursor struct {
 	// Time of the last line, and how many lines in a row had that very time (some runtimes give all lines of one read
 	// the same).
 	Time time.Time
 	Same int
-	// Part is the time of a line of which PartLen bytes, but not its end, were handed on after that.
+	// Part is the time of a line of which PartLen bytes, but not its end, were delivered after that.
 	Part    time.Time
 	PartLen int
 	// Resolution is that of Time, where it was stored with less than nanoseconds.
 	Resolution time.Duration
 }
 
-// IsZero says whether nothing was handed on.
+// IsZero says whether nothing was delivered.
 func (c Cursor) IsZero() bool { return c.Time.IsZero() && c.PartLen == 0 }
 
-// last is the time of what was handed on last.
+// last is the time of what was delivered last.
 func (c Cursor) last() time.Time {
 	if c.PartLen > 0 {
 		return c.Part
@@ -51,19 +51,19 @@ func (c *Cursor) advance(l Line) {
 }
 
 // seam finds a Cursor's position in a log that is read again. The log is only ever added to, so whatever stands after
-// the last line handed on is new, whatever its time. If that line is not there, rotation has taken it away, and
+// the last line delivered is new, whatever its time. If that line is not there, rotation has taken it away, and
 // everything that is there is new.
 type seam struct {
 	at    Cursor
 	seen  int
 	found bool
-	skip  int // bytes of the line under way that were handed on before
+	skip  int // bytes of the line under way that were delivered before
 }
 
 func newSeam(at Cursor) *seam { return &seam{at: at, found: at.Time.IsZero(), skip: -1} }
 
-// fresh cuts off l what was handed on before; false if that is all of it.
-func (s *seam) fresh(l *Line) bool {
+// trim cuts off l what was delivered before; false if that is all of it.
+func (s *seam) trim(l *Line) bool {
 	if !s.found {
 		t := l.Time
 		if s.at.Resolution > 0 {
@@ -98,9 +98,9 @@ func (s *seam) fresh(l *Line) bool {
 	return true
 }
 
-// overshot says that the seam would have been met by now: this line is so much younger that no disorder between the
+// past says that the seam would have been met by now: this line is so much younger that no disorder between the
 // streams explains it.
-func (s *seam) overshot(l Line) bool { return !s.found && l.Time.Sub(s.at.Time) > disorder }
+func (s *seam) past(l Line) bool { return !s.found && l.Time.Sub(s.at.Time) > disorder }
 
 // disorder is how much older a line can be than one before it.
 const disorder = time.Second

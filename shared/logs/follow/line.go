@@ -1,4 +1,4 @@
-package podlogs
+package follow
 
 import (
 	"bufio"
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxPiece is the longest piece of a line that is held in memory. Longer lines are handed on in pieces.
+// MaxPiece is the longest piece of a line that is held in memory. Longer lines are delivered in pieces.
 const MaxPiece = 32 << 10
 
 // Line is a line of a log, or a piece of one that is too long to be held.

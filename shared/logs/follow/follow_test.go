@@ -1,4 +1,4 @@
-package podlogs
+package follow
 
 import (
 	"bytes"
@@ -100,7 +100,7 @@ func (n *node) Open(ctx context.Context, q Query) (io.ReadCloser, error) {
 				w.Close()
 				return
 			case file < current && !n.stuck:
-				file, pos = current, 0 // the file in between is lost: the kubelet opens the current one
+				file, pos = current, 0 // the file in between is gaps: the kubelet opens the current one
 				continue
 			}
 			select {
@@ -147,7 +147,7 @@ func TestEachLineOnceAndInOrderThoughStreamsBreak(t *testing.T) {
 		go func() { n.set(Ended) }()
 		var got []string
 		open := ""
-		res, err := Follow(t.Context(), n, Options{Follow: true}, func(l Line) error {
+		res, err := Log(t.Context(), n, Options{Follow: true}, func(l Line) error {
 			if !strings.HasPrefix(string(l.Text), "line") && bytes.ContainsRune(l.Text, '\uFFFD') {
 				t.Fatal("a character was cut")
 			}
@@ -180,10 +180,10 @@ func raise(cut func() int, by int) func() int {
 	}
 }
 
-func collect(ctx context.Context, n *node, o Options) (got []string, lost int, res Result, err error) {
-	o.Lost = func(_, _ time.Time) { lost++ }
-	res, err = Follow(ctx, n, o, func(l Line) error { got = append(got, string(l.Text)); return nil })
-	return got, lost, res, err
+func collect(ctx context.Context, n *node, o Options) (got []string, gaps int, res Result, err error) {
+	o.Gap = func(_, _ time.Time) { gaps++ }
+	res, err = Log(ctx, n, o, func(l Line) error { got = append(got, string(l.Text)); return nil })
+	return got, gaps, res, err
 }
 
 func TestRotationWhileFollowedLosesNothing(t *testing.T) {
@@ -192,11 +192,11 @@ func TestRotationWhileFollowedLosesNothing(t *testing.T) {
 		n.stuck = stuck
 		done := make(chan struct{})
 		var got []string
-		var lost int
+		var gaps int
 		var count = make(chan int, 100)
 		go func() {
 			defer close(done)
-			Follow(t.Context(), n, Options{Follow: true, Lost: func(_, _ time.Time) { lost++ }}, func(l Line) error {
+			Log(t.Context(), n, Options{Follow: true, Gap: func(_, _ time.Time) { gaps++ }}, func(l Line) error {
 				got = append(got, string(l.Text))
 				count <- len(got)
 				return nil
@@ -216,13 +216,13 @@ func TestRotationWhileFollowedLosesNothing(t *testing.T) {
 		}
 		n.set(Ended)
 		<-done
-		if strings.Join(got, "") != "012345678" || lost != 0 {
-			t.Errorf("stuck %t: got %v, %d gaps told", stuck, got, lost)
+		if strings.Join(got, "") != "012345678" || gaps != 0 {
+			t.Errorf("stuck %t: got %v, %d gaps reported", stuck, got, gaps)
 		}
 	}
 }
 
-func TestWhatRotationTookBetweenTwoReadsIsTold(t *testing.T) {
+func TestWhatRotationTookBetweenTwoReadsIsReported(t *testing.T) {
 	n := newNode()
 	n.write(base, "a")
 	n.write(base.Add(time.Second), "b")
@@ -231,9 +231,9 @@ func TestWhatRotationTookBetweenTwoReadsIsTold(t *testing.T) {
 	n.rotate()
 	n.write(base.Add(20*time.Second), "c")
 	n.set(Ended)
-	got, lost, res, err := collect(t.Context(), n, Options{Follow: true, From: from})
-	if strings.Join(got, "") != "c" || lost != 1 || !res.Whole || err != nil {
-		t.Errorf("got %v, %d gaps told, %+v %v", got, lost, res, err)
+	got, gaps, res, err := collect(t.Context(), n, Options{Follow: true, From: from})
+	if strings.Join(got, "") != "c" || gaps != 1 || !res.Whole || err != nil {
+		t.Errorf("got %v, %d gaps reported, %+v %v", got, gaps, res, err)
 	}
 }
 
@@ -244,9 +244,9 @@ func TestResumeAtAStoredMicrosecondGivesWhatMayBeNewAndNothingOlder(t *testing.T
 	}
 	n.write(base.Add(-time.Millisecond), "late") // of the other stream
 	n.set(Ended)
-	got, lost, _, _ := collect(t.Context(), n, Options{From: Cursor{Time: base, Same: 1, Resolution: time.Microsecond}})
-	if strings.Join(got, "") != "123456789late" || lost != 0 {
-		t.Error(got, lost)
+	got, gaps, _, _ := collect(t.Context(), n, Options{From: Cursor{Time: base, Same: 1, Resolution: time.Microsecond}})
+	if strings.Join(got, "") != "123456789late" || gaps != 0 {
+		t.Error(got, gaps)
 	}
 }
 
@@ -289,7 +289,7 @@ func TestATakerThatFailsEndsIt(t *testing.T) {
 	n := newNode()
 	n.write(base, "a")
 	mine := errors.New("mine")
-	_, err := Follow(t.Context(), n, Options{Follow: true}, func(Line) error { return mine })
+	_, err := Log(t.Context(), n, Options{Follow: true}, func(Line) error { return mine })
 	if err != mine {
 		t.Error(err)
 	}
@@ -297,7 +297,7 @@ func TestATakerThatFailsEndsIt(t *testing.T) {
 
 func TestANodeThatHasNoLogIsBelievedInTheEnd(t *testing.T) {
 	n := nodeSays("unable to retrieve container logs for containerd://abc")
-	_, err := Follow(t.Context(), n, Options{Follow: true}, func(l Line) error { t.Errorf("handed on %q", l.Text); return nil })
+	_, err := Log(t.Context(), n, Options{Follow: true}, func(l Line) error { t.Errorf("delivered %q", l.Text); return nil })
 	if !errors.Is(err, errNoTime) || !strings.Contains(err.Error(), "unable to retrieve") {
 		t.Error(err)
 	}
@@ -306,7 +306,7 @@ func TestANodeThatHasNoLogIsBelievedInTheEnd(t *testing.T) {
 // The kubelet answers so, with 200, for a container that it has removed meanwhile.
 func TestALogThatWasRemovedAfterItsEndStaysWhole(t *testing.T) {
 	removed := &removedLater{newNode(), 0}
-	res, err := Follow(t.Context(), removed, Options{Follow: true}, func(Line) error { return nil })
+	res, err := Log(t.Context(), removed, Options{Follow: true}, func(Line) error { return nil })
 	if !errors.Is(err, errNoTime) || res.Lines != 1 || res.EndedAt.IsZero() {
 		t.Errorf("%+v %v", res, err)
 	}
@@ -332,46 +332,12 @@ func (s nodeSays) Open(context.Context, Query) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(string(s))), nil
 }
 
-func FuzzSanitize(f *testing.F) {
-	for _, s := range []string{"plain", "\x1b[31mred\x1b[0m", "\x1b]0;title\a", "a\rb\r", "\u009b31m", "\x9b2J", "\u202egnp", "é\tü", "\x1b[", "\x7f\x00"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		for name, out := range map[string][]byte{"text": Sanitize(nil, in), "json": AppendJSON(nil, in)} {
-			for _, r := range string(out) {
-				if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && alive(r) {
-					t.Errorf("%s: %q is alive in %q", name, r, out)
-				}
-			}
-		}
-	})
-}
-
-func TestSanitize(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain é\t1":              "plain é\t1",
-		"\x1b[1;31mred\x1b[0m":    "red",
-		"\x1b]0;evil\a":           "^[]0;evil^G",
-		"\x1b[2J":                 "^[[2J",
-		"10%\r20%\r":              "10%^M20%",
-		"\u009b2J":                "<U+009B>2J",
-		"\x9b2J":                  "\uFFFD2J",
-		"\u202etxt":               "<U+202E>txt",
-		"\x1b[38;5;1m\x1b[3\x00m": "^[[3^@m",
-	} {
-		if got := string(Sanitize(nil, []byte(in))); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
-	}
-}
-
 func BenchmarkLines(b *testing.B) {
 	var log bytes.Buffer
 	for i := range 10000 {
 		fmt.Fprintf(&log, "%s %s\n", base.Add(time.Duration(i)).Format("2006-01-02T15:04:05.000000000Z07:00"), strings.Repeat("x", 100))
 	}
 	b.SetBytes(int64(log.Len()))
-	var dst []byte
 	for b.Loop() {
 		lr := newLineReader(bytes.NewReader(log.Bytes()))
 		s := newSeam(Cursor{})
@@ -380,9 +346,7 @@ func BenchmarkLines(b *testing.B) {
 			if err != nil {
 				break
 			}
-			if s.fresh(&l) {
-				dst = Sanitize(dst[:0], l.Text)
-			}
+			s.trim(&l)
 		}
 	}
 }

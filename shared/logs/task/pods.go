@@ -1,4 +1,4 @@
-package podlogs
+package task
 
 import (
 	"context"
@@ -7,14 +7,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes/typed/core/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 )
 
 // Container is the container of a Task's Pod that runs the user's command; the others are Tekton's.
@@ -37,7 +37,7 @@ type Pod struct {
 	Task    string
 	ID      string
 	Created time.Time
-	State   State
+	State   follow.State
 	// Ran says that the container was seen running or ended: there was a log.
 	Ran                   bool
 	Deleting              bool
@@ -55,23 +55,29 @@ func podOf(p *corev1.Pod) Pod {
 		}
 		switch {
 		case c.State.Running != nil:
-			s.State, s.Ran, s.StartedAt = Running, true, c.State.Running.StartedAt.Time
+			s.State, s.Ran, s.StartedAt = follow.Running, true, c.State.Running.StartedAt.Time
 		case c.State.Terminated != nil:
-			s.State = Ended
+			s.State = follow.Ended
 			s.StartedAt, s.FinishedAt = c.State.Terminated.StartedAt.Time, c.State.Terminated.FinishedAt.Time
 			// Of a container that never started, the kubelet says that it was not to be found when the Pod ended.
 			s.Ran = c.State.Terminated.ContainerID != "" || !s.StartedAt.IsZero() && s.StartedAt.Unix() > 0
 		}
 	}
-	if s.State == Waiting && (p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded) {
-		s.State = Ended // evicted, or failed before it started
+	if s.State == follow.Waiting && (p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded) {
+		s.State = follow.Ended // evicted, or failed before it started
 	}
 	return s
 }
 
+// How long to wait before asking an API server again that did not answer.
+const (
+	retryMin = 100 * time.Millisecond
+	retryMax = 5 * time.Second
+)
+
 // Pods watches the Pods that a selector names, from a namespace.
 type Pods struct {
-	client v1.PodInterface
+	client corev1client.PodInterface
 	list   metav1.ListOptions
 
 	mu      sync.Mutex
@@ -81,8 +87,8 @@ type Pods struct {
 	err     error
 }
 
-// WatchPods watches until ctx ends. It survives broken watches; errors that asking again can't mend are told by Err.
-func WatchPods(ctx context.Context, client v1.PodInterface, selector string) *Pods {
+// WatchPods watches until ctx ends. It survives broken watches; errors that asking again can't mend are in Snapshot.
+func WatchPods(ctx context.Context, client corev1client.PodInterface, selector string) *Pods {
 	p := &Pods{client: client, list: metav1.ListOptions{LabelSelector: selector}, pods: map[types.UID]Pod{}, changed: make(chan struct{})}
 	go p.run(ctx)
 	return p
@@ -105,7 +111,7 @@ func (p *Pods) Pod(uid types.UID) (Pod, <-chan struct{}) {
 	defer p.mu.Unlock()
 	pod, ok := p.pods[uid]
 	if !ok {
-		pod.State = Gone
+		pod.State = follow.Gone
 	}
 	return pod, p.changed
 }
@@ -114,7 +120,7 @@ func (p *Pods) Pod(uid types.UID) (Pod, <-chan struct{}) {
 func (p *Pods) Forget(uid types.UID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pods[uid].State == Gone {
+	if p.pods[uid].State == follow.Gone {
 		delete(p.pods, uid)
 	}
 }
@@ -135,11 +141,11 @@ func (p *Pods) run(ctx context.Context) {
 			delay = retryMin
 			continue
 		}
-		if isDenied(err) {
+		if follow.Denied(err) {
 			p.update(func() { p.err = err })
 			return
 		}
-		if wait(ctx, nil, delay) != nil {
+		if follow.Wait(ctx, nil, delay) != nil {
 			return
 		}
 		delay = min(delay*2, retryMax)
@@ -154,7 +160,7 @@ func (p *Pods) Refresh(ctx context.Context) error {
 	}
 	p.update(func() {
 		for i := range list.Items {
-			if pod := podOf(&list.Items[i]); p.pods[pod.UID].State != Gone || p.pods[pod.UID].UID == "" {
+			if pod := podOf(&list.Items[i]); p.pods[pod.UID].State != follow.Gone || p.pods[pod.UID].UID == "" {
 				p.saw(pod)
 			}
 		}
@@ -176,7 +182,7 @@ func (p *Pods) listAndWatch(ctx context.Context) error {
 		}
 		for uid, pod := range p.pods {
 			if !there[uid] {
-				pod.State = Gone
+				pod.State = follow.Gone
 				p.pods[uid] = pod
 			}
 		}
@@ -204,7 +210,7 @@ func (p *Pods) listAndWatch(ctx context.Context) error {
 			case watch.Deleted:
 				p.update(func() {
 					last := podOf(pod)
-					last.State = Gone
+					last.State = follow.Gone
 					p.saw(last)
 				})
 			}
@@ -213,7 +219,7 @@ func (p *Pods) listAndWatch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := wait(ctx, nil, retryMin); err != nil { // a watch that ends at once must not become a loop
+		if err := follow.Wait(ctx, nil, retryMin); err != nil { // a watch that ends at once must not become a loop
 			return err
 		}
 	}
@@ -233,20 +239,22 @@ func (p *Pods) saw(pod Pod) {
 }
 
 // Log returns the log of a Pod's user container as a Source. Streams are read by client.
-func (p *Pods) Log(client v1.PodInterface, pod Pod) Source { return podLog{p, client, pod} }
+func (p *Pods) Log(client corev1client.PodInterface, pod Pod) follow.Source {
+	return podLog{p, client, pod}
+}
 
 type podLog struct {
 	pods   *Pods
-	client v1.PodInterface
+	client corev1client.PodInterface
 	pod    Pod
 }
 
-func (l podLog) State() (State, <-chan struct{}) {
+func (l podLog) State() (follow.State, <-chan struct{}) {
 	pod, changed := l.pods.Pod(l.pod.UID)
 	return pod.State, changed
 }
 
-func (l podLog) Open(ctx context.Context, q Query) (io.ReadCloser, error) {
+func (l podLog) Open(ctx context.Context, q follow.Query) (io.ReadCloser, error) {
 	opts := &corev1.PodLogOptions{Container: Container, Follow: q.Follow, Timestamps: true, TailLines: q.Tail}
 	if !q.Since.IsZero() {
 		since := metav1.NewTime(q.Since)
@@ -254,5 +262,3 @@ func (l podLog) Open(ctx context.Context, q Query) (io.ReadCloser, error) {
 	}
 	return l.client.GetLogs(l.pod.Name, opts).Stream(ctx)
 }
-
-func isDenied(err error) bool { return errors.IsForbidden(err) || errors.IsUnauthorized(err) }

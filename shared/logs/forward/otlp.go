@@ -1,4 +1,4 @@
-package logsink
+package forward
 
 import (
 	"context"
@@ -10,13 +10,15 @@ import (
 	"go.opentelemetry.io/otel/log"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
 )
 
-// OTLP hands records to an OpenTelemetry collector by OTLP over HTTP. Where it is, and how to reach it, is read from the
+// OTLP sends records to an OpenTelemetry collector by OTLP over HTTP. Where it is, and how to reach it, is read from the
 // environment variables that OpenTelemetry defines: OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS, _CERTIFICATE and so on.
 //
 // The SDK's batch processor drops records when its queue is full. Here a batch waits instead, and the reader with it.
-func OTLP(ctx context.Context, p Patience) (Sink, error) {
+func OTLP(ctx context.Context, p sink.Patience) (sink.Sink, error) {
 	e, err := otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig{Enabled: false})) // batches are tried again here
 	if err != nil {
 		return nil, fmt.Errorf("OTLP: %w", err)
@@ -26,10 +28,10 @@ func OTLP(ctx context.Context, p Patience) (Sink, error) {
 
 type otlp struct {
 	exporter sdklog.Exporter
-	patience Patience
+	patience sink.Patience
 }
 
-func (o otlp) Open(origin Origin) Stream {
+func (o otlp) Open(origin sink.Origin) sink.Stream {
 	// Names of OpenTelemetry's semantic conventions where there are any.
 	res := resource.NewSchemaless(
 		attribute.String("service.name", origin.App),
@@ -44,7 +46,7 @@ func (o otlp) Open(origin Origin) Stream {
 	)
 	g := &gather{}
 	logger := sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(g)).Logger("github.com/kf-tasks/kf-tasks/terminate")
-	return batches("the OpenTelemetry collector", o.patience, func(ctx context.Context, batch []Record) (int, error) {
+	return sink.Batches("the OpenTelemetry collector", o.patience, func(ctx context.Context, batch []sink.Record) (int, error) {
 		g.records = g.records[:0]
 		for _, r := range batch {
 			var out log.Record

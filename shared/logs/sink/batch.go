@@ -1,4 +1,4 @@
-package logsink
+package sink
 
 import (
 	"context"
@@ -27,12 +27,12 @@ type Patience struct {
 // DefaultPatience fits into the ten minutes that Knative gives a request at most.
 var DefaultPatience = Patience{Total: 5 * time.Minute, Attempt: 10 * time.Second, First: 200 * time.Millisecond, Most: 5 * time.Second}
 
-// send hands on a batch of one Origin and returns how many of its records were taken, all of them if err is nil.
-type send func(ctx context.Context, batch []Record) (taken int, err error)
+// Send delivers a batch of one Origin and returns how many of its records were taken, all of them if err is nil.
+type Send func(ctx context.Context, batch []Record) (taken int, err error)
 
-// batches makes a Stream of send.
-func batches(name string, p Patience, s send) Stream {
-	b := &batcher{name: name, patience: p, send: s, queue: make(chan *batch, 1), free: make(chan *batch, 3), done: make(chan struct{})}
+// Batches makes a Stream of send. name is how people know the sink.
+func Batches(name string, p Patience, send Send) Stream {
+	b := &batcher{name: name, patience: p, send: send, queue: make(chan *batch, 1), free: make(chan *batch, 3), done: make(chan struct{})}
 	for range cap(b.free) {
 		b.free <- &batch{}
 	}
@@ -49,7 +49,7 @@ type batch struct {
 type batcher struct {
 	name     string
 	patience Patience
-	send     send
+	send     Send
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -58,9 +58,9 @@ type batcher struct {
 	done   chan struct{}
 	open   *batch
 
-	mu      sync.Mutex
-	lost    Undelivered
-	pending sync.WaitGroup
+	mu          sync.Mutex
+	undelivered Undelivered
+	pending     sync.WaitGroup
 }
 
 func (b *batcher) Write(ctx context.Context, r Record) error {
@@ -124,11 +124,11 @@ func (b *batcher) Flush(ctx context.Context) []Undelivered {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.lost.Err == nil {
+	if b.undelivered.Err == nil {
 		return nil
 	}
-	u := b.lost
-	u.Sink, b.lost = b.name, Undelivered{}
+	u := b.undelivered
+	u.Sink, b.undelivered = b.name, Undelivered{}
 	return []Undelivered{u}
 }
 
@@ -142,9 +142,9 @@ func (b *batcher) note(records []Record, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range records {
-		b.lost.add(r)
+		b.undelivered.Add(r)
 	}
-	b.lost.Err = err
+	b.undelivered.Err = err
 }
 
 func (b *batcher) run() {

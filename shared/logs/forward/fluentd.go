@@ -1,4 +1,4 @@
-package logsink
+package forward
 
 import (
 	"context"
@@ -8,11 +8,13 @@ import (
 	"sync"
 
 	"github.com/fluent/fluent-logger-golang/fluent"
+
+	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
 )
 
-// Fluentd hands records to a Fluentd or Fluent Bit by the forward protocol, each acknowledged before the next is sent:
+// Fluentd sends records to a Fluentd or Fluent Bit by the forward protocol, each acknowledged before the next is sent:
 // a connection that takes bytes and dies loses nothing. The tag is that of all records.
-func Fluentd(address, tag string, p Patience) (Sink, error) {
+func Fluentd(address, tag string, p sink.Patience) (sink.Sink, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("Fluentd's address %q is not HOST:PORT: %w", address, err)
@@ -30,16 +32,16 @@ func Fluentd(address, tag string, p Patience) (Sink, error) {
 
 type fluentd struct {
 	tag      string
-	patience Patience
+	patience sink.Patience
 	config   fluent.Config
 }
 
-func (f *fluentd) Open(o Origin) Stream {
+func (f *fluentd) Open(o sink.Origin) sink.Stream {
 	var conn *fluent.Fluent // each stream has its own: one that waits for an acknowledgement holds up no other
 	fields := map[string]any{
 		"space": o.Space, "app": o.App, "task": o.Task, "id": o.ID, "pod": o.Pod, "container": o.Container, "stream": "All",
 	}
-	s := batches("Fluentd", f.patience, func(ctx context.Context, batch []Record) (int, error) {
+	s := sink.Batches("Fluentd", f.patience, func(ctx context.Context, batch []sink.Record) (int, error) {
 		if conn == nil {
 			c, err := fluent.New(f.config)
 			if err != nil {
@@ -78,7 +80,7 @@ func (f *fluentd) Open(o Origin) Stream {
 
 // closing closes a connection after its stream.
 type closing struct {
-	Stream
+	sink.Stream
 	close func()
 }
 

@@ -1,4 +1,6 @@
-package podlogs
+// Package text shows what Tasks write: lines, and what is said about them, as text, JSON or HTML that does nothing but
+// show, whatever a Task wrote.
+package text
 
 import (
 	"fmt"
@@ -21,7 +23,7 @@ func Sanitize(dst, text []byte) []byte {
 		r, size := rune(c), 1
 		if c >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(text[i:])
-			if (r != utf8.RuneError || size > 1) && !alive(r) {
+			if (r != utf8.RuneError || size > 1) && !isControl(r) {
 				i += size
 				continue
 			}
@@ -50,8 +52,8 @@ func Sanitize(dst, text []byte) []byte {
 	return append(dst, text[start:]...)
 }
 
-// alive says of a character from U+0080 on whether it acts rather than shows.
-func alive(r rune) bool {
+// isControl says of a character from U+0080 on whether it acts rather than shows.
+func isControl(r rune) bool {
 	return r >= 0x80 && r < 0xa0 || // C1: terminals take U+009B for ESC [
 		r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || // embeddings, overrides and isolates
 		r == 0x2028 || r == 0x2029 // line and paragraph separators
@@ -89,7 +91,7 @@ func AppendJSON(dst, text []byte) []byte {
 		r, size := rune(c), 1
 		if c >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(text[i:])
-			if (r != utf8.RuneError || size > 1) && !alive(r) {
+			if (r != utf8.RuneError || size > 1) && !isControl(r) {
 				i += size
 				continue
 			}

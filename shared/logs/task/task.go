@@ -1,0 +1,202 @@
+// Package task reads what Tasks write: the logs of all Pods of a Task, or of an App's Tasks, as one stream, which ends
+// when the Task has ended. Its importers call it tasklog, as "task" is mostly a Task.
+package task
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
+	"github.com/kf-tasks/kf-tasks/shared/logs/text"
+)
+
+// TaskGetter is what is needed of the client of a namespace's Tasks.
+type TaskGetter interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*v1alpha1.Task, error)
+	Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error)
+}
+
+// Reader reads what the Tasks of one namespace write.
+type Reader struct {
+	Tasks TaskGetter
+	// Pods is used to watch, Streams to read; Streams should have connections of its own (see the function Streams).
+	Pods, Streams corev1client.PodInterface
+}
+
+// StatusOf reads how a Task stands.
+func StatusOf(t *v1alpha1.Task) *text.Status {
+	s := &text.Status{Ended: t.Final(), Reason: "Pending", ExitCode: t.Status.ExitCode}
+	if c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSucceeded); c != nil {
+		s.Reason, s.Message = c.Reason, c.Message
+	}
+	if d := t.Status.Duration; d != nil {
+		s.Duration = d.Duration
+	}
+	return s
+}
+
+// Output takes entries, one at a time. Idle is called when there are no more for now.
+type Output struct {
+	Entry func(text.Entry) error
+	Idle  func()
+}
+
+func (o Output) idle() {
+	if o.Idle != nil {
+		o.Idle()
+	}
+}
+
+// Task delivers what a Task writes: all its Pods, if it was tried again, one after the other, and at last its outcome.
+// Following, it waits for a Task that has not started, and ends when the Task has ended.
+func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Output) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	task, err := r.Tasks.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("get Task %s: %w", name, err)
+	}
+	out.idle() // it is there, and there may be nothing to show for long
+	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: name}.String())
+	read := map[types.UID]bool{}
+	var lines int64
+	for {
+		found, synced, changed, err := pods.Snapshot()
+		if err != nil {
+			return err
+		}
+		mine := slices.DeleteFunc(found, func(p Pod) bool { return p.Created.Before(task.CreationTimestamp.Time) })
+		sortPods(mine)
+		if o.Tail != nil && len(mine) > 1 && len(read) == 0 { // the last lines are those of the last try
+			for _, p := range mine[:len(mine)-1] {
+				read[p.UID] = true
+			}
+		}
+		for _, p := range mine {
+			if read[p.UID] {
+				continue
+			}
+			read[p.UID] = true
+			n, err := r.pod(ctx, pods, p, o, out)
+			lines += n
+			if err != nil {
+				return err
+			}
+			o.Tail = nil
+			changed = nil
+			break
+		}
+		if !synced {
+			if err := follow.Wait(ctx, changed, time.Second); err != nil {
+				return err
+			}
+			continue
+		}
+		if changed == nil {
+			continue // look again: a Pod has been read
+		}
+		if task, err = r.current(ctx, task); err != nil || task == nil {
+			return err
+		}
+		if task.Final() || !o.Follow {
+			break
+		}
+		if err := r.changed(ctx, task, changed); err != nil {
+			return err
+		}
+	}
+	if len(read) == 0 {
+		if note := absent(task); note != "" {
+			if err := out.Entry(text.Entry{Task: name, Note: note}); err != nil {
+				return err
+			}
+		}
+	}
+	err = out.Entry(text.Entry{Task: name, ID: task.Labels[v1alpha1.VersionLabel], Status: StatusOf(task)})
+	out.idle()
+	return err
+}
+
+// absent says why there is no log to read.
+func absent(t *v1alpha1.Task) string {
+	s := t.Status.Termination
+	switch {
+	case s != nil && s.Log == v1alpha1.LogComplete:
+		return "the Task was terminated: its log was handed to the cluster's logging stream"
+	case s != nil && s.Log == v1alpha1.LogIncomplete:
+		return "the Task was terminated: its log was handed to the cluster's logging stream, but " + s.Message
+	case s != nil && s.Log == v1alpha1.LogDelivering:
+		return "the Task is being terminated: its log is being handed to the cluster's logging stream"
+	case t.Final():
+		return "the Task has no Pod any more, or never had one"
+	}
+	return "the Task has not started"
+}
+
+// current reads the Task again; nil if it is gone.
+func (r *Reader) current(ctx context.Context, task *v1alpha1.Task) (*v1alpha1.Task, error) {
+	now, err := r.Tasks.Get(ctx, task.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && now.UID != task.UID {
+		return nil, fmt.Errorf("Task %s was deleted", task.Name)
+	}
+	if err != nil && ctx.Err() == nil && !follow.Denied(err) {
+		return task, nil // passing: what is known stays true, and it is asked again
+	}
+	return now, err
+}
+
+// changed returns when the Task, or its Pods, have changed.
+func (r *Reader) changed(ctx context.Context, task *v1alpha1.Task, pods <-chan struct{}) error {
+	w, err := r.Tasks.Watch(ctx, metav1.ListOptions{
+		FieldSelector: "metadata.name=" + task.Name, ResourceVersion: task.ResourceVersion,
+	})
+	if err != nil {
+		return follow.Wait(ctx, pods, retryMax)
+	}
+	defer w.Stop()
+	select {
+	case <-w.ResultChan():
+	case <-pods:
+	case <-ctx.Done():
+	}
+	if ctx.Err() == nil {
+		return follow.Wait(ctx, nil, retryMin) // changes come in flocks
+	}
+	return ctx.Err()
+}
+
+// pod delivers one Pod's log.
+func (r *Reader) pod(ctx context.Context, pods *Pods, p Pod, o follow.Options, out Output) (int64, error) {
+	o.Idle = out.Idle
+	o.Gap = func(after, before time.Time) {
+		_ = out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Note: fmt.Sprintf(
+			"lines between %s and %s may be missing: the node rotated them away while they were not being read",
+			after.Format(time.RFC3339Nano), before.Format(time.RFC3339Nano))})
+	}
+	res, err := follow.Log(ctx, pods.Log(r.Streams, p), o, func(l follow.Line) error {
+		return out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Line: text.Line{
+			Time: l.Time, Container: Container, Text: l.Text, More: l.More, Continued: l.Continued,
+		}})
+	})
+	last, _ := pods.Pod(p.UID)
+	if err == nil && o.Follow && !res.Whole && last.Ran && !(!res.EndedAt.IsZero() && last.FinishedAt.Unix() > 0) {
+		err = out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Note: "the Pod was deleted before its log was read to the end: lines may be missing"})
+	}
+	return res.Lines, err
+}
+
+func sortPods(pods []Pod) {
+	slices.SortFunc(pods, func(a, b Pod) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
+}
