@@ -1,0 +1,238 @@
+package job
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// Need is what must be read before a Job can be decided.
+type Need string
+
+// What can be needed.
+const (
+	NeedNothing Need = ""
+	NeedApp     Need = "app"     // whether the Job's App is there
+	NeedRunning Need = "running" // the Job's Tasks that have not ended
+	NeedMade    Need = "made"    // which instants have their Task already
+)
+
+// Facts are what was read of a Job's surroundings. What is nil was not.
+type Facts struct {
+	App     *bool
+	Running []v1alpha1.Task
+	Made    Instants
+
+	Refused string // the API server's word that this Task can never be created
+	Blocked string // its word that it can't be created now
+}
+
+// Plan is what to do with a Job: terminate, create, then write what is to stand in the Job.
+type Plan struct {
+	Terminate []v1alpha1.Task
+	Create    *v1alpha1.Task
+	Status    *v1alpha1.TaskScheduleStatus // nil: it stays as it is
+	Records   []v1alpha1.Decision          // those of this plan alone, newest first
+	Labels    map[string]string            // that the Job lacks
+	Ended     []string                     // Tasks that were active, and are no more: WithResults of them goes into Status
+	Start     time.Time                    // when, before the next tick, the Job's next run starts; zero if not
+}
+
+// Empty says that there is nothing to do now, and nothing to write.
+func (p Plan) Empty() bool {
+	return p.Create == nil && p.Status == nil && p.Labels == nil
+}
+
+// Decide says what to do with a Job now, or what it needs to know before it can say that. Needing something, the plan
+// is empty.
+func Decide(j *v1alpha1.TaskSchedule, facts Facts, now time.Time) (Plan, Need) {
+	when := timetableOf(j)
+	due := time.Time{}
+	if decidedUntil := j.Status.DecidedUntil; decidedUntil != nil && !j.Spec.Suspend {
+		due = when.MostRecent(decidedUntil.Time, now.Add(-when.jitter))
+	}
+	lookedUp := len(j.Status.Active) > 0 || readyReason(j) == v1alpha1.ReasonAppNotFound // at every tick
+	if j.DeletionTimestamp != nil || observed(j, when) && missingLabels(j) == nil && due.IsZero() && !lookedUp {
+		return atRest(j, when, now), NeedNothing
+	}
+	return decide(situation{job: j, when: when, facts: facts, now: now}, true)
+}
+
+// Sync says what to do so that the Job's status is up to date with its spec. It runs nothing, for the event that asks
+// for it may show the Job as it was long ago.
+func Sync(j *v1alpha1.TaskSchedule, facts Facts, now time.Time) (Plan, Need) {
+	when := timetableOf(j)
+	if j.DeletionTimestamp != nil || observed(j, when) && missingLabels(j) == nil {
+		return atRest(j, when, now), NeedNothing
+	}
+	return decide(situation{job: j, when: when, facts: facts, now: now}, false)
+}
+
+// observed says whether the status is about the spec as it is.
+func observed(j *v1alpha1.TaskSchedule, when timetable) bool {
+	return !newEpoch(j, when) && j.Status.ObservedGeneration == j.Generation && readyReason(j) != ""
+}
+
+// atRest is the plan for most Jobs, most of the time.
+func atRest(j *v1alpha1.TaskSchedule, when timetable, now time.Time) Plan {
+	if when.jitter == 0 || j.DeletionTimestamp != nil || j.Status.DecidedUntil == nil {
+		return Plan{}
+	}
+	return Plan{Start: startWithin(when, nextInstant(j, when, j.Status.DecidedUntil.Time), now)}
+}
+
+// decide decides a Job that is not at rest; only a tick runs what is due, and looks anew at what the Job has said.
+func decide(s situation, tick bool) (Plan, Need) {
+	j, status := s.job, *s.job.Status.DeepCopy()
+	status.ScheduleHash, status.ObservedGeneration = s.when.hash, j.Generation
+
+	// What does the Job owe no more?
+	var closed []v1alpha1.Decision
+	if newEpoch(j, s.when) {
+		began := changedAt(j, s.now)
+		if j.Status.DecidedUntil != nil {
+			if s.facts.Made == nil {
+				return Plan{}, NeedMade
+			}
+			closed = closeEpoch(j, s.when, s.facts.Made, began)
+		}
+		status = record(status, closed)
+		if status.DecidedUntil == nil || status.DecidedUntil.Time.Before(began) {
+			status.DecidedUntil = &metav1.Time{Time: began}
+		}
+	}
+
+	// What is due, and what must be known to decide it?
+	if tick && !j.Spec.Suspend {
+		s.due = s.when.MostRecent(status.DecidedUntil.Time, s.now.Add(-s.when.jitter))
+	}
+	refresh := tick && len(j.Status.Active) > 0
+	judge := !observed(j, s.when) || !s.due.IsZero() || tick && readyReason(j) == v1alpha1.ReasonAppNotFound
+	switch {
+	case s.facts.Running == nil && (refresh || !s.due.IsZero() && overlapMatters(j)):
+		return Plan{}, NeedRunning
+	case s.facts.App == nil && judge && s.when.err() == nil:
+		return Plan{}, NeedApp
+	}
+	decided := s.decisions(status.DecidedUntil.Time)
+	if s.facts.Made == nil && slices.ContainsFunc(decided, func(d v1alpha1.Decision) bool { return d.Outcome != v1alpha1.OutcomeRan }) {
+		return Plan{}, NeedMade // a predecessor may have run them, and died before it could say so
+	}
+
+	// What is to be done, and how does the Job then stand?
+	plan := Plan{Labels: missingLabels(j)}
+	if s.facts.Running != nil {
+		status.Active, plan.Ended = follow(j.Status.Active, s.facts.Running)
+	}
+	if n := len(decided); n > 0 && decided[n-1].Outcome == v1alpha1.OutcomeRan {
+		plan.Terminate, plan.Create = s.run()
+	}
+	if plan.Create != nil {
+		status.Active = newest(append(status.Active, corev1.LocalObjectReference{Name: plan.Create.Name}))
+	}
+	status = record(status, decided)
+	for _, d := range slices.Concat(closed, decided) {
+		plan.Records = fold(plan.Records, d, len(plan.Records) > 0)
+	}
+	if judge {
+		v1alpha1.SetCondition(j, &status.Conditions, s.ready(), s.now)
+	}
+	next := nextInstant(j, s.when, status.DecidedUntil.Time)
+	plan.Start = startWithin(s.when, next, s.now)
+	status.NextScheduleTime = nil
+	if !next.IsZero() {
+		status.NextScheduleTime = &metav1.Time{Time: next}
+	}
+	if !equality.Semantic.DeepEqual(status, j.Status) {
+		plan.Status = &status
+	}
+	return plan, NeedNothing
+}
+
+// decisions are those on the instant that is due and on those before it that have not been decided, oldest first.
+func (s situation) decisions(decidedUntil time.Time) []v1alpha1.Decision {
+	if s.due.IsZero() {
+		return nil
+	}
+	outcome, message := s.verdict()
+	if outcome == undecided {
+		return nil
+	}
+	last := decision(s.job, s.due, outcome, message)
+	if outcome == v1alpha1.OutcomeSkipped {
+		last.Task = s.others()[0].Name
+	}
+	passed, more := s.when.Between(decidedUntil, s.due, maxMissed)
+	superseded := "a later instant was due when the system recovered"
+	if more {
+		superseded += fmt.Sprintf("; more than %d had passed", maxMissed)
+	}
+	return append(passedBy(s.job, s.facts.Made, passed, v1alpha1.OutcomeMissed, superseded), last)
+}
+
+// run is what running the instant that is due takes: the Tasks to terminate first, and the one to create, if it is not
+// known to be there.
+func (s situation) run() (terminate []v1alpha1.Task, create *v1alpha1.Task) {
+	if s.job.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyReplace {
+		terminate = slices.DeleteFunc(s.others(), func(t v1alpha1.Task) bool { return t.Spec.Terminated })
+	}
+	if !s.facts.Made[s.due.Unix()] {
+		create = s.job.NewTask()
+		create.Name = s.job.TaskName(s.due)
+	}
+	return terminate, create
+}
+
+// overlapMatters says whether it matters to the Job that another Task of it runs.
+func overlapMatters(j *v1alpha1.TaskSchedule) bool {
+	return j.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyForbid || j.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyReplace
+}
+
+// follow brings the list of active Tasks up to date, oldest first, and names those that are no more.
+func follow(was []corev1.LocalObjectReference, running []v1alpha1.Task) (active []corev1.LocalObjectReference, ended []string) {
+	running = slices.Clone(running)
+	slices.SortFunc(running, func(a, b v1alpha1.Task) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	for _, t := range running {
+		active = append(active, corev1.LocalObjectReference{Name: t.Name})
+	}
+	for _, t := range was {
+		if !slices.Contains(active, t) {
+			ended = append(ended, t.Name)
+		}
+	}
+	return newest(active), ended
+}
+
+const maxActive = 100 // names in the status
+
+// newest are the last of the active Tasks, each once.
+func newest(active []corev1.LocalObjectReference) []corev1.LocalObjectReference {
+	if n := len(active); n > 0 && slices.Contains(active[:n-1], active[n-1]) {
+		active = active[:n-1] // created by a predecessor, and running
+	}
+	return active[max(0, len(active)-maxActive):]
+}
+
+func readyReason(j *v1alpha1.TaskSchedule) string {
+	return v1alpha1.Reason(j.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// missingLabels are those of Kf's that the Job has not, or not as its spec is.
+func missingLabels(j *v1alpha1.TaskSchedule) map[string]string {
+	missing := v1alpha1.TaskScheduleLabels(j.Spec.Suspend)
+	for k, v := range missing {
+		if j.Labels[k] == v {
+			delete(missing, k)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return missing
+}

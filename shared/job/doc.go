@@ -1,0 +1,69 @@
+// Package job is the state of a Job and its decision: which instants it owes, what becomes of each, and what the Job
+// says of itself afterwards. It is pure: the Job, what was read of its surroundings and a now come in, a Plan comes out.
+// The function tick carries plans out; the CLI shows the next instants of the same timetable (Preview).
+//
+// # Facts and needs
+//
+// Most Jobs, most of the time, are decided by what they say themselves. Where more must be known, Decide says what
+// (a Need), the caller reads it into Facts, and Decide begins anew:
+//
+//	facts := Facts{}
+//	for {
+//		plan, need := Decide(job, facts, now)
+//		if need == NeedNothing {
+//			break // the plan is whole
+//		}
+//		... read what is needed into facts
+//	}
+//
+// So no plan is ever half a decision, and nothing is read that no decision needs. What the API server says to the
+// creation of the Task is a fact like the others: the plan was wrong about it, and Decide is asked again.
+//
+// # The watermark
+//
+// Each instant is to run exactly once, by processes that may die between any two of their writes, that may run at the
+// same time, and that hear of time only by pings which come late, twice, or not at all. Two writes do it, in this order:
+//
+//	status.decidedUntil = w                                   now
+//	      │                                                    │
+//	──────┼────────────●─────────────●─────────────●───────────┼──▶ time
+//	      │            a             b             c           │
+//	 decided: not      └── missed ───┘             │
+//	 looked at again                              due
+//
+//	(1) create the Task JOB-<unix seconds of c>    its name is the lock
+//	(2) write decidedUntil = c and the history     in one update that holds only for the version of the Job that was decided
+//
+// The instants after the watermark and up to now are undecided. The latest is due; those before it are missed, for a run
+// for each of them after an outage is what nobody wants.
+//
+// At most once. While w < c, whoever decides the Job decides to create the same name, and the API server takes a name once. Once
+// w = c, nobody looks at c again, so that a Task that was pruned does not come back. The watermark never goes back: it is
+// written only by the update (2), which fails if anybody has written the Job since it was read, and then all of it is
+// decided again from the Job as it is.
+//
+// At least once, or on record as missed. The watermark moves past c only in (2), after (1) has succeeded or could not. A process that
+// dies before (1) leaves everything as it was. One that dies between (1) and (2) leaves w < c and the Task; the next one decides the
+// same, finds the name taken by a Task that this very Job (by UID) owns, and goes on with (2). If it comes so late that
+// c is no longer the latest, it looks which Tasks there are before it writes anything else than Ran (NeedMade), so c is
+// on record as what it was.
+//
+// On schedule. An instant is a minute that the timetable names, never the time of a ping: when a ping was sent is of no account.
+//
+// # Epochs
+//
+// An epoch is a time in which a Job's schedules, zone and suspension stayed as they were (status.scheduleHash). A new
+// one begins when the API server says that the spec was last changed, not when anybody saw it: the watermark moves
+// there, so that a new, resumed or rescheduled Job owes nothing for the time before, and what the epoch before still
+// owed is closed into the history.
+//
+// # Limits
+//
+// Between (1) and (2) the Task's name is all that keeps a second run away. If the process dies there and somebody deletes that Task
+// before the next one comes (0.2 s later, as a rule), the instant runs again. The same holds for a request to create a
+// Task that is stuck in the network until after its Task was created by another, recorded, and deleted.
+//
+// The API server's record of changes (metadata.managedFields) is to the second, keeps the latest change of each writer,
+// and is not touched by an edit that only removes fields. Where it was removed, an epoch begins when it is seen. Of two
+// edits that nobody saw one by one it can't be known that they were not a suspension and its end: they count as one.
+package job

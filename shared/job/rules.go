@@ -1,0 +1,129 @@
+package job
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// situation is all that the rules look at. No rule changes it.
+type situation struct {
+	job   *v1alpha1.TaskSchedule
+	when  timetable
+	facts Facts
+	due   time.Time // the instant that is due, if any
+	now   time.Time
+}
+
+// A rule says whether it applies, and what a user should know or do then.
+type rule func(situation) (message string, applies bool)
+
+// verdicts say what becomes of the instant that is due. The first that applies does.
+var verdicts = []struct {
+	outcome v1alpha1.Outcome
+	rule    rule
+}{
+	{undecided, taskNotCreated},
+	{v1alpha1.OutcomeRan, alreadyCreated},
+	{v1alpha1.OutcomeRefused, appNotFound},
+	{v1alpha1.OutcomeRefused, taskRefused},
+	{v1alpha1.OutcomeMissed, deadlinePassed},
+	{v1alpha1.OutcomeSkipped, stillRunning},
+	{v1alpha1.OutcomeRan, always},
+}
+
+// undecided leaves the watermark before the instant, so that the next tick looks at it again.
+const undecided v1alpha1.Outcome = ""
+
+func (s situation) verdict() (v1alpha1.Outcome, string) {
+	for _, v := range verdicts {
+		if message, applies := v.rule(s); applies {
+			return v.outcome, message
+		}
+	}
+	return undecided, ""
+}
+
+// readiness says what the condition Ready says. The first that applies does; docs/jobs.md tells the user what to do.
+var readiness = []struct {
+	status metav1.ConditionStatus
+	reason string
+	rule   rule
+}{
+	{metav1.ConditionFalse, v1alpha1.ReasonInvalidTimeZone, invalidTimeZone},
+	{metav1.ConditionFalse, v1alpha1.ReasonInvalidSchedule, invalidSchedule},
+	{metav1.ConditionFalse, v1alpha1.ReasonAppNotFound, appNotFound},
+	{metav1.ConditionFalse, v1alpha1.ReasonTaskRefused, taskRefused},
+	{metav1.ConditionFalse, v1alpha1.ReasonTaskNotCreated, taskNotCreated},
+	{metav1.ConditionTrue, v1alpha1.ReasonSuspended, suspended},
+	{metav1.ConditionTrue, v1alpha1.ReasonNoSchedule, noSchedule},
+	{metav1.ConditionTrue, v1alpha1.ReasonScheduled, always},
+}
+
+func (s situation) ready() metav1.Condition {
+	for _, r := range readiness {
+		if message, applies := r.rule(s); applies {
+			return metav1.Condition{Type: v1alpha1.ConditionReady, Status: r.status, Reason: r.reason, Message: message}
+		}
+	}
+	return metav1.Condition{}
+}
+
+func invalidTimeZone(s situation) (string, bool) {
+	return fmt.Sprint(s.when.zoneErr), s.when.zoneErr != nil
+}
+
+func invalidSchedule(s situation) (string, bool) {
+	return fmt.Sprint(s.when.scheduleErr), s.when.scheduleErr != nil
+}
+
+func appNotFound(s situation) (string, bool) {
+	return fmt.Sprintf("there is no App %q in namespace %q: push it, or name another one in taskTemplate.appRef",
+		s.job.Spec.TaskTemplate.AppRef.Name, s.job.Namespace), s.facts.App != nil && !*s.facts.App
+}
+
+// taskRefused: the API server will never take the Task as it is.
+func taskRefused(s situation) (string, bool) { return s.facts.Refused, s.facts.Refused != "" }
+
+// taskNotCreated: a quota or a right keeps the API server from taking the Task now.
+func taskNotCreated(s situation) (string, bool) { return s.facts.Blocked, s.facts.Blocked != "" }
+
+func suspended(s situation) (string, bool) {
+	return "no schedule runs it: kf schedule-job, or suspend: false", s.job.Spec.Suspend
+}
+
+func noSchedule(s situation) (string, bool) {
+	return "no schedule runs it: kf schedule-job gives it one", len(s.job.Expressions()) == 0
+}
+
+// alreadyCreated: the instant has run, whatever would be decided now. A predecessor died before it could say so.
+func alreadyCreated(s situation) (string, bool) { return "", s.facts.Made[s.due.Unix()] }
+
+// minDeadline is what every instant is given at the least: a tick comes a little late by its nature.
+const minDeadline = 10 * time.Second
+
+func deadlinePassed(s situation) (string, bool) {
+	limit := s.job.Spec.StartingDeadlineSeconds
+	if limit == nil {
+		return "", false
+	}
+	late := s.now.Add(-s.when.jitter).Sub(s.due)
+	return fmt.Sprintf("startingDeadlineSeconds, %d, had passed", *limit), late.Seconds() > max(float64(*limit), minDeadline.Seconds())
+}
+
+func stillRunning(s situation) (string, bool) {
+	return "it still ran, and concurrencyPolicy is Forbid",
+		s.job.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyForbid && len(s.others()) > 0
+}
+
+func always(situation) (string, bool) { return "", true }
+
+// others are the Job's Tasks that have not ended, but for the one of the instant that is due.
+func (s situation) others() []v1alpha1.Task {
+	name := s.job.TaskName(s.due)
+	return slices.DeleteFunc(slices.Clone(s.facts.Running), func(t v1alpha1.Task) bool { return t.Name == name })
+}

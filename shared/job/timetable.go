@@ -1,0 +1,95 @@
+package job
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/schedule"
+)
+
+// timetable is when a Job runs, as its spec says.
+type timetable struct {
+	schedule.Schedule
+	zone *time.Location
+	// jitter is how long after its instants the Job starts: always the same for one Job.
+	jitter time.Duration
+	// hash tells one epoch from another: schedules, zone, suspension.
+	hash string
+	// zoneErr and scheduleErr say why there is no schedule, and what to write instead.
+	zoneErr, scheduleErr error
+}
+
+// suspendedMark is what tells the hash of a suspended Job from the same Job's when it is not.
+const suspendedMark = "-suspended"
+
+func timetableOf(j *v1alpha1.TaskSchedule) timetable {
+	expressions := j.Expressions()
+	sum := sha256.Sum256([]byte(strings.Join(append(expressions, j.Spec.TimeZone), "\x00")))
+	t := timetable{hash: hex.EncodeToString(sum[:8]), jitter: Jitter(j)}
+	if j.Spec.Suspend {
+		t.hash += suspendedMark
+	}
+	if t.zone, t.zoneErr = schedule.LoadZone(j.Spec.TimeZone); t.zoneErr != nil || len(expressions) == 0 {
+		return t
+	}
+	t.Schedule, t.scheduleErr = schedule.Parse(t.zone, expressions...)
+	if j.Spec.Suspend && errors.Is(t.scheduleErr, schedule.ErrNever) {
+		t.scheduleErr = nil // Kf suspends Jobs that have no schedule so
+	}
+	return t
+}
+
+// err says what is wrong with the schedule.
+func (t timetable) err() error {
+	if t.zoneErr != nil {
+		return t.zoneErr
+	}
+	return t.scheduleErr
+}
+
+// Jitter is how long after its instants a Job starts: always the same for one Job, below spec.jitterSeconds.
+func Jitter(j *v1alpha1.TaskSchedule) time.Duration {
+	if j.Spec.JitterSeconds <= 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write([]byte(j.UID))
+	return time.Duration(h.Sum64()%uint64(j.Spec.JitterSeconds)) * time.Second
+}
+
+// Preview is the first n instants of a Job's schedule after now, in its zone, whether or not it is suspended; none if
+// it has no schedule. The error says what is wrong with the schedule, and what to write instead.
+func Preview(j *v1alpha1.TaskSchedule, now time.Time, n int) ([]time.Time, error) {
+	when := timetableOf(j)
+	if err := when.err(); err != nil {
+		return nil, err
+	}
+	instants := when.NextN(now, n)
+	for i := range instants {
+		instants[i] = instants[i].In(when.zone)
+	}
+	return instants, nil
+}
+
+// nextInstant is when the Job is due next after its watermark; the zero time if no schedule runs it.
+func nextInstant(j *v1alpha1.TaskSchedule, when timetable, decidedUntil time.Time) time.Time {
+	if j.Spec.Suspend {
+		return time.Time{}
+	}
+	return when.Next(decidedUntil)
+}
+
+// startWithin is when the next run starts if jitter puts that between now and the next minute, when the next tick
+// comes; else the zero time.
+func startWithin(when timetable, next, now time.Time) time.Time {
+	start := next.Add(when.jitter)
+	if when.jitter == 0 || next.IsZero() || !start.After(now) || !start.Before(now.Truncate(time.Minute).Add(time.Minute)) {
+		return time.Time{}
+	}
+	return start
+}
