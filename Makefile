@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release demo test test-unit test-integration test-pods e2e clean
+.PHONY: generate build deploy undeploy release demo test vet test-unit test-integration test-pods e2e soak clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -35,25 +35,35 @@ release: ## Write dist/kf-tasks.yaml, one file with everything; KO_DOCKER_REPO s
 demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks of a sample App on it
 	@hack/demo.sh
 
-test: test-unit test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
+test: vet test-unit test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
+
+vet: ## Compile and vet everything, tests and benchmarks included
+	go vet ./...
+	go vet -tags=checker ./functions/tick
+	CGO_ENABLED=0 go -C test/cluster vet -trimpath ./cmd/cluster ./internal/... ./smoke # its other programs are built by every run of it
+	go -C test/fixtures/collector vet ./...
 
 test-unit: ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift/
-	cd test/cluster && go test ./internal/...
+	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift
+	go -C test/cluster test ./internal/...
 
 test-integration: $(CLUSTER_PROGRAM) ## Run the functions as processes against a real API server with Tekton's admission
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
-	go test -race -count=1 -timeout=20m ./test/integration/...
-	go test -race -count=1 -timeout=20m -tags=checker -run=Checker ./functions/tick -args -seed 134496 # instants of Jobs, by a fast clock
-	@[ "$$CLUSTER" = existing ] || go test -C test/cluster -tags=smoke -count=1 -v ./smoke # clusters of its own
+	go test -race -count=1 -timeout=20m $(TESTFLAGS) ./test/integration
+	go test -race -count=1 -timeout=20m -tags=checker ./functions/tick -args -seed 134496 # instants of Jobs, by a fast clock
+	@[ "$$CLUSTER" = existing ] || go -C test/cluster test -count=1 -v ./smoke # clusters of its own
 
 test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs and termination of real Pods
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage tekton
-	@CLUSTER_DIR=.cluster-test . hack/env.sh && KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer $(TOOL) ko build --bare --sbom=none ./test/apps/writer 2>&1 | tail -1 && \
-	  go test -count=1 -timeout=20m -tags=tekton -run 'Logs|Terminate' $(TESTFLAGS) ./test/integration
+	@CLUSTER_DIR=.cluster-test . hack/env.sh && \
+	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer $(TOOL) ko build --bare --sbom=none ./test/fixtures/writer 2>&1 | tail -1 && \
+	  go test -count=1 -timeout=20m $(TESTFLAGS) ./test/pods
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
-	@. hack/env.sh && go test -count=1 -timeout=30m -tags=e2e ./test/e2e/...
+	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e
+
+soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
+	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
 
 clean: ## Remove what was built
 	rm -rf bin dist

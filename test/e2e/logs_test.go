@@ -1,5 +1,3 @@
-//go:build e2e
-
 package e2e
 
 import (
@@ -97,7 +95,7 @@ func TestTerminateKeepsWhatWasWritten(t *testing.T) {
 // TestLogsOverHTTP: the deployed function, from zero, by its ingress, with tokens of the API server's.
 func TestLogsOverHTTP(t *testing.T) {
 	if os.Getenv("CLUSTER") == "existing" {
-		t.Skip("the cluster is not ours, and its ingress is another: test/integration has the same on a node")
+		t.Skip("the cluster is not ours, and its ingress is another: test/pods has the same on a node")
 	}
 	w := newWorld(t)
 	w.task(t, "wrote", "shop", `for i in 1 2 3; do echo "line $i"; done; printf 'red \033[31m\n'; exit 4`, nil)

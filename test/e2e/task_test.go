@@ -1,5 +1,3 @@
-//go:build e2e
-
 // Package e2e tests the deployed system on a full cluster, as its users see it.
 package e2e
 

@@ -28,7 +28,6 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 	"github.com/kf-tasks/kf-tasks/test/harness"
-	world "github.com/kf-tasks/kf-tasks/test/retention"
 )
 
 // facts is a sink that keeps what prune says.
@@ -84,13 +83,13 @@ func (f *facts) tasks(t testing.TB) map[string]events.TaskFact {
 
 // pruned is a world with prune in it.
 type pruned struct {
-	*world.World
+	*harness.World
 	*harness.Function
 	facts *facts
 }
 
 func newPruned(t *testing.T, settings ...string) *pruned {
-	w := world.New(t)
+	w := harness.NewWorld(t)
 	f := newFacts(t)
 	return &pruned{w, w.Function(t, "prune", append([]string{"K_SINK=" + f.URL, "SWEEP_INTERVAL=200ms", "LOG_LEVEL=debug"}, settings...)...), f}
 }
@@ -192,7 +191,7 @@ func (r *recorder) before(t testing.TB, cfg *rest.Config) *rest.Config {
 func TestPruneOneTaskAtTheLimitCostsAFewCalls(t *testing.T) {
 	var costs []int
 	for _, limit := range []int{5, 60} {
-		w := world.New(t)
+		w := harness.NewWorld(t)
 		calls := &recorder{}
 		behind := *w.Cluster
 		behind.Config = calls.before(t, w.Config)
@@ -237,7 +236,7 @@ func TestPruneOneTaskAtTheLimitCostsAFewCalls(t *testing.T) {
 
 func TestPruneABurstIsAFewSweepsAndEndsExact(t *testing.T) {
 	const limit, before, burst = 20, 15, 150
-	w := world.New(t)
+	w := harness.NewWorld(t)
 	calls := &recorder{}
 	behind := *w.Cluster
 	behind.Config = calls.before(t, w.Config)

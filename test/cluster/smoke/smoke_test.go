@@ -1,9 +1,7 @@
-//go:build smoke
-
 // Package smoke shows that a cluster comes up beside others, and leaves the machine as it was.
 //
-//	go test -C test/cluster -tags=smoke -count=1 -v ./smoke                      # control-plane
-//	SMOKE_STAGE=full go test -C test/cluster -tags=smoke -count=1 -v ./smoke     # all of it
+//	go test -C test/cluster -count=1 -v ./smoke                      # control-plane
+//	SMOKE_STAGE=full go test -C test/cluster -count=1 -v ./smoke     # all of it
 package smoke
 
 import (

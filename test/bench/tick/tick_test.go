@@ -1,8 +1,8 @@
-//go:build bench
-
-package bench
+// Package tick measures ticks.
+package tick
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -35,7 +35,7 @@ import (
 // tick is the function as it is shipped, against an API server of its own:
 //
 //	bin/cluster up --dir /tmp/bench --stage control-plane
-//	. /tmp/bench/env && go test -tags=bench -count=1 -timeout=60m -v -run Tick ./test/bench
+//	. /tmp/bench/env && go test -bench=. -timeout=60m -v ./test/bench/tick
 type tick struct {
 	testing.TB
 	c   *harness.Cluster
@@ -63,7 +63,7 @@ func startTick(t testing.TB) *tick {
 	b.must(l.Close())
 	b.url = fmt.Sprintf("http://127.0.0.1:%d", port)
 	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("PORT=%d", port), "K_SINK="+sink.URL, "LOG_LEVEL="+or(os.Getenv("TICK_LOG_LEVEL"), "warn"))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("PORT=%d", port), "K_SINK="+sink.URL, "LOG_LEVEL="+cmp.Or(os.Getenv("TICK_LOG_LEVEL"), "warn"))
 	cmd.Stderr = os.Stderr
 	b.must(cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
@@ -225,8 +225,8 @@ func (b *tick) fire(n int, instant time.Time) {
 	b.report("tick", instant, seen)
 }
 
-// TestTick10000: a tick with nothing to do, one with everything to do, and one that comes again.
-func TestTick10000(t *testing.T) {
+// Benchmark10000Jobs: a tick with nothing to do, one with everything to do, and one that comes again.
+func Benchmark10000Jobs(t *testing.B) {
 	n := 10000
 	if v, err := strconv.Atoi(os.Getenv("JOBS")); err == nil {
 		n = v
@@ -252,10 +252,10 @@ func TestTick10000(t *testing.T) {
 	t.Logf("the same tick once more: %s", took.Round(time.Millisecond))
 }
 
-// TestTickAndCronJob: 1,000 runs that are due in one minute, by this project and by Kubernetes' own CronJob controller
+// BenchmarkBesideCronJob: 1,000 runs that are due in one minute, by this project and by Kubernetes' own CronJob controller
 // with its defaults, which is part of the cluster, on the same API server. Its Jobs are suspended, so that no Pods are made
 // of them while it works.
-func TestTickAndCronJob(t *testing.T) {
+func BenchmarkBesideCronJob(t *testing.B) {
 	const n = 1000
 	b := startTick(t)
 	instant := time.Now().Truncate(time.Minute).Add(3 * time.Minute)

@@ -1,7 +1,4 @@
-// Package retention is the world in which the function prune is tested and measured: Apps with Tasks on a real API
-// server, and their PipelineRuns, TaskRuns and Pods with the owner references that the real parts give them. What runs
-// and ends a Task is played here, in the writes that it takes, so that thousands of Tasks need no containers.
-package retention
+package harness
 
 import (
 	"context"
@@ -23,23 +20,24 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
-	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// World is one namespace of a cluster.
+// World is one namespace of a cluster: Apps with Tasks on a real API server, and their PipelineRuns, TaskRuns and Pods
+// with the owner references that the real parts give them. What runs and ends a Task is played here, in the writes that
+// it takes, so that thousands of Tasks need no containers.
 type World struct {
 	testing.TB
-	*harness.Cluster
+	*Cluster
 	Namespace string
 	Metadata  metadata.Interface
 
 	ids sync.Map // App -> *atomic.Int64
 }
 
-// New makes a namespace that goes with the test.
-func New(t testing.TB) *World {
+// NewWorld makes a namespace that goes with the test.
+func NewWorld(t testing.TB) *World {
 	t.Helper()
-	w := &World{TB: t, Cluster: harness.New(t)}
+	w := &World{TB: t, Cluster: New(t)}
 	w.Namespace = w.Cluster.Namespace(t, "prune")
 	var err error
 	w.Metadata, err = metadata.NewForConfig(w.Config)

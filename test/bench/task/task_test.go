@@ -1,6 +1,5 @@
-//go:build bench
-
-package bench
+// Package task measures what an App's Task costs over what Tekton costs.
+package task
 
 import (
 	"bufio"
@@ -25,11 +24,11 @@ import (
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// TestTask measures the main path on a full cluster on which the functions are deployed, beside bare PipelineRuns of the
+// BenchmarkTask measures the main path on a full cluster on which the functions are deployed, beside bare PipelineRuns of the
 // same Pod in the same run: what an App's Task costs over what Tekton costs.
 //
-//	. .cluster/env && go test -tags=bench -count=1 -timeout=30m -v -run 'TestTask$' ./test/bench
-func TestTask(t *testing.T) {
+//	. .cluster/env && go test -bench=. -timeout=30m -v ./test/bench/task
+func BenchmarkTask(t *testing.B) {
 	const rounds = 40
 	c := harness.Deployed(t)
 	ns := c.Namespace(t, "bench")
@@ -127,7 +126,7 @@ func quantile(d []time.Duration, percent int) time.Duration {
 }
 
 // firstSeen tells when a watch saw the PipelineRun.
-func firstSeen(t *testing.T, c *harness.Cluster, ns, name string) <-chan time.Time {
+func firstSeen(t testing.TB, c *harness.Cluster, ns, name string) <-chan time.Time {
 	t.Helper()
 	w, err := c.Tekton.PipelineRuns(ns).Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
 	if err != nil {
@@ -147,7 +146,7 @@ func firstSeen(t *testing.T, c *harness.Cluster, ns, name string) <-chan time.Ti
 }
 
 // firstLine is the time that the kubelet gave the first line of a run's Pod.
-func firstLine(t *testing.T, c *harness.Cluster, ns, run string) time.Time {
+func firstLine(t testing.TB, c *harness.Cluster, ns, run string) time.Time {
 	t.Helper()
 	var at time.Time
 	harness.Eventually(t, time.Minute, func() error {
@@ -190,7 +189,7 @@ var (
 )
 
 // countWrites reads the API server's own count; without what goes on with no Task at all (leases, reviews, tokens).
-func countWrites(t *testing.T, c *harness.Cluster) writes {
+func countWrites(t testing.TB, c *harness.Cluster) writes {
 	t.Helper()
 	body, err := c.Kube.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
 	if err != nil {

@@ -1,11 +1,9 @@
-//go:build e2e
-
-// Package checker watches Jobs on a whole cluster, in real time, while what runs them is disturbed. functions/tick has
+// Package soak watches Jobs on a whole cluster, in real time, while what runs them is disturbed. functions/tick has
 // the checker with the fast clock, which sees more instants and more kinds of faults, but no Broker and no PingSource.
 //
-//	. .cluster/env && go test -tags=e2e -count=1 -timeout=60m -v ./test/checker -args -minutes 20 \
+//	. .cluster/env && go test -count=1 -timeout=60m -v ./test/e2e/soak -args -minutes 20 \
 //		-kill-api "$PWD/bin/cluster kill kube-apiserver --dir $PWD/.cluster"
-package checker
+package soak
 
 import (
 	"context"

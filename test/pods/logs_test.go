@@ -1,6 +1,4 @@
-//go:build tekton
-
-package integration
+package pods
 
 import (
 	"bufio"

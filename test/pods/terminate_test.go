@@ -1,11 +1,10 @@
-//go:build tekton
-
-// These need real Pods: a cluster of stage tekton, and the image of test/apps/writer in its registry.
-
-package integration
+// Package pods tests what needs real Pods besides an API server: logs, and the termination of what runs. It takes a
+// cluster of stage tekton with the image of test/fixtures/writer in its registry: `make test-pods`.
+package pods
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -25,7 +24,9 @@ import (
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// writers is a Space with an App whose Tasks run test/apps/writer.
+var ctx = context.Background()
+
+// writers is a Space with an App whose Tasks run test/fixtures/writer.
 type writers struct {
 	t       *testing.T
 	c       *harness.Cluster
@@ -44,7 +45,7 @@ func newWriters(t *testing.T) *writers {
 func registry(t *testing.T) string {
 	r := os.Getenv("KO_DOCKER_REPO")
 	if r == "" {
-		t.Fatal("KO_DOCKER_REPO must name the cluster's registry, with the image of test/apps/writer in it")
+		t.Fatal("KO_DOCKER_REPO must name the cluster's registry, with the image of test/fixtures/writer in it")
 	}
 	return r
 }

@@ -1,6 +1,4 @@
-//go:build tekton
-
-package integration
+package pods
 
 import (
 	"bytes"
@@ -18,13 +16,13 @@ import (
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// collector builds the real OpenTelemetry Collector (test/collector) and returns what starts it on an address. It prints
+// collector builds the real OpenTelemetry Collector (test/fixtures/collector) and returns what starts it on an address. It prints
 // what it receives into the file.
 func collector(t *testing.T) (start func(address string) (stop func()), printed string) {
 	t.Helper()
 	program, printed := filepath.Join(t.TempDir(), "collector"), filepath.Join(t.TempDir(), "printed")
 	build := exec.Command("go", "build", "-o", program, ".")
-	build.Dir = filepath.Join(harness.Root(), "test", "collector")
+	build.Dir = filepath.Join(harness.Root(), "test", "fixtures", "collector")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the collector: %v\n%s", err, out)
 	}

@@ -1,12 +1,14 @@
-//go:build bench
-
-// Package bench measures. Each figure that is a comparison comes from one run, as machines differ and are shared:
+// Package retention measures what retention costs, against an API server of its own:
 //
-//	KUBECONFIG=... go test -tags=bench -count=1 -timeout=60m -v -run Retention ./test/bench
-package bench
+//	bin/cluster up --dir /tmp/bench --stage control-plane
+//	. /tmp/bench/env && go test -bench=. -timeout=60m -v ./test/bench/retention
+//
+// Each figure that is a comparison comes from one run, as machines differ and are shared.
+package retention
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -35,7 +37,6 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 	"github.com/kf-tasks/kf-tasks/test/harness"
-	world "github.com/kf-tasks/kf-tasks/test/retention"
 )
 
 // limit is the default, which the figures are about.
@@ -43,12 +44,12 @@ const limit = 500
 
 // prune is the function as it is shipped (the harness builds it with the race detector, which is slower).
 type prune struct {
-	*world.World
+	*harness.World
 	url   string
 	facts atomic.Int64
 }
 
-func startPrune(w *world.World, settings ...string) *prune {
+func startPrune(w *harness.World, settings ...string) *prune {
 	w.Helper()
 	p := &prune{World: w}
 	binary := filepath.Join(w.TempDir(), "prune")
@@ -136,7 +137,7 @@ func (p *prune) feed() (stop func()) {
 
 // burst creates n Tasks over the Apps as fast as the API server takes them, while others run and end them. It returns
 // how long the creating took, and each App's Tasks as they were created.
-func burst(w *world.World, n, players int, apps ...*v1alpha1.App) (creating time.Duration, created map[string][]retention.Task) {
+func burst(w *harness.World, n, players int, apps ...*v1alpha1.App) (creating time.Duration, created map[string][]retention.Task) {
 	w.Helper()
 	type run struct {
 		app  *v1alpha1.App
@@ -180,7 +181,7 @@ func burst(w *world.World, n, players int, apps ...*v1alpha1.App) (creating time
 
 // wantNewest checks that what is left of an App is its newest, exactly. Within one second, the API's unit of time, the
 // order is that of the IDs, which a test that plays runtask with many hands gives out in any order.
-func wantNewest(w *world.World, app string, created []retention.Task) {
+func wantNewest(w *harness.World, app string, created []retention.Task) {
 	w.Helper()
 	left := map[string]bool{}
 	for _, t := range w.Tasks(app) {
@@ -205,7 +206,7 @@ func wantNewest(w *world.World, app string, created []retention.Task) {
 
 // settled waits until these Apps have their limit, and no PipelineRun, TaskRun or Pod of the namespace is without its
 // Task.
-func settled(w *world.World, limitOf time.Duration, apps ...*v1alpha1.App) (tasks, orphans time.Duration) {
+func settled(w *harness.World, limitOf time.Duration, apps ...*v1alpha1.App) (tasks, orphans time.Duration) {
 	w.Helper()
 	began := time.Now()
 	harness.Eventually(w, limitOf, func() error {
@@ -259,11 +260,11 @@ func etcdBytes(t testing.TB) (file, inUse float64) {
 	return file / 1e6, inUse / 1e6
 }
 
-// TestRetentionBurst: many Tasks on one App, and on ten, as fast as the API server takes them.
-func TestRetentionBurst(t *testing.T) {
+// BenchmarkBurst: many Tasks on one App, and on ten, as fast as the API server takes them.
+func BenchmarkBurst(t *testing.B) {
 	for _, tt := range []struct{ apps, tasks int }{{1, 2000}, {10, 6000}} {
-		t.Run(fmt.Sprintf("%d Tasks on %d Apps", tt.tasks, tt.apps), func(t *testing.T) {
-			p := startPrune(world.New(t))
+		t.Run(fmt.Sprintf("%d Tasks on %d Apps", tt.tasks, tt.apps), func(t *testing.B) {
+			p := startPrune(harness.NewWorld(t))
 			var apps []*v1alpha1.App
 			for i := range tt.apps {
 				apps = append(apps, p.App(fmt.Sprintf("app%d", i), nil))
@@ -307,10 +308,10 @@ func TestRetentionBurst(t *testing.T) {
 	}
 }
 
-// TestRetentionSlowDown: how much longer the same Tasks take while as many are pruned as come. Rounds with and without
+// BenchmarkSlowDown: how much longer the same Tasks take while as many are pruned as come. Rounds with and without
 // take turns, so that what else the machine does falls on both.
-func TestRetentionSlowDown(t *testing.T) {
-	p := startPrune(world.New(t))
+func BenchmarkSlowDown(t *testing.B) {
+	p := startPrune(harness.NewWorld(t))
 	const rounds, perRound = 4, 250
 	with, without := p.App("with", nil), p.App("without", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited})
 	burst(p.World, 2*limit, 16, with, without)
@@ -333,12 +334,12 @@ func TestRetentionSlowDown(t *testing.T) {
 	t.Logf("%d Tasks run to their end: %s without pruning, %s with: %+.1f%%", rounds*perRound, end[0], end[1], 100*(end[1].Seconds()/end[0].Seconds()-1))
 }
 
-// TestRetentionBacklog: 10,000 Tasks beyond the limit, against the rate at which a plain loop deletes Tasks.
-func TestRetentionBacklog(t *testing.T) {
+// BenchmarkBacklog: 10,000 Tasks beyond the limit, against the rate at which a plain loop deletes Tasks.
+func BenchmarkBacklog(t *testing.B) {
 	const backlog, reference = 10000, 2000
-	w := world.New(t)
+	w := harness.NewWorld(t)
 	app, plain := w.App("app", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited}), w.App("plain", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited})
-	p := startPrune(w, "DELETES_PER_SECOND="+or(os.Getenv("DELETES_PER_SECOND"), "100000"))
+	p := startPrune(w, "DELETES_PER_SECOND="+cmp.Or(os.Getenv("DELETES_PER_SECOND"), "100000"))
 	w.Parallel(backlog+limit+reference, 32, func(ctx context.Context, i int) error {
 		of := app
 		if i >= backlog+limit {
@@ -387,11 +388,4 @@ func TestRetentionBacklog(t *testing.T) {
 	slices.Sort(latencies)
 	t.Logf("%d Tasks pruned in %s: %.0f/s, where a plain loop of 8 deletes %.0f/s before and %.0f/s after", backlog, took.Round(time.Millisecond*100), backlog/took.Seconds(), before, after)
 	t.Logf("a new Task meanwhile: p50 %s, p99 %s of %d", latencies[len(latencies)/2], latencies[len(latencies)*99/100], len(latencies))
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
