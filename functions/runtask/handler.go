@@ -34,7 +34,7 @@ type Handler struct {
 	ids idAllocator
 }
 
-// Handle handles a Task's event, a command to run one, or a ping to look for Tasks whose event was lost.
+// Handle handles a Task's event, or a ping to look for Tasks whose event was lost.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
@@ -46,8 +46,6 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 			return nil, nil // done before: most updates are our own writes
 		}
 		return h.run(ctx, t.Namespace, t.Name)
-	case events.TaskRun:
-		return nil, h.create(ctx, e)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}

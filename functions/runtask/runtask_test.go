@@ -1,7 +1,6 @@
 package main
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -78,25 +77,4 @@ func TestRecordNeverChangesAnEnd(t *testing.T) {
 	if task.Status.Conditions[0] != before.Status.Conditions[0] || !task.Final() {
 		t.Error("waiting was written over an end")
 	}
-}
-
-func FuzzTaskName(f *testing.F) {
-	f.Add("shop", "/orders", "7", "/order", "s7")
-	dns := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
-	f.Fuzz(func(t *testing.T, app, source1, id1, source2, id2 string) {
-		if len(app) > 57 || !dns.MatchString(app) {
-			t.Skip("the API server refuses such an App")
-		}
-		a, b := TaskName(app, source1, id1), TaskName(app, source2, id2)
-		if len(a) > 63 || !dns.MatchString(a) {
-			t.Errorf("%q is not a name", a)
-		}
-		if a != TaskName(app, source1, id1) {
-			t.Error("not stable")
-		}
-		// CloudEvents attributes hold no control characters (CloudEvents 1.0.2, 3.1), so no zero byte either.
-		if a == b && (source1 != source2 || id1 != id2) && !strings.Contains(source1+id1+source2+id2, "\x00") {
-			t.Errorf("(%q,%q) and (%q,%q) are one name", source1, id1, source2, id2)
-		}
-	})
 }

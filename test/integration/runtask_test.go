@@ -10,11 +10,9 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
@@ -267,48 +265,6 @@ func TestBurstOfOneAppSharesTheCounter(t *testing.T) {
 	t.Logf("%d Tasks: %d writes by runtask, %d of them to the counter", tasks, writes, counterWrites)
 	if counterWrites > tasks/2 {
 		t.Errorf("the counter was written %d times for %d Tasks at once: they were to share", counterWrites, tasks)
-	}
-}
-
-func command(id string, data string) cloudevents.Event {
-	e := cloudevents.NewEvent()
-	e.SetType(events.TaskRun)
-	e.SetSource("/test")
-	e.SetID(id)
-	e.SetData(cloudevents.ApplicationJSON, []byte(data))
-	return e
-}
-
-func TestCommandEventRunsATaskOnce(t *testing.T) {
-	c := harness.New(t)
-	ns := c.Namespace(t, "runtask")
-	c.App(t, ns, "shop")
-	f := c.Function(t, "runtask")
-	e := command("order-7", fmt.Sprintf(`{"namespace": %q, "app": "shop", "command": "echo hi", "memory": "64Mi"}`, ns))
-	for range 3 {
-		f.Deliver(e)
-	}
-	list, err := c.Kf.Tasks(ns).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(list.Items) != 1 || list.Items[0].Spec.Memory != "64Mi" {
-		t.Fatalf("%d Tasks, want one as the event asks", len(list.Items))
-	}
-}
-
-func TestBadCommandEventIsRefusedForGood(t *testing.T) {
-	c := harness.New(t)
-	ns := c.Namespace(t, "runtask")
-	c.App(t, ns, "shop")
-	f := c.Function(t, "runtask")
-	for name, data := range map[string]string{
-		"no JSON": `{`, "no app": `{"namespace": "x"}`,
-		"bad quantity": fmt.Sprintf(`{"namespace": %q, "app": "shop", "memory": "lots"}`, ns),
-	} {
-		if status, _ := f.Send(command(name, data)); status != 422 {
-			t.Errorf("%s: answered %d, want 422", name, status)
-		}
 	}
 }
 

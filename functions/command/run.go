@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"knative.dev/pkg/logging"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/receiver"
+)
+
+// runTask makes a Task of an App. An App that is not there may be pushed yet: the sender tries again.
+func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, cmd events.RunTask) error {
+	app, err := client.Find(ctx, h.Kf.Apps(cmd.Namespace), cmd.Namespace, cmd.App)
+	if err != nil {
+		return err
+	}
+	if app == nil {
+		return fmt.Errorf("there is no App %s/%s", cmd.Namespace, cmd.App)
+	}
+	return h.create(ctx, TaskOfApp(e, cmd, app))
+}
+
+// runJob makes a Task of a Job, apart from its schedule: a Job that is suspended runs too.
+func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, cmd events.RunJob) error {
+	job, err := client.Find(ctx, h.Kf.TaskSchedules(cmd.Namespace), cmd.Namespace, cmd.Job)
+	if err != nil {
+		return err
+	}
+	if job == nil {
+		return fmt.Errorf("there is no Job %s/%s", cmd.Namespace, cmd.Job)
+	}
+	return h.create(ctx, TaskOfJob(e, cmd, job))
+}
+
+// create creates a Task whose name is the lock: there already, it is success if it was made from the same event.
+func (h *Handler) create(ctx context.Context, task *v1alpha1.Task) error {
+	log := logging.FromContext(ctx).With("task", task.Namespace+"/"+task.Name)
+	tasks := h.Kf.Tasks(task.Namespace)
+	_, err := tasks.Create(ctx, task, metav1.CreateOptions{})
+	if err == nil {
+		log.Infow("created")
+		return nil
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create Task %s/%s: %w", task.Namespace, task.Name, err)
+	}
+	there, err := client.Find(ctx, tasks, task.Namespace, task.Name)
+	switch {
+	case err != nil:
+		return err
+	case there == nil:
+		return fmt.Errorf("Task %s/%s was there and went", task.Namespace, task.Name)
+	case there.Annotations[madeFrom] != task.Annotations[madeFrom]:
+		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
+	}
+	log.Infow("created before")
+	return nil
+}
