@@ -61,7 +61,7 @@ func (h *Handler) command(ctx context.Context, e cloudevents.Event) error {
 			return fmt.Errorf("set spec.terminated of Task %s/%s: %w", cmd.Namespace, cmd.Task, err)
 		}
 	}
-	if Settled(task) || h.echo(task) {
+	if task.Status.Termination.Finished() || h.isOwnWrite(task) {
 		log.Infow("decided", "action", Nothing, "reason", "the Task is terminated already")
 		return nil
 	}

@@ -3,14 +3,11 @@ package main
 
 import (
 	"crypto/rand"
-	"fmt"
 	"os"
 	"time"
 
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
-	"go.uber.org/zap"
-	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	"knative.dev/pkg/logging"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/logs/forward"
@@ -29,42 +26,27 @@ type config struct {
 	FluentdTag string `envconfig:"FLUENTD_TAG" default:"kf.task"`
 	// Patience is how long a sink that is down is waited for.
 	Patience time.Duration `envconfig:"SINK_PATIENCE" default:"5m"`
+	// Host is where this instance runs: Kubernetes sets it to the Pod's name. What another start on the same host held is
+	// taken up at once.
+	Host string `envconfig:"HOSTNAME"`
 }
 
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("terminate", &cfg, &cfg.Env)
-	log := logging.FromContext(ctx)
-	kf, err := client.New(kube)
-	if err != nil {
-		log.Fatalw("client", zap.Error(err))
-	}
-	tekton, err := tektonclient.NewForConfig(kube)
-	if err != nil {
-		log.Fatalw("client of Tekton", zap.Error(err))
-	}
-	pods, err := corev1.NewForConfig(kube)
-	if err != nil {
-		log.Fatalw("client of Pods", zap.Error(err))
-	}
-	streams, err := corev1.NewForConfig(tasklog.Streams(kube))
-	if err != nil {
-		log.Fatalw("client of logs", zap.Error(err))
-	}
-	sink, err := forward.New(ctx, forward.Settings{
-		Stdout: os.Stdout, OTLP: cfg.OTLPEndpoint+cfg.OTLPLogsEndpoint != "",
-		Fluentd: cfg.Fluentd, FluentdTag: cfg.FluentdTag, Patience: cfg.Patience,
-	})
-	if err != nil {
-		log.Fatalw("logging stream", zap.Error(err))
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		log.Fatalw("name of this Pod", zap.Error(err))
+	if cfg.Host == "" {
+		cfg.Host = receiver.Must(os.Hostname())
 	}
 	h := &Handler{
-		Kf: kf, Tekton: tekton, Pods: pods, Streams: streams, Sink: sink,
-		Me: fmt.Sprintf("%s/%s", host, rand.Text()[:8]), Now: time.Now, Limits: DefaultLimits,
+		Kf:      receiver.Must(client.New(kube)),
+		Tekton:  receiver.Must(tektonclient.NewForConfig(kube)),
+		Pods:    receiver.Must(corev1client.NewForConfig(kube)),
+		Streams: receiver.Must(corev1client.NewForConfig(tasklog.Streams(kube))),
+		Sink: receiver.Must(forward.New(ctx, forward.Settings{
+			Stdout: os.Stdout, OTLP: cfg.OTLPEndpoint+cfg.OTLPLogsEndpoint != "",
+			Fluentd: cfg.Fluentd, FluentdTag: cfg.FluentdTag, Patience: cfg.Patience,
+		})),
+		Me: cfg.Host + "/" + rand.Text()[:8], Now: time.Now, Limits: DefaultLimits,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 	h.Drain() // Knative gives a Pod as long to stop as a request may take

@@ -171,7 +171,8 @@ type Termination struct {
 	// +optional
 	RenewedAt *metav1.MicroTime `json:"renewedAt,omitempty"`
 
-	// Message says what is missing when Log is Incomplete, and why there was nothing to hand on when it is None.
+	// Message says what may be missing when Log is Incomplete (so far, while it is Delivering), and why there was nothing to
+	// hand on when it is None.
 	// +optional
 	Message string `json:"message,omitempty"`
 }

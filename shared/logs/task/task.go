@@ -197,6 +197,8 @@ func (r *Reader) pod(ctx context.Context, pods *Pods, p Pod, o follow.Options, o
 	return res.Lines, err
 }
 
-func sortPods(pods []Pod) {
-	slices.SortFunc(pods, func(a, b Pod) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
+func sortPods(pods []Pod) { slices.SortFunc(pods, byAge) }
+
+func byAge(a, b Pod) int {
+	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
 }
