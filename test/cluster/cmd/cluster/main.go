@@ -181,12 +181,13 @@ func buildCommand() *cobra.Command {
 		Use:   "build",
 		Short: "Only build what the cluster runs, into the user's cache",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
 			if err != nil {
 				return err
 			}
-			return c.Cache.Build(up.Programs(up.Full)...)
+			all := up.Programs(up.Full)
+			return c.Cache.Start(cmd.Context(), all...).Wait(cmd.Context(), all...)
 		},
 	}
 }

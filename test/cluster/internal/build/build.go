@@ -4,8 +4,10 @@ package build
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -17,6 +19,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/kf-tasks/kf-tasks/test/cluster/internal/host"
 )
 
 // Program is one Go program.
@@ -46,7 +50,7 @@ func thirdParty(pkgs ...string) (out []Program) {
 	return out
 }
 
-// Programs by what needs them. The order is the one that uses the build cache best: what links most first.
+// Programs by what needs them.
 var (
 	Kube    = Program{Package: "./cmd/kube"}
 	Webhook = Program{Package: tekton + "webhook", Image: ImageOf(tekton + "webhook"), User: nonroot}
@@ -137,64 +141,162 @@ func forget(base string, since time.Time) error {
 // Bin is where a program is.
 func (c *Cache) Bin(p Program) string { return filepath.Join(c.Dir, "bin", p.Name()) }
 
-// Build builds the programs that are not there yet, one after another: each build uses all cores by itself.
-func (c *Cache) Build(programs ...Program) error {
-	var missing []Program
+// Missing are those of the programs that are not built yet.
+func (c *Cache) Missing(programs ...Program) (out []Program) {
 	for _, p := range programs {
 		if _, err := os.Stat(c.Bin(p)); err != nil {
-			missing = append(missing, p)
+			out = append(out, p)
 		}
 	}
-	began := time.Now()
-	for i, p := range missing {
-		c.Say("building %s (%d of %d, %s so far)", p.Package, i+1, len(missing), time.Since(began).Round(time.Second))
-		if err := c.build(p); err != nil {
+	return out
+}
+
+// Build is a run of the compiler over programs; each can be used as soon as it is there.
+type Build struct {
+	cache *Cache
+	done  chan struct{} // closed at the end
+	err   error         // read it after done
+}
+
+// Start begins to build the programs that are not there yet, in their order where cores are short.
+func (c *Cache) Start(ctx context.Context, programs ...Program) *Build {
+	b := &Build{cache: c, done: make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		b.err = c.buildMissing(ctx, programs)
+	}()
+	return b
+}
+
+func (c *Cache) buildMissing(ctx context.Context, programs []Program) error {
+	if len(c.Missing(programs...)) == 0 {
+		return nil
+	}
+	unlock, err := host.Lock(c.Dir, c.Say)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for i, round := range rounds(c.Missing(programs...)) { // another run may have built some meanwhile
+		if err := c.build(ctx, fmt.Sprint("build-", i+1), round); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Cache) build(p Program) error {
-	logPath := filepath.Join(c.Dir, "build-"+p.Name()+".log")
+// Wait returns when these programs are there, or can't be built.
+func (b *Build) Wait(ctx context.Context, programs ...Program) error {
+	for {
+		if len(b.cache.Missing(programs...)) == 0 {
+			return nil
+		}
+		select {
+		case <-b.done:
+			if missing := b.cache.Missing(programs...); b.err == nil && len(missing) > 0 {
+				return fmt.Errorf("%s was not among what was built", missing[0].Package)
+			}
+			return b.err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// rounds splits programs into as few runs of `go build` as can be: it names a program by the last element of its path,
+// so that two of one name need two runs.
+func rounds(programs []Program) (out [][]Program) {
+	seen := map[string]int{}
+	for _, p := range programs {
+		name := path.Base(p.Package)
+		if seen[name] == len(out) {
+			out = append(out, nil)
+		}
+		out[seen[name]] = append(out[seen[name]], p)
+		seen[name]++
+	}
+	return out
+}
+
+// build runs `go build` once for all the programs: it compiles what they share once, keeps all cores busy while one
+// program waits for its last packages or its linker, and begins with what the first program needs.
+func (c *Cache) build(ctx context.Context, name string, programs []Program) error {
+	logPath, dir := filepath.Join(c.Dir, name+".log"), filepath.Join(c.Dir, name)
 	log, err := os.Create(logPath)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	stop := c.heartbeat(p.Package)
-	defer stop()
+	// go renames a program into place when it is whole, if its temporary files are on the same file system.
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(filepath.Join(dir, "tmp"), 0o755)); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
 	// Kubernetes reports its version from these variables, which its own build sets.
 	version := "k8s.io/component-base/version."
 	ldflags := "-s -w -X " + version + "gitVersion=v1.35.4 -X " + version + "gitMajor=1 -X " + version + "gitMinor=35 -X " + version + "gitTreeState=clean"
-	tmp := c.Bin(p) + ".new"
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", ldflags, "-o", tmp, p.Package)
-	cmd.Dir = c.Module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -mod=readonly", "GOWORK=off")
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s\nthe whole log: %s", p.Package, err, tail(logPath, 20), logPath)
+	args := []string{"build", "-v", "-trimpath", "-ldflags", ldflags, "-o", dir + "/"}
+	for _, p := range programs {
+		args = append(args, p.Package)
 	}
-	return os.Rename(tmp, c.Bin(p))
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go ends its compilers and removes its temporary files
+	cmd.Dir = c.Module
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -mod=readonly", "GOWORK=off", "GOTMPDIR="+filepath.Join(dir, "tmp"))
+	// Compilers and linkers live for seconds: collecting garbage is a fifth of their work, and for nothing.
+	cmd.Env = append(cmd.Env, "GOGC=off", fmt.Sprint("GOMEMLIMIT=", host.Memory()/uint64(2*runtime.NumCPU())))
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	if err := c.follow(ended, dir, logPath, programs); err != nil {
+		return fmt.Errorf("go build: %w\n%s\nthe whole log: %s", err, tail(logPath, 20), logPath)
+	}
+	return nil
 }
 
-// heartbeat says every half minute that a long build still goes on.
-func (c *Cache) heartbeat(what string) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		began := time.Now()
-		t := time.NewTicker(30 * time.Second)
-		defer t.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-t.C:
-				c.Say("  still building %s (%s)", path.Base(what), time.Since(began).Round(time.Second))
+// follow hands out each program as it is built, until the run has ended, and says what goes on.
+func (c *Cache) follow(ended <-chan error, dir, logPath string, programs []Program) error {
+	look, heartbeat := time.NewTicker(100*time.Millisecond), time.NewTicker(30*time.Second)
+	defer look.Stop()
+	defer heartbeat.Stop()
+	began, built := time.Now(), 0
+	collect := func() error {
+		for _, p := range programs {
+			made := filepath.Join(dir, path.Base(p.Package))
+			if _, err := os.Stat(made); err != nil {
+				continue
 			}
+			if err := os.Rename(made, c.Bin(p)); err != nil {
+				return err
+			}
+			built++
+			c.Say("built %s (%d of %d)", p.Package, built, len(programs))
 		}
-	}()
-	return func() { close(done) }
+		return nil
+	}
+	c.Say("building %d programs", len(programs))
+	for {
+		select {
+		case <-look.C:
+			if err := collect(); err != nil {
+				return err
+			}
+		case <-heartbeat.C:
+			c.Say("  still building: %d packages compiled (%s)", lines(logPath), time.Since(began).Round(time.Second))
+		case err := <-ended:
+			return errors.Join(err, collect())
+		}
+	}
+}
+
+// lines counts what `go build -v` has printed: a line for each package.
+func lines(path string) int {
+	b, _ := os.ReadFile(path)
+	return bytes.Count(b, []byte("\n"))
 }
 
 func tail(path string, lines int) string {

@@ -44,10 +44,11 @@ func (c *Cache) Archive(group string, programs []Program) (string, error) {
 		}
 		images[ref] = img
 	}
-	if err := tarball.MultiRefWriteToFile(file+".new", images); err != nil {
+	tmp := fmt.Sprint(file, ".", os.Getpid()) // another run may write it too
+	if err := tarball.MultiRefWriteToFile(tmp, images); err != nil {
 		return "", fmt.Errorf("write %s: %w", file, err)
 	}
-	return file, os.Rename(file+".new", file)
+	return file, os.Rename(tmp, file)
 }
 
 // Content is what an image of one layer holds.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // need is a file that the cluster uses, and the Debian package that has it.
@@ -89,6 +91,15 @@ func CNI() string {
 		return "/opt/cni/bin"
 	}
 	return "/usr/lib/cni"
+}
+
+// Memory is the machine's, in bytes.
+func Memory() uint64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 1 << 30
+	}
+	return uint64(info.Totalram) * uint64(info.Unit)
 }
 
 // CgroupV2 says whether the machine has the unified hierarchy.

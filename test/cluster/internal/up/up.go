@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,42 +54,53 @@ type Cluster struct {
 	CRDs string
 	Say  func(format string, args ...any)
 
+	build      *build.Build
+	imported   map[string]chan struct{} // by group; closed when the node has its images
 	nodeClient *node.Client
 	kube       kubernetes.Interface
 }
 
-// Programs are those that a stage needs.
+// group is what is imported into the node at once: what needs its images waits for no others.
+type group struct {
+	name     string
+	stage    Stage
+	programs []build.Program
+}
+
+// groups in the order in which they are built and imported. The first has the image that every Pod needs.
+var groups = []group{
+	{"node", Tekton, []build.Program{build.Pause, build.CoreDNS}},
+	{"tekton", Tekton, append([]build.Program{build.Webhook}, build.Tekton...)},
+	{"eventing", Full, build.Eventing},
+	{"serving", Full, append([]build.Program{build.Ingress}, build.Serving...)},
+}
+
+// Programs are those that a stage needs, in the order in which it does.
 func Programs(s Stage) []build.Program {
 	out := []build.Program{build.Kube, build.Webhook}
 	if s >= Tekton {
-		out = append(out, build.Tekton...)
-		out = append(out, build.Registry, build.CoreDNS, build.Pause)
+		out = append(out, build.Registry)
 	}
-	if s >= Full {
-		out = append(append(append(out, build.Eventing...), build.Serving...), build.Ingress)
-	}
-	return out
-}
-
-// archives are the groups of images that a stage imports.
-func archives(s Stage) map[string][]build.Program {
-	out := map[string][]build.Program{}
-	if s >= Tekton {
-		out["node"] = []build.Program{build.Pause, build.CoreDNS}
-		out["tekton"] = append([]build.Program{build.Webhook}, build.Tekton...)
-	}
-	if s >= Full {
-		out["eventing"], out["serving"] = build.Eventing, append([]build.Program{build.Ingress}, build.Serving...)
+	for _, g := range groups {
+		for _, p := range g.programs {
+			if s >= g.stage && !slices.Contains(out, p) {
+				out = append(out, p)
+			}
+		}
 	}
 	return out
 }
 
-// Up brings the cluster to a stage. exe is this program, which is started again as pid 1 of the cluster's namespaces.
+// Up brings the cluster to a stage, each part as soon as its programs are built. exe is this program, which is started
+// again as pid 1 of the cluster's namespaces.
 func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.build = c.Cache.Start(ctx, Programs(stage)...)
 	if err := host.Prepare(stage >= Tekton, c.Say); err != nil {
 		return err
 	}
-	if err := c.Cache.Build(Programs(stage)...); err != nil {
+	if err := c.build.Wait(ctx, build.Kube); err != nil {
 		return err
 	}
 	if err := c.ensureNodeProcess(exe); err != nil {
@@ -98,17 +110,19 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 	if err := c.controlPlane(ctx); err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{c.crds}
+	steps := []func(context.Context) error{c.productCRDs}
 	if stage == ControlPlane {
-		if err := c.tektonAdmissionProcess(ctx); err != nil {
-			return err
-		}
+		steps = append(steps, c.tektonAdmissionProcess)
 	}
 	if stage >= Tekton {
 		if err := c.node(ctx); err != nil {
 			return err
 		}
-		steps = append(steps, func(ctx context.Context) error { return c.images(ctx, stage) }, c.dns, c.tekton)
+		c.imported = map[string]chan struct{}{}
+		for _, g := range groups {
+			c.imported[g.name] = make(chan struct{})
+		}
+		steps = append(steps, func(ctx context.Context) error { return c.images(ctx, stage) }, c.bases, c.dns, c.tekton)
 	}
 	if stage >= Full {
 		steps = append(steps, c.eventing, c.serving)
@@ -260,14 +274,6 @@ func (c *Cluster) controlPlane(ctx context.Context) error {
 	return c.startAll(servers[2:]) // the controller manager ends when it finds no API server
 }
 
-// crds applies Tekton's objects and the product's own CRDs.
-func (c *Cluster) crds(ctx context.Context) error {
-	if err := c.applySet(ctx, manifests.TektonBase); err != nil {
-		return err
-	}
-	return c.productCRDs(ctx)
-}
-
 func (c *Cluster) productCRDs(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(c.CRDs, "kustomization.yaml")); err != nil {
 		return nil
@@ -277,13 +283,16 @@ func (c *Cluster) productCRDs(ctx context.Context) error {
 
 // tektonAdmissionProcess runs Tekton's webhook without a node, so that PipelineRuns are defaulted and validated.
 func (c *Cluster) tektonAdmissionProcess(ctx context.Context) error {
-	if _, err := c.kube.AppsV1().Deployments("tekton-pipelines").Get(ctx, "tekton-pipelines-webhook", metav1.GetOptions{}); err == nil {
-		return nil // a higher stage has it as a Deployment
-	}
 	if err := c.applySet(ctx, manifests.TektonBase); err != nil {
 		return err
 	}
+	if _, err := c.kube.AppsV1().Deployments("tekton-pipelines").Get(ctx, "tekton-pipelines-webhook", metav1.GetOptions{}); err == nil {
+		return nil // a higher stage has it as a Deployment
+	}
 	if err := c.applyOwn(ctx, "webhook-process.yaml"); err != nil {
+		return err
+	}
+	if err := c.build.Wait(ctx, build.Webhook); err != nil {
 		return err
 	}
 	if err := c.nodeClient.Start(parts.TektonWebhook(c.Plan, c.binaries())); err != nil {
@@ -301,6 +310,9 @@ spec: {pipelineSpec: {tasks: [{name: a, taskSpec: {steps: [{name: a, image: a, c
 func (c *Cluster) node(ctx context.Context) error {
 	b := c.binaries()
 	if err := parts.Write(c.Plan, parts.Files(c.Plan, b, build.Pause.Image, host.CgroupV2())); err != nil {
+		return err
+	}
+	if err := c.build.Wait(ctx, build.Registry); err != nil {
 		return err
 	}
 	if err := c.startAll(parts.Node(c.Plan, b)); err != nil {
@@ -324,26 +336,52 @@ func (c *Cluster) node(ctx context.Context) error {
 	return err
 }
 
-// images imports the archives into the node's runtime and pushes the base images to the registry.
+// images imports each group's images into the node's runtime when they are built.
 func (c *Cluster) images(ctx context.Context, stage Stage) error {
-	for group, programs := range archives(stage) {
-		done := c.Plan.Path("run", group+".imported")
-		if _, err := os.Stat(done); err == nil {
+	for _, g := range groups {
+		if stage < g.stage {
 			continue
 		}
-		archive, err := c.Cache.Archive(group, programs)
-		if err != nil {
-			return err
+		if err := c.importImages(ctx, g); err != nil {
+			return fmt.Errorf("import images of %s: %w", g.name, err)
 		}
-		// ctr must see the runtime's socket and mounts: it runs in the cluster's namespaces.
-		if out, err := c.inNode(ctx, "ctr", "-a", "/run/containerd/containerd.sock", "-n", "k8s.io", "images", "import", archive).CombinedOutput(); err != nil {
-			return fmt.Errorf("import images of %s: %w: %s", group, err, out)
-		}
-		if err := os.WriteFile(done, nil, 0o644); err != nil {
-			return err
-		}
-		c.Say("images of %s imported", group)
+		close(c.imported[g.name])
 	}
+	return nil
+}
+
+func (c *Cluster) importImages(ctx context.Context, g group) error {
+	done := c.Plan.Path("run", g.name+".imported")
+	if _, err := os.Stat(done); err == nil {
+		return nil
+	}
+	if err := c.build.Wait(ctx, g.programs...); err != nil {
+		return err
+	}
+	archive, err := c.Cache.Archive(g.name, g.programs)
+	if err != nil {
+		return err
+	}
+	// ctr must see the runtime's socket and mounts: it runs in the cluster's namespaces.
+	if out, err := c.inNode(ctx, "ctr", "-a", "/run/containerd/containerd.sock", "-n", "k8s.io", "images", "import", archive).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	c.Say("images of %s imported", g.name)
+	return os.WriteFile(done, nil, 0o644)
+}
+
+// have waits for a group's images: a Pod that came before them would wait for its next try to pull, longer each time.
+func (c *Cluster) have(ctx context.Context, group string) error {
+	select {
+	case <-c.imported[group]:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// bases pushes the base images to the registry.
+func (c *Cluster) bases(ctx context.Context) error {
 	if _, err := os.Stat(c.Plan.Path("run", "bases.pushed")); err == nil {
 		return nil
 	}
@@ -365,7 +403,12 @@ func (c *Cluster) inNode(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "nsenter", append([]string{"-t", fmt.Sprint(node.PID(c.Plan)), "-m", "-n", "-p", "--"}, args...)...)
 }
 
-func (c *Cluster) dns(ctx context.Context) error { return c.applyOwn(ctx, "dns.yaml") }
+func (c *Cluster) dns(ctx context.Context) error {
+	if err := c.have(ctx, "node"); err != nil {
+		return err
+	}
+	return c.applyOwn(ctx, "dns.yaml")
+}
 
 func (c *Cluster) tekton(ctx context.Context) error {
 	if err := c.kubectlQuiet(ctx, "-n", "tekton-pipelines", "delete", "endpointslice", "tekton-pipelines-webhook-process", "--ignore-not-found"); err != nil &&
@@ -375,11 +418,20 @@ func (c *Cluster) tekton(ctx context.Context) error {
 	if err := c.applySet(ctx, manifests.TektonBase); err != nil {
 		return err
 	}
+	if err := c.have(ctx, "tekton"); err != nil {
+		return err
+	}
 	return c.applySet(ctx, manifests.TektonDeploy)
 }
 
 func (c *Cluster) eventing(ctx context.Context) error {
-	for _, s := range []manifests.Set{manifests.EventingBase, manifests.EventingDeploy, manifests.EventingBroker} {
+	if err := c.applySet(ctx, manifests.EventingBase); err != nil {
+		return err
+	}
+	if err := c.have(ctx, "eventing"); err != nil {
+		return err
+	}
+	for _, s := range []manifests.Set{manifests.EventingDeploy, manifests.EventingBroker} {
 		if err := c.applySet(ctx, s); err != nil {
 			return err
 		}
@@ -402,6 +454,9 @@ func (c *Cluster) serving(ctx context.Context) error {
 		if err := c.kubectl(ctx, "-n", "knative-serving", "patch", "configmap", cm, "--type=merge", "-p", `{"data":`+data+`}`); err != nil {
 			return err
 		}
+	}
+	if err := c.have(ctx, "serving"); err != nil {
+		return err
 	}
 	if err := c.applySet(ctx, manifests.ServingDeploy); err != nil {
 		return err
