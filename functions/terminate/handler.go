@@ -55,8 +55,6 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 			return nil, nil // most updates are status writes of others, or our own
 		}
 		return nil, h.terminate(ctx, &t)
-	case events.TaskTerminate:
-		return nil, h.command(ctx, e)
 	case events.Ping:
 		found := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{FieldSelector: unfinished})
 		return nil, resync.Each(ctx, atOnce, found, func(t *v1alpha1.Task) error {
