@@ -18,6 +18,9 @@ type patcher[T any] interface {
 type Change struct {
 	Labels, Annotations map[string]string
 	Spec                map[string]any
+	// IfUnchanged makes it a conflict that somebody has written the object since it was read: for what is made from what
+	// it was, such as a list, which has no patch but the whole list.
+	IfUnchanged bool
 	// Manager is kept by the API server as who changed the fields; the client's own name if left out. At most 128 bytes.
 	Manager string
 }
@@ -31,6 +34,9 @@ func Merge[T any](ctx context.Context, c patcher[*T], obj metav1.Object, change 
 	}
 	if change.Annotations != nil {
 		metadata["annotations"] = change.Annotations
+	}
+	if change.IfUnchanged {
+		metadata["resourceVersion"] = obj.GetResourceVersion()
 	}
 	patch := map[string]any{"metadata": metadata}
 	if change.Spec != nil {
