@@ -3,27 +3,23 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/rest"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
-	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/logs/text"
 )
 
+type logs struct {
+	*target
+	number                    int64
+	recent, tasks, timestamps bool
+}
+
 func newLogs(t *target) *cobra.Command {
-	var (
-		number                   int64
-		recent, task, timestamps bool
-	)
+	o := &logs{target: t}
 	c := &cobra.Command{
 		Use:   "logs APP_NAME --task | TASK_NAME | APP_NAME TASK_ID",
 		Short: "Show what Tasks write",
@@ -41,114 +37,66 @@ when the connection breaks in between. Escape sequences for the terminal are sho
   kf logs shop-x7k2p -n 0
   kf logs shop 7 -n 0`,
 		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if number < 0 {
-				return fmt.Errorf("--number can't be negative")
-			}
-			cfg, kf, err := t.connect()
-			if err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			o := follow.Options{Follow: !recent}
-			if number > 0 {
-				o.Tail = &number
-			}
-			reader, err := logReader(cfg, kf, t.space)
-			if err != nil {
-				return err
-			}
-			app := task && len(args) == 1
-			out, done := showEntries(cmd.OutOrStdout(), text.Options{Timestamps: timestamps, Task: app})
-			defer done()
-			if app {
-				if _, err := getApp(ctx, kf, t.space, args[0]); err != nil {
-					return err
-				}
-				if number > tasklog.MaxTail {
-					return fmt.Errorf("--number can be at most %d for an App; 0 shows everything", tasklog.MaxTail)
-				}
-				return unlessStopped(ctx, reader.App(ctx, args[0], o, out))
-			}
-			one, err := findTask(ctx, kf, t.space, args)
-			if err != nil {
-				if _, aerr := kf.Apps(t.space).Get(ctx, args[0], metav1.GetOptions{}); aerr == nil && len(args) == 1 {
-					return fmt.Errorf("%s is an App: say --task to see what its Tasks write", args[0])
-				}
-				return err
-			}
-			return unlessStopped(ctx, reader.Task(ctx, one.Name, o, out))
-		},
+		RunE: o.run,
 	}
 	f := c.Flags()
-	f.Int64VarP(&number, "number", "n", 10, "show the last N lines first; 0 shows all")
-	f.BoolVar(&recent, "recent", false, "show what there is, instead of following")
-	f.BoolVar(&task, "task", false, "show the Tasks of the App")
-	f.BoolVar(&timestamps, "timestamps", false, "put its time before each line")
+	f.Int64VarP(&o.number, "number", "n", 10, "show the last N lines first; 0 shows all")
+	f.BoolVar(&o.recent, "recent", false, "show what there is, instead of following")
+	f.BoolVar(&o.tasks, "task", false, "show the Tasks of the App")
+	f.BoolVar(&o.timestamps, "timestamps", false, "put its time before each line")
 	return c
 }
 
-// unlessStopped: whoever interrupts a log that is followed has seen enough.
-func unlessStopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+func (o *logs) run(cmd *cobra.Command, args []string) error {
+	if o.number < 0 {
+		return fmt.Errorf("--number can't be negative")
 	}
-	if apierrors.IsForbidden(err) {
-		return fmt.Errorf("you may not read the logs of Pods in this Space: %w", err)
+	if o.tasks && len(args) == 1 {
+		return o.ofApp(cmd.Context(), args[0])
 	}
-	return err
+	return o.ofTask(cmd.Context(), args)
 }
 
-func logReader(cfg *rest.Config, kf *client.Client, space string) (*tasklog.Reader, error) {
-	pods, err := corev1.NewForConfig(cfg)
-	if err != nil {
-		return nil, err
-	}
-	streams, err := corev1.NewForConfig(tasklog.Streams(cfg))
-	if err != nil {
-		return nil, err
-	}
-	return &tasklog.Reader{Tasks: kf.Tasks(space), Pods: pods.Pods(space), Streams: streams.Pods(space)}, nil
-}
-
-// showEntries writes lines to w, and what is said about them to standard error.
-func showEntries(w io.Writer, o text.Options) (out tasklog.Output, done func()) {
-	lines, remarks := text.NewPlain(w, o), text.NewPlain(os.Stderr, text.Options{})
-	flush := func() { _ = lines.Flush() }
-	return tasklog.Output{
-		Idle: flush,
-		Entry: func(e text.Entry) error {
-			if e.Note == "" && e.Status == nil {
-				return lines.Entry(e)
-			}
-			flush()
-			defer remarks.Flush()
-			return remarks.Entry(e)
-		},
-	}, flush
-}
-
-// waitWithLog shows a Task's log while it waits for the Task to end. A log that can't be shown does not keep it from
-// waiting.
-func waitWithLog(ctx context.Context, cfg *rest.Config, kf *client.Client, task *v1alpha1.Task, w io.Writer) error {
-	reader, err := logReader(cfg, kf, task.Namespace)
+func (o *logs) ofApp(ctx context.Context, name string) error {
+	app, err := o.app(ctx, name)
 	if err != nil {
 		return err
 	}
-	out, done := showEntries(w, text.Options{})
-	entry := out.Entry
-	out.Entry = func(e text.Entry) error {
-		if e.Status != nil {
-			return nil // said by waitForTask
+	if o.number > tasklog.MaxTail {
+		return fmt.Errorf("--number can be at most %d for an App; 0 shows everything", tasklog.MaxTail)
+	}
+	reader, err := o.logReader()
+	if err != nil {
+		return err
+	}
+	out, done := o.entries(text.Options{Timestamps: o.timestamps, Task: true})
+	defer done()
+	return unlessStopped(ctx, reader.App(ctx, app.Name, o.options(), out))
+}
+
+func (o *logs) ofTask(ctx context.Context, args []string) error {
+	task, err := o.task(ctx, args)
+	if err != nil {
+		if len(args) == 1 && o.kf != nil {
+			if app, _ := client.Find(ctx, o.kf.Apps(o.space), o.space, args[0]); app != nil {
+				return fmt.Errorf("%s is an App: say --task to see what its Tasks write", app.Name)
+			}
 		}
-		return entry(e)
+		return err
 	}
-	shown := make(chan error, 1)
-	go func() { shown <- reader.Task(ctx, task.Name, follow.Options{Follow: true}, out) }()
-	result := waitForTask(ctx, kf, task)
-	if err := unlessStopped(ctx, <-shown); err != nil {
-		progress("the Task's log: %v", err)
+	reader, err := o.logReader()
+	if err != nil {
+		return err
 	}
-	done()
-	return result
+	out, done := o.entries(text.Options{Timestamps: o.timestamps})
+	defer done()
+	return unlessStopped(ctx, reader.Task(ctx, task.Name, o.options(), out))
+}
+
+func (o *logs) options() follow.Options {
+	options := follow.Options{Follow: !o.recent}
+	if o.number > 0 {
+		options.Tail = &o.number
+	}
+	return options
 }

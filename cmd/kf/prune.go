@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,14 +12,19 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 )
 
+type prune struct {
+	*target
+	dryRun bool
+}
+
 func newPrune(t *target) *cobra.Command {
-	var dryRun bool
+	o := &prune{target: t}
 	c := &cobra.Command{
 		Use:   "prune APP_NAME --dry-run",
 		Short: "Show which Tasks of an App retention would delete now, and why",
@@ -28,58 +32,57 @@ func newPrune(t *target) *cobra.Command {
 function prune deletes them, by itself; this command never does.`,
 		Example: `  kf prune shop --dry-run`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if !dryRun {
-				return errors.New("the function prune deletes Tasks by itself; --dry-run shows which (docs/retention.md says how to set it)")
-			}
-			cfg, kf, err := t.connect()
-			if err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			app, err := getApp(ctx, kf, t.space, args[0])
-			if err != nil {
-				return err
-			}
-			policy, err := policyOf(ctx, cfg, app)
-			if err != nil {
-				return err
-			}
-			list, err := kf.Tasks(t.space).List(ctx, metav1.ListOptions{FieldSelector: "spec.appRef.name=" + app.Name})
-			if err != nil {
-				return fmt.Errorf("list Tasks of App %s: %w", app.Name, err)
-			}
-			var tasks []retention.Task
-			whole := map[string]*v1alpha1.Task{}
-			for i := range list.Items {
-				tasks = append(tasks, retention.Of(&list.Items[i]))
-				whole[list.Items[i].Name] = &list.Items[i]
-			}
-			printPlan(cmd.OutOrStdout(), policy, len(tasks), retention.Decide(policy, tasks, time.Now()), whole, time.Now())
-			return nil
-		},
+		RunE:    o.run,
 	}
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "only show it")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "only show it")
 	return c
 }
 
-// policyOf is what holds for an App: the settings of the function, overridden by the Space's, overridden by its own.
-func policyOf(ctx context.Context, cfg *rest.Config, app *v1alpha1.App) (retention.Policy, error) {
+func (o *prune) run(cmd *cobra.Command, args []string) error {
+	if !o.dryRun {
+		return errors.New("the function prune deletes Tasks by itself; --dry-run shows which (docs/retention.md says how to set it)")
+	}
+	ctx := cmd.Context()
+	app, err := o.app(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	policy, err := o.policy(ctx, app)
+	if err != nil {
+		return err
+	}
+	var tasks []retention.Task
+	whole := map[string]*v1alpha1.Task{}
+	ofApp := metav1.ListOptions{FieldSelector: "spec.appRef.name=" + app.Name}
+	for task, err := range client.All[*v1alpha1.Task](ctx, o.kf.Tasks(o.space), ofApp) {
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, retention.Of(task))
+		whole[task.Name] = task
+	}
+	now := time.Now()
+	return o.show(policy, len(tasks), retention.Decide(policy, tasks, now), whole, now)
+}
+
+// policy is what holds for an App: the settings of the function, overridden by the Space's, overridden by its own.
+func (o *prune) policy(ctx context.Context, app *v1alpha1.App) (retention.Policy, error) {
 	policy := retention.Default()
-	d, err := dynamic.NewForConfig(cfg)
+	d, err := dynamic.NewForConfig(o.cfg)
 	if err != nil {
 		return policy, err
 	}
-	function, err := d.Resource(schema.GroupVersionResource{Group: "serving.knative.dev", Version: "v1", Resource: "services"}).
-		Namespace("kf-tasks").Get(ctx, "prune", metav1.GetOptions{})
+	services := schema.GroupVersionResource{Group: "serving.knative.dev", Version: "v1", Resource: "services"}
+	function, err := d.Resource(services).Namespace("kf-tasks").Get(ctx, "prune", metav1.GetOptions{})
 	if err != nil {
-		progress("The cluster's settings can't be read (%v): taking the defaults, the newest %d Tasks of each App.", err, policy.Keep)
+		o.progress("The cluster's settings can't be read (%v): taking the defaults, the newest %d Tasks of each App.", err, policy.Keep)
 	} else if policy, err = policy.With(settings(function)); err != nil {
 		return policy, fmt.Errorf("setting of the function prune: %w", err)
 	}
-	space, err := d.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(ctx, app.Namespace, metav1.GetOptions{})
+	namespaces := schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	space, err := d.Resource(namespaces).Get(ctx, app.Namespace, metav1.GetOptions{})
 	if err != nil {
-		progress("The Space's settings can't be read (%v): taking the cluster's.", err)
+		o.progress("The Space's settings can't be read (%v): taking the cluster's.", err)
 		space = &unstructured.Unstructured{}
 	}
 	return retention.Resolve(policy, space.GetAnnotations(), app.Annotations)
@@ -107,25 +110,22 @@ func settings(function *unstructured.Unstructured) map[string]string {
 	return set
 }
 
-func printPlan(out io.Writer, p retention.Policy, total int, plan retention.Plan, whole map[string]*v1alpha1.Task, now time.Time) {
+func (o *prune) show(p retention.Policy, total int, plan retention.Plan, whole map[string]*v1alpha1.Task, now time.Time) error {
 	keeps := "all its Tasks"
 	if p.Keep != retention.Unlimited {
 		keeps = fmt.Sprintf("its newest %d Tasks", p.Keep)
 	}
-	var going []retention.Verdict
+	going := [][]string{{"Name", "ID", "Created", "Why"}}
 	for _, v := range plan.Delete {
 		if v.Confirm(p, whole[v.Name], now) == "" {
-			going = append(going, v)
+			going = append(going, []string{v.Name, strconv.Itoa(v.ID), v.Created.UTC().Format(time.RFC3339), string(v.Reason)})
 		}
 	}
-	fmt.Fprintf(out, "The App keeps %s. It has %d, of which %d run and %d are pinned; %d would go.\n", keeps, total, plan.Running, plan.Pinned, len(going))
-	if len(going) == 0 {
-		return
+	o.printf("The App keeps %s. It has %d, of which %d run and %d are pinned; %d would go.\n",
+		keeps, total, plan.Running, plan.Pinned, len(going)-1)
+	if len(going) == 1 {
+		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "\nName\tID\tCreated\tWhy")
-	for _, v := range going {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", v.Name, v.ID, v.Created.UTC().Format(time.RFC3339), v.Reason)
-	}
-	w.Flush()
+	o.printf("\n")
+	return o.table(going)
 }

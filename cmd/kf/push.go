@@ -5,27 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
+type push struct {
+	*target
+	resources
+	image, command string
+	env            []string
+	task           bool
+}
+
 func newPush(t *target) *cobra.Command {
-	var (
-		r              resources
-		image, command string
-		env            []string
-		task           bool
-	)
+	o := &push{target: t}
 	c := &cobra.Command{
 		Use:   "push APP_NAME --docker-image IMAGE --task",
 		Short: "Create or update an App that is there for its Tasks and Jobs",
@@ -34,139 +37,169 @@ func newPush(t *target) *cobra.Command {
 Pushed again, it gets what is given; what is not given stays as it is.`,
 		Example: `  kf push shop --docker-image registry.example/shop:7 --task -e GREETING=hello -m 256M`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := r.check(); err != nil {
-				return err
-			}
-			if !task {
-				return errors.New("say --task: this system runs Tasks and Jobs of Apps, not servers")
-			}
-			change, err := pushed(r, image, command, env)
-			if err != nil {
-				return err
-			}
-			_, kf, err := t.connect()
-			if err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			var app *v1alpha1.App
-			err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-				app, err = kf.Apps(t.space).Get(ctx, args[0], metav1.GetOptions{})
-				if apierrors.IsNotFound(err) {
-					if image == "" {
-						return errors.New("a new App needs --docker-image")
-					}
-					app = &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: args[0], Namespace: t.space}}
-					change(app)
-					app, err = kf.Apps(t.space).Create(ctx, app, metav1.CreateOptions{})
-					return err
-				}
-				if err != nil {
-					return err
-				}
-				change(app)
-				app, err = kf.Apps(t.space).Update(ctx, app, metav1.UpdateOptions{})
-				return err
-			})
-			if err != nil {
-				return fmt.Errorf("push App %s: %w", args[0], err)
-			}
-			if err := waitForImage(ctx, kf, app); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "App %s is ready.\n\nRun a Task on it:\n  kf run-task %s --command \"...\" --space %s\n", app.Name, app.Name, t.space)
-			return nil
-		},
+		RunE:    o.run,
 	}
 	f := c.Flags()
-	f.StringVar(&image, "docker-image", "", "image of the App")
-	f.BoolVar(&task, "task", false, "the App is there for its Tasks and Jobs, and serves nothing")
-	f.StringVarP(&command, "command", "c", "", "start command, which Tasks without a command run")
-	f.StringArrayVarP(&env, "env", "e", nil, "environment variable NAME=VALUE; may be given several times")
-	r.flags(c)
+	f.StringVar(&o.image, "docker-image", "", "image of the App")
+	f.BoolVar(&o.task, "task", false, "the App is there for its Tasks and Jobs, and serves nothing")
+	f.StringVarP(&o.command, "command", "c", "", "start command, which Tasks without a command run")
+	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable NAME=VALUE; may be given several times")
+	o.resources.flags(c)
 	return c
 }
 
-// pushed returns what makes an App what the flags say.
-func pushed(r resources, image, command string, env []string) (func(*v1alpha1.App), error) {
-	var vars []corev1.EnvVar
-	for _, e := range env {
-		name, value, ok := strings.Cut(e, "=")
-		if !ok || name == "" {
-			return nil, fmt.Errorf("--env %s: write NAME=VALUE", e)
-		}
-		vars = append(vars, corev1.EnvVar{Name: name, Value: value})
+func (o *push) run(cmd *cobra.Command, args []string) error {
+	if err := o.check(); err != nil {
+		return err
 	}
-	return func(app *v1alpha1.App) {
-		if image != "" {
-			app.Spec.Build.Image = &image
-		}
-		app.Spec.Build.UpdateRequests++ // a tag may mean another image than before
-		app.Spec.Instances.Stopped = true
-		if len(app.Spec.Template.Spec.Containers) == 0 {
-			app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
-		}
-		c := &app.Spec.Template.Spec.Containers[0]
-		if command != "" {
-			c.Args = []string{command}
-		}
-		for _, v := range vars {
-			setEnv(c, v)
-		}
-		for name, quantity := range map[corev1.ResourceName]string{
-			corev1.ResourceCPU: r.cpu, corev1.ResourceMemory: r.memory, corev1.ResourceEphemeralStorage: r.disk,
-		} {
-			if quantity == "" {
-				continue
-			}
-			if c.Resources.Requests == nil {
-				c.Resources.Requests = corev1.ResourceList{}
-			}
-			c.Resources.Requests[name] = resource.MustParse(quantity) // check has parsed it
-		}
-	}, nil
-}
-
-func setEnv(c *corev1.Container, v corev1.EnvVar) {
-	for i := range c.Env {
-		if c.Env[i].Name == v.Name {
-			c.Env[i] = v
-			return
+	if !o.task {
+		return errors.New("say --task: this system runs Tasks and Jobs of Apps, not servers")
+	}
+	for _, e := range o.env {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			return fmt.Errorf("--env %s: write NAME=VALUE", e)
 		}
 	}
-	c.Env = append(c.Env, v)
+	if err := o.connect(); err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	app, err := o.write(ctx, args[0])
+	if err != nil {
+		return fmt.Errorf("push App %s: %w", args[0], err)
+	}
+	if err := o.appReady(ctx, app); err != nil {
+		return err
+	}
+	o.printf("App %[1]s is ready.\n\nRun a Task on it:\n  kf run-task %[1]s --command \"...\" --space %[2]s\n", app.GetName(), o.space)
+	return nil
 }
 
-// waitForImage returns when the function build has settled the App's image.
-func waitForImage(ctx context.Context, kf *client.Client, app *v1alpha1.App) error {
-	for began, said := time.Now(), time.Now(); ; {
-		now, err := kf.Apps(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+// write creates the App, or changes what the flags name of it.
+func (o *push) write(ctx context.Context, name string) (app metav1.Object, err error) {
+	d, err := dynamic.NewForConfig(o.cfg)
+	if err != nil {
+		return nil, err
+	}
+	apps := d.Resource(v1alpha1.GroupVersion.WithResource("apps")).Namespace(o.space)
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		present, err := apps.Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			app, err = o.create(ctx, apps, name)
+			return err
+		}
 		if err != nil {
-			return fmt.Errorf("get App %s: %w", app.Name, err)
+			return err
 		}
-		c := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionReady)
-		switch {
-		case c == nil || now.Status.ObservedGeneration < app.Generation:
-		case c.Status == metav1.ConditionTrue:
-			if now.Status.StartCommands.Error != "" {
-				progress("The image could not be looked into (%s): its Tasks are started by /bin/sh.", now.Status.StartCommands.Error)
-			}
-			return nil
-		case c.Status == metav1.ConditionFalse:
-			return fmt.Errorf("App %s is there, and can't be used: %s: %s", app.Name, c.Reason, c.Message)
+		spec, err := o.spec(present.Object)
+		if err != nil {
+			return err
 		}
-		if time.Since(began) > readyWithin {
-			return fmt.Errorf("App %s is there, and nobody has looked at it for %s: is the function build deployed? (kubectl -n kf-tasks get ksvc build)", app.Name, readyWithin)
+		app, err = client.Merge(ctx, o.kf.Apps(o.space), present, client.Change{Spec: spec, IfUnchanged: true})
+		return err
+	})
+	return app, err
+}
+
+func (o *push) create(ctx context.Context, apps dynamic.ResourceInterface, name string) (metav1.Object, error) {
+	if o.image == "" {
+		return nil, errors.New("a new App needs --docker-image")
+	}
+	spec, err := o.spec(nil)
+	if err != nil {
+		return nil, err
+	}
+	app := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	app.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("App"))
+	app.SetName(name)
+	return apps.Create(ctx, app, metav1.CreateOptions{})
+}
+
+// spec is what the flags name of an App's spec: a merge patch of the App that is there, or all of a new one. Lists have
+// no merge patch but the whole list, so the App is read as it is: fields that this program has never heard of stay.
+func (o *push) spec(present map[string]any) (map[string]any, error) {
+	updates, _, err := unstructured.NestedInt64(present, "spec", "build", "updateRequests")
+	if err != nil {
+		return nil, err
+	}
+	build := map[string]any{"updateRequests": updates + 1} // a tag may mean another image than before
+	if o.image != "" {
+		build["image"] = o.image
+	}
+	spec := map[string]any{"build": build, "instances": map[string]any{"stopped": true}}
+	containers, _, err := unstructured.NestedSlice(present, "spec", "template", "spec", "containers")
+	if err != nil {
+		return nil, err
+	}
+	if len(containers) == 0 {
+		containers = []any{map[string]any{"name": v1alpha1.UserContainer}}
+	}
+	container, ok := containers[0].(map[string]any)
+	if !ok {
+		return nil, errors.New("its container is no object")
+	}
+	changed, err := o.container(container)
+	if changed || present == nil {
+		spec["template"] = map[string]any{"spec": map[string]any{"containers": containers}}
+	}
+	return spec, err
+}
+
+// container changes what the flags name of the App's container, and says whether they name anything of it.
+func (o *push) container(c map[string]any) (changed bool, err error) {
+	if o.command != "" {
+		c["args"], changed = []any{o.command}, true
+	}
+	env, _, err := unstructured.NestedSlice(c, "env")
+	if err != nil {
+		return false, err
+	}
+	for _, e := range o.env {
+		name, value, _ := strings.Cut(e, "=")
+		env = setEnv(env, name, value)
+		c["env"], changed = env, true
+	}
+	for name, quantity := range map[corev1.ResourceName]string{
+		corev1.ResourceCPU: o.cpu, corev1.ResourceMemory: o.memory, corev1.ResourceEphemeralStorage: o.disk,
+	} {
+		if quantity == "" {
+			continue
 		}
-		if time.Since(said) > 3*time.Second {
-			said = time.Now()
-			progress("waiting for App %s to become ready", app.Name)
+		q := resource.MustParse(quantity) // check has parsed it
+		if err := unstructured.SetNestedField(c, q.String(), "resources", "requests", string(name)); err != nil {
+			return false, err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("no longer waiting; App %s stays", app.Name)
-		case <-time.After(200 * time.Millisecond):
+		changed = true
+	}
+	return changed, nil
+}
+
+// setEnv puts a variable in the place of the one of its name, or last.
+func setEnv(env []any, name, value string) []any {
+	v := map[string]any{"name": name, "value": value}
+	for i := range env {
+		if old, ok := env[i].(map[string]any); ok && old["name"] == name {
+			env[i] = v
+			return env
 		}
 	}
+	return append(env, v)
+}
+
+// appReady returns when the function build has settled the App's image.
+func (t *target) appReady(ctx context.Context, app metav1.Object) error {
+	s := subject{what: "App", name: app.GetName(), generation: app.GetGeneration(), function: "build", unfit: "can't be used"}
+	unread := ""
+	err := t.ready(ctx, s, func(ctx context.Context) (standing, error) {
+		now, err := t.kf.Apps(t.space).Get(ctx, s.name, metav1.GetOptions{})
+		if err != nil {
+			return standing{}, fmt.Errorf("get App %s: %w", s.name, err)
+		}
+		unread = now.Status.StartCommands.Error
+		return standing{now.Status.ObservedGeneration, now.Status.Conditions}, nil
+	})
+	if err == nil && unread != "" {
+		t.progress("The image could not be looked into (%s): its Tasks are started by /bin/sh.", unread)
+	}
+	return err
 }

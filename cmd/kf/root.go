@@ -2,22 +2,12 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-
-	"github.com/kf-tasks/kf-tasks/shared/api/client"
 )
 
-// target is the cluster and Space that a command works on.
-type target struct {
-	kubeconfig, context, space string
-}
-
-func newRoot() *cobra.Command {
-	t := &target{}
+func newRoot(s screen) *cobra.Command {
+	t := &target{screen: s}
 	root := &cobra.Command{
 		Use:   "kf",
 		Short: "Run one-off and scheduled work of Apps on Kubernetes",
@@ -35,34 +25,31 @@ It uses the cluster of your kubeconfig. A Space is a namespace; --space names it
   kf create-job shop nightly "bin/report" --schedule "30 2 * * *" --time-zone Europe/Berlin`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	f := root.PersistentFlags()
-	f.StringVar(&t.space, "space", "", "Space (namespace) to work in; the kubeconfig's current one when left out")
-	f.StringVar(&t.kubeconfig, "kubeconfig", "", "path of the kubeconfig; KUBECONFIG or ~/.kube/config when left out")
-	f.StringVar(&t.context, "context", "", "context of the kubeconfig; the current one when left out")
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	t.flags(root.PersistentFlags())
 	root.AddCommand(newPush(t), newApps(t), newRunTask(t), newTasks(t), newTerminateTask(t), newLogs(t),
 		newCreateJob(t), newScheduleJob(t), newRunJob(t), newJobs(t), newJobSchedules(t), newJobHistory(t),
 		newDeleteJobSchedule(t), newDeleteJob(t), newPrune(t))
+	teach(root)
 	return root
 }
 
-// connect finds the cluster and the Space.
-func (t *target) connect() (*rest.Config, *client.Client, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = t.kubeconfig
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: t.context})
-	cfg, err := loader.ClientConfig()
-	if err != nil {
-		return nil, nil, fmt.Errorf("no cluster: set KUBECONFIG to your kubeconfig, or say --kubeconfig (%w)", err)
-	}
-	if t.space == "" {
-		if t.space, _, err = loader.Namespace(); err != nil {
-			return nil, nil, err
+// teach makes the errors of a command line say what is right as well as what is wrong.
+func teach(root *cobra.Command) {
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c == root {
+			return err // run teaches
+		}
+		return fmt.Errorf("%w; `%s --help` lists the flags", err, c.CommandPath())
+	})
+	for _, c := range root.Commands() {
+		check := c.Args
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return fmt.Errorf("%w: kf %s; `%s --help` shows examples", err, c.Use, c.CommandPath())
+			}
+			return nil
 		}
 	}
-	cfg.QPS = -1
-	cfg.UserAgent = "kf" // the API server keeps it as who set a field: who terminated a Task, for example
-	kf, err := client.New(cfg)
-	return cfg, kf, err
 }
-
-func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kballard/go-shellquote"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+var update = flag.Bool("update", false, "write the golden files again")
+
+// kf runs the program and returns what it printed, and its exit code.
+func kf(t *testing.T, args ...string) (out, err string, code int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), screen{&stdout, &stderr}, args)
+	return stdout.String(), stderr.String(), code
+}
+
+// command is a command as it is before it has parsed anything.
+func command(name string) *cobra.Command {
+	for _, c := range newRoot(screen{}).Commands() {
+		if c.Name() == name {
+			return c
+		}
+	}
+	return nil
+}
+
+func names() (all []string) {
+	for _, c := range newRoot(screen{}).Commands() {
+		all = append(all, c.Name())
+	}
+	return all
+}
+
+// TestHelpIsAsItWas holds the help of each command, which is its interface: what disappears from it breaks a script.
+func TestHelpIsAsItWas(t *testing.T) {
+	for _, name := range append(names(), "kf") {
+		args := []string{name, "--help"}
+		if name == "kf" {
+			args = args[1:]
+		}
+		got, _, code := kf(t, args...)
+		golden := filepath.Join("testdata", "help", name+".txt")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil || code != 0 || got != string(want) {
+			t.Errorf("kf %s --help (go test ./cmd/kf -update writes it): %d %v\n%s", name, code, err, got)
+		}
+	}
+}
+
+// TestExamplesWork puts each example through the command line of the command that shows it.
+func TestExamplesWork(t *testing.T) {
+	for _, name := range append(names(), "kf") {
+		example := newRoot(screen{}).Example
+		if name != "kf" {
+			example = command(name).Example
+		}
+		found := 0
+		for line := range strings.Lines(example) {
+			line = strings.TrimSpace(line)
+			if line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			words, err := shellquote.Split(line)
+			if err != nil || words[0] != "kf" {
+				t.Errorf("%s: the example %s is no command: %v", name, line, err)
+				continue
+			}
+			c, args, err := newRoot(screen{}).Find(words[1:])
+			if err == nil {
+				err = c.ParseFlags(args)
+			}
+			if err == nil {
+				err = c.ValidateArgs(c.Flags().Args())
+			}
+			if err != nil || name != "kf" && c.Name() != name {
+				t.Errorf("%s: the example %s does not work: %v", name, line, err)
+			}
+			found++
+		}
+		if found == 0 {
+			t.Errorf("%s has no example", name)
+		}
+	}
+}
+
+var (
+	argument = regexp.MustCompile(`^[A-Z_]+$`)
+	repeated = regexp.MustCompile(`^\[[A-Z_]+\.\.\.\]$`)
+)
+
+// TestUsageNamesTheArguments: each form of a usage line is accepted as it stands, one argument fewer or more than any
+// of them is refused, and the refusal shows the usage line and where to find more.
+func TestUsageNamesTheArguments(t *testing.T) {
+	for _, name := range names() {
+		use := command(name).Use
+		fewest, most := 100, 0
+		for form := range strings.SplitSeq(strings.TrimPrefix(use, name), "|") {
+			n, flagged := 0, false
+			for _, word := range strings.Fields(form) {
+				switch {
+				case repeated.MatchString(word):
+					most = 100
+				case argument.MatchString(word) && !flagged:
+					n++
+				}
+				flagged = strings.HasPrefix(word, "--")
+			}
+			fewest, most = min(fewest, n), max(most, n)
+			if err := command(name).ValidateArgs(make([]string, n)); err != nil {
+				t.Errorf("kf %s refuses its own usage: %v", use, err)
+			}
+		}
+		for _, n := range []int{fewest - 1, most + 1} {
+			if n < 0 || n > 100 {
+				continue
+			}
+			err := command(name).ValidateArgs(make([]string, n))
+			if err == nil || !strings.Contains(err.Error(), "kf "+use) || !strings.Contains(err.Error(), "`kf "+name+" --help`") {
+				t.Errorf("kf %s with %d arguments: %v", name, n, err)
+			}
+		}
+	}
+}
+
+// TestReadmeNamesEveryCommand: its table has each command, and no flag that the command does not have.
+func TestReadmeNamesEveryCommand(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := regexp.MustCompile(`(^|[ \[])(--?[a-z][a-z-]*)`)
+	named := map[string]bool{}
+	for line := range strings.Lines(string(readme)) {
+		if !strings.HasPrefix(line, "| `kf ") {
+			continue
+		}
+		var c *cobra.Command
+		cell, _, _ := strings.Cut(line[1:], "|")
+		for i, code := range strings.Split(cell, "`") {
+			if i%2 == 0 {
+				continue
+			}
+			if words := strings.Fields(code); words[0] == "kf" {
+				if c = command(words[1]); c == nil {
+					t.Fatalf("README has the command %s, which is none", words[1])
+				}
+				named[c.Name()] = true
+			}
+			for _, m := range flags.FindAllStringSubmatch(code, -1) {
+				if f := m[2]; c.Flags().Lookup(strings.TrimPrefix(f, "--")) == nil && (len(f) != 2 || c.Flags().ShorthandLookup(f[1:]) == nil) {
+					t.Errorf("README has kf %s %s, which it does not take", c.Name(), f)
+				}
+			}
+		}
+	}
+	for _, name := range names() {
+		if !named[name] {
+			t.Errorf("README's table lacks kf %s", name)
+		}
+	}
+}
+
+func TestEveryFlagIsExplained(t *testing.T) {
+	for _, name := range names() {
+		command(name).Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("kf %s --%s has no explanation", name, f.Name)
+			}
+		})
+	}
+}
+
+// TestWhatIsWrongIsSaidBeforeAnythingIsDone: without a cluster, in one row, with what to do.
+func TestWhatIsWrongIsSaidBeforeAnythingIsDone(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	for _, c := range []struct{ line, want string }{
+		{`jop`, "Did you mean this? jobs; `kf --help` lists commands"},
+		{`--spaec`, "unknown flag: --spaec; `kf --help` lists commands and flags"},
+		{`--spaec x jobs`, "unknown flag: --spaec; `kf jobs --help` lists the flags"},
+		{`run-task`, "accepts 1 arg(s), received 0: kf run-task APP_NAME"},
+		{`run-task shop --comand x`, "unknown flag: --comand; `kf run-task --help` lists the flags"},
+		{`run-task shop -c x -m lots`, "--memory-limit lots is not a quantity: write, for example, 512M"},
+		{`run-task shop -c x --retries -1`, "--retries and --timeout can't be negative"},
+		{`run-task shop -c x --timeout 5`, "invalid argument"},
+		{`run-task shop -c x`, "no cluster: set KUBECONFIG to your kubeconfig, or say --kubeconfig"},
+		{`run-job nightly -k lots`, "--disk-quota lots is not a quantity"},
+		{`push shop`, "say --task"},
+		{`push shop --task -e NAME`, "--env NAME: write NAME=VALUE"},
+		{`push shop --task -e =x`, "write NAME=VALUE"},
+		{`create-job shop nightly x -c Sometimes`, `--concurrency-policy is Always, Forbid or Replace, not "Sometimes"`},
+		{`create-job shop nightly x --jitter -1`, "can't be negative"},
+		{`create-job shop nightly x --starting-deadline -1s`, "can't be negative"},
+		{`create-job shop nightly x -s "0 0 31 2 *"`, "never"},
+		{`create-job shop nightly x -s "30 2 * * *" --time-zone Mars/Olympus`, "Mars/Olympus"},
+		{`logs shop -n -1`, "--number can't be negative"},
+		{`prune shop`, "--dry-run shows which"},
+	} {
+		words, err := shellquote.Split(c.line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, msg, code := kf(t, words...)
+		if code != 1 || out != "" || !strings.HasPrefix(msg, "Error: ") || !strings.Contains(msg, c.want) || strings.Count(msg, "\n") != 1 {
+			t.Errorf("kf %s: exit code %d, %q %q, want %q", c.line, code, out, msg, c.want)
+		}
+	}
+}
