@@ -37,6 +37,8 @@ type Cluster struct {
 	Kube   kubernetes.Interface
 	Kf     *client.Client
 	Tekton tektonclient.TektonV1Interface
+
+	kubeconfig string
 }
 
 // Root is the repository's folder.
@@ -79,7 +81,7 @@ func connect(t testing.TB, kubeconfig string) *Cluster {
 		t.Fatalf("no cluster to test on; `make test-integration` starts one: %v", err)
 	}
 	cfg.QPS = -1
-	c := &Cluster{Config: cfg}
+	c := &Cluster{Config: cfg, kubeconfig: kubeconfig}
 	if c.Kube, err = kubernetes.NewForConfig(cfg); err != nil {
 		t.Fatal(err)
 	}

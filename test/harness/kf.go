@@ -1,0 +1,44 @@
+package harness
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+var buildKf = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "kf-tasks-test-")
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, "kf")
+	build := exec.Command("go", "build", "-o", program, "./cmd/kf")
+	build.Dir = Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build kf: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// RunKf runs the CLI in a Space, and returns what it printed and its exit code.
+func (c *Cluster) RunKf(t testing.TB, space string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	program, err := buildKf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), program, append(args, "--space", space, "--kubeconfig", c.kubeconfig)...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
