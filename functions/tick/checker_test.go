@@ -27,6 +27,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	jobs "github.com/kf-tasks/kf-tasks/shared/job"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
@@ -73,7 +74,7 @@ func newChecker(t testing.TB, seed int64, jobs int) *checker {
 		TB: t, ctx: logging.WithLogger(context.Background(), zap.NewNop().Sugar()), rand: rand.New(rand.NewSource(seed)), host: c.Config.Host,
 		jobs: map[string]*seen{}, running: map[string]time.Time{}, sum: map[string]int{},
 		// Clocks change within the next hours: in Berlin forward, or in New York back.
-		now: []time.Time{at("2027-03-27 23:00:10"), at("2026-11-01 03:30:10")}[seed&1],
+		now: []time.Time{time.Date(2027, 3, 27, 23, 0, 10, 0, time.UTC), time.Date(2026, 11, 1, 3, 30, 10, 0, time.UTC)}[seed&1],
 	}
 	w.api = &api{made: map[types.UID]time.Time{}, changed: map[types.UID]time.Time{}, terminated: map[string]bool{}, onTask: w.created, onStatus: w.learn}
 	var err error
@@ -118,7 +119,7 @@ func (w *checker) tick(fault func(*http.Request, int) (int, bool, bool)) *Handle
 	w.mu.Unlock()
 	return &Handler{
 		Kf: w.client(p), Workers: 8, PageSize: 10, Stale: stale, Now: w.clock,
-		Sleep: func(_ context.Context, d time.Duration) error { w.pass(d); return nil },
+		After: func(d time.Duration) <-chan time.Time { w.pass(d); now := make(chan time.Time, 1); now <- w.clock(); return now },
 		Emit: func(_ context.Context, e cloudevents.Event) error {
 			p.mu.Lock()
 			killed := p.killed
@@ -230,11 +231,10 @@ func (w *checker) add(name string, job *v1alpha1.TaskSchedule, e epoch) {
 	w.api.mu.Lock()
 	w.api.made[job.UID], w.api.changed[job.UID] = e.from, e.from
 	w.api.mu.Unlock()
-	when := timetableOf(job) // its jitter only: which second it is, is nobody's promise
 	zone, err := time.LoadLocation(job.Spec.TimeZone)
 	w.must(err)
 	w.mu.Lock()
-	w.jobs[name] = &seen{job: job, zone: zone, jitter: when.jitter, epochs: []epoch{e},
+	w.jobs[name] = &seen{job: job, zone: zone, jitter: jobs.Jitter(job), epochs: []epoch{e},
 		created: map[int64]int{}, ledger: map[int64]v1alpha1.Outcome{}, fired: map[int64]bool{}}
 	w.mu.Unlock()
 	w.tell(events.ResourceAdded, name)
@@ -440,7 +440,7 @@ func (w *checker) run(minutes int) []string {
 	w.must(err)
 	for _, t := range list.Items {
 		s := w.jobs[t.Labels[v1alpha1.TaskScheduleLabel]]
-		for instant := range instantsOf(s.job, []v1alpha1.Task{t}) {
+		for instant := range jobs.Made(s.job, []v1alpha1.Task{t}) {
 			s.created[instant] = max(s.created[instant], 1)
 		}
 	}

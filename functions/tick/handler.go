@@ -13,7 +13,9 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/job"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
+	"github.com/kf-tasks/kf-tasks/shared/resync"
 )
 
 // Handler runs Jobs.
@@ -21,7 +23,7 @@ type Handler struct {
 	Kf       *client.Client
 	Emit     func(context.Context, cloudevents.Event) error
 	Now      func() time.Time
-	Sleep    func(context.Context, time.Duration) error
+	After    func(time.Duration) <-chan time.Time
 	Workers  int
 	PageSize int64
 	// Stale is how old what was listed may be when a Task is created from it. After that the Job is read again: it may
@@ -41,45 +43,27 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		}
 		return nil, h.tick(ctx)
 	case events.ResourceAdded, events.ResourceUpdated:
-		var job v1alpha1.TaskSchedule
-		if err := events.Object(e, &job); err != nil {
+		var j v1alpha1.TaskSchedule
+		if err := events.Object(e, &j); err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		return nil, h.settle(ctx, &job)
+		return nil, h.syncStatus(ctx, &j)
 	case events.JobRun:
 		return nil, h.run(ctx, e)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("tick does not handle events of type %q", e.Type()))
 }
 
-// resync settles new Jobs whose event was lost: the label comes last, so those without it are not done.
+// resync finds new Jobs whose event was lost: the label comes last, so those without it are not done.
 func (h *Handler) resync(ctx context.Context) error {
-	var failed error
-	err := h.each(ctx, metav1.ListOptions{LabelSelector: "!" + v1alpha1.SuspendLabel}, func(job *v1alpha1.TaskSchedule) {
-		if err := h.settle(ctx, job); err != nil {
-			failed = err
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return failed
+	lost := client.All[*v1alpha1.TaskSchedule](ctx, h.Kf.TaskSchedules(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.SuspendLabel})
+	return resync.Each(ctx, h.Workers, lost, func(j *v1alpha1.TaskSchedule) error { return h.syncStatus(ctx, j) })
 }
 
-// settle brings a Job's status up to date with its spec. It runs nothing: an event may bring a Job as it was long ago.
-func (h *Handler) settle(ctx context.Context, job *v1alpha1.TaskSchedule) error {
-	if plan := Decide(job, Known{NoTick: true}, h.Now()); !plan.Needed(job) {
+// syncStatus brings a Job's status up to date with its spec. It runs nothing: an event may show a Job as it was long ago.
+func (h *Handler) syncStatus(ctx context.Context, j *v1alpha1.TaskSchedule) error {
+	if plan, need := job.Sync(j, job.Facts{}, h.Now()); need == job.NeedNothing && plan.Empty() {
 		return nil // most events are of our own writes
 	}
-	return h.again(ctx, job, true)
-}
-
-// Sleep waits for a time, or for the end of the request.
-func Sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return h.again(ctx, j, job.Sync)
 }

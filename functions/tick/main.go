@@ -4,9 +4,6 @@ package main
 import (
 	"time"
 
-	"go.uber.org/zap"
-	"knative.dev/pkg/logging"
-
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
@@ -22,19 +19,10 @@ type config struct {
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("tick", &cfg, &cfg.Env)
-	log := logging.FromContext(ctx)
 	kube.Timeout = 30 * time.Second // a request that hangs must not hold up the others for longer
 	kube.DisableCompression = true  // the list of Jobs stays within the cluster, and comes every minute
-	kf, err := client.New(kube)
-	if err != nil {
-		log.Fatalw("client", zap.Error(err))
-	}
-	emit, err := receiver.Emitter(cfg.Env)
-	if err != nil {
-		log.Fatalw("sink", zap.Error(err))
-	}
 	h := &Handler{
-		Kf: kf, Emit: emit, Now: time.Now, Sleep: Sleep,
+		Kf: receiver.Must(client.New(kube)), Emit: receiver.Must(receiver.Emitter(cfg.Env)), Now: time.Now, After: time.After,
 		Workers: cfg.Workers, PageSize: cfg.PageSize, Stale: 10 * time.Second,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)

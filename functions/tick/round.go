@@ -2,128 +2,150 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/job"
 )
 
 // tick runs what is due, then waits for what its jitter makes due within this minute. When the event was sent is of no
 // account: it may have been delayed, and what was missed before it is found as well.
 func (h *Handler) tick(ctx context.Context) error {
-	later, err := h.all(ctx)
+	later, err := h.round(ctx)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(later, func(a, b start) int { return a.at.Compare(b.at) })
+	slices.SortFunc(later, func(a, b decided) int { return a.plan.Start.Compare(b.plan.Start) })
 	var group errgroup.Group
 	group.SetLimit(h.Workers)
-	for _, s := range later {
-		if err := h.Sleep(ctx, s.at.Sub(h.Now())); err != nil {
-			return err
+	for _, d := range later {
+		select {
+		case <-h.After(d.plan.Start.Sub(h.Now())):
+			group.Go(func() error { return h.again(ctx, d.job, job.Decide) })
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), group.Wait())
 		}
-		group.Go(func() error { return h.again(ctx, s.job, false) })
 	}
 	return group.Wait()
 }
 
-// start is a Job whose next run starts before the next tick.
-type start struct {
-	at  time.Time
-	job *v1alpha1.TaskSchedule
-}
-
-// all decides every Job once. First all Tasks are created, for that is what people wait for, then the Jobs are written.
-func (h *Handler) all(ctx context.Context) (later []start, err error) {
+// round decides every Job once. First all Tasks are created, for that is what people wait for, then the Jobs are
+// written. It returns those that start before the next tick.
+func (h *Handler) round(ctx context.Context) ([]decided, error) {
 	h.ticking.Lock()
 	defer h.ticking.Unlock()
-	began, log := h.Now(), logging.FromContext(ctx)
-	type planned struct {
-		job  *v1alpha1.TaskSchedule
-		plan Plan
+	r := &round{Handler: h, facts: h.gatherer(ctx, "", v1alpha1.TaskScheduleLabel), began: h.Now()}
+	err := r.createTasks(ctx)
+	created := h.Now()
+	r.writeJobs(ctx)
+	logging.FromContext(ctx).Infow("tick", "jobs", r.jobs, "acted", len(r.acted), "failed", r.failed, "later", len(r.later),
+		"created", created.Sub(r.began).Round(time.Millisecond).String(), "took", h.Now().Sub(r.began).Round(time.Millisecond).String())
+	if err == nil && r.failed > 0 {
+		err = fmt.Errorf("%d of %d Jobs were not done", r.failed, r.jobs)
 	}
-	var (
-		mu     sync.Mutex
-		acted  []planned
-		jobs   int
-		failed atomic.Int32
-		read   = h.reader(ctx, "", v1alpha1.TaskScheduleLabel)
-	)
-	fail := func(job *v1alpha1.TaskSchedule, err error) {
-		if failed.Add(1) <= 10 { // the first tell enough
-			log.Warnw("not done; to be tried again", "job", job.Namespace+"/"+job.Name, "error", err)
+	return r.later, err
+}
+
+type round struct {
+	*Handler
+	facts *gatherer
+	began time.Time
+	jobs  int
+
+	mu     sync.Mutex
+	acted  []decided // the plan is carried out, and is to be written into the Job
+	later  []decided // the next run starts before the next tick
+	failed int
+}
+
+type decided struct {
+	job  *v1alpha1.TaskSchedule
+	plan job.Plan
+}
+
+// createTasks decides all Jobs and creates their Tasks.
+func (r *round) createTasks(ctx context.Context) error {
+	var group errgroup.Group
+	group.SetLimit(r.Workers)
+	defer func() { _ = group.Wait() }() // no step returns an error
+	// Not from a cache that may be behind: a Job that looks undecided though it was decided would run again if its Task was deleted.
+	for j, err := range client.All[*v1alpha1.TaskSchedule](ctx, r.Kf.TaskSchedules(""), metav1.ListOptions{Limit: r.PageSize}) {
+		if err != nil {
+			return err
+		}
+		r.jobs++
+		if plan, need := job.Decide(j, job.Facts{}, r.began); need == job.NeedNothing && plan.Empty() {
+			r.keep(j, plan)
+		} else {
+			group.Go(r.step(ctx, j, func() error { return r.createTask(ctx, j) }))
 		}
 	}
-	listed := time.Now()
-	var acting errgroup.Group
-	acting.SetLimit(h.Workers)
-	err = h.each(ctx, metav1.ListOptions{}, func(job *v1alpha1.TaskSchedule) {
-		jobs++
-		plan := Decide(job, Known{}, began)
-		if !plan.Needed(job) {
-			if !plan.Start.IsZero() {
-				mu.Lock()
-				later = append(later, start{plan.Start, job})
-				mu.Unlock()
-			}
-			return
+	return nil
+}
+
+func (r *round) createTask(ctx context.Context, j *v1alpha1.TaskSchedule) error {
+	if r.Now().Sub(r.began) >= r.Stale {
+		var err error
+		if j, err = client.FindAgain(ctx, r.Kf.TaskSchedules(j.Namespace), j); j == nil {
+			return err
 		}
-		acting.Go(func() error {
-			if time.Since(listed) >= h.Stale {
-				now, err := h.read(ctx, job)
-				if err != nil {
-					fail(job, err)
-				}
-				if now == nil {
-					return nil
-				}
-				job = now
-			}
-			plan, err := h.act(ctx, read, job, false)
-			if err != nil {
-				fail(job, err)
-				return nil
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if plan.Needed(job) {
-				acted = append(acted, planned{job, plan})
-			}
-			if !plan.Start.IsZero() {
-				later = append(later, start{plan.Start, job})
-			}
-			return nil
-		})
-	})
-	acting.Wait()
-	created := h.Now().Sub(began)
-	var recording errgroup.Group
-	recording.SetLimit(h.Workers)
-	for _, p := range acted {
-		recording.Go(func() error {
-			err := h.record(ctx, p.job, p.plan)
-			if errors.IsConflict(err) { // another tick, or an edit
-				err = h.again(ctx, p.job, false)
-			}
-			if err != nil {
-				fail(p.job, err)
-			}
-			return nil
-		})
 	}
-	recording.Wait()
-	log.Infow("tick", "jobs", jobs, "acted", len(acted), "failed", failed.Load(), "later", len(later),
-		"created", created.Round(time.Millisecond).String(), "took", h.Now().Sub(began).Round(time.Millisecond).String())
-	if err == nil && failed.Load() > 0 {
-		err = fmt.Errorf("%d of %d Jobs were not done", failed.Load(), jobs)
+	plan, err := r.act(ctx, r.facts, j, job.Decide)
+	if err == nil {
+		r.keep(j, plan)
 	}
-	return later, err
+	return err
+}
+
+// keep keeps what is left of a plan: what is to be written, and what starts later.
+func (r *round) keep(j *v1alpha1.TaskSchedule, plan job.Plan) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !plan.Empty() {
+		r.acted = append(r.acted, decided{j, plan})
+	}
+	if !plan.Start.IsZero() {
+		r.later = append(r.later, decided{j, plan})
+	}
+}
+
+// writeJobs writes what was decided into the Jobs.
+func (r *round) writeJobs(ctx context.Context) {
+	var group errgroup.Group
+	group.SetLimit(r.Workers)
+	for _, a := range r.acted {
+		group.Go(r.step(ctx, a.job, func() error {
+			err := r.record(ctx, a.job, a.plan)
+			if apierrors.IsConflict(err) { // another tick, or an edit
+				return r.again(ctx, a.job, job.Decide)
+			}
+			return err
+		}))
+	}
+	_ = group.Wait() // no step returns an error
+}
+
+// step is one for a Job, side by side with the others. One that fails costs its Job alone: it is counted, and the first
+// are told.
+func (r *round) step(ctx context.Context, j *v1alpha1.TaskSchedule, do func() error) func() error {
+	return func() error {
+		if err := do(); err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.failed++; r.failed <= 10 {
+				logging.FromContext(ctx).Warnw("not done; to be tried again", "job", j.Namespace+"/"+j.Name, "error", err)
+			}
+		}
+		return nil
+	}
 }

@@ -103,8 +103,21 @@ type JobFact struct {
 	v1alpha1.Decision
 }
 
-// NewJobFact makes the fact event of one decision about a Job; its id is the Job, the instant and the type.
-func NewJobFact(eventType, fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloudevents.Event {
+// jobFacts are what is told of the decisions about Jobs. That a Job was suspended is no news to who suspended it.
+var jobFacts = map[v1alpha1.Outcome]string{
+	v1alpha1.OutcomeRan:     JobFired,
+	v1alpha1.OutcomeSkipped: JobSkipped,
+	v1alpha1.OutcomeRefused: JobSkipped,
+	v1alpha1.OutcomeMissed:  JobMissed,
+}
+
+// NewJobFact makes the fact event of one decision about a Job, nil if there is none; its id is the Job, the instant and
+// the type.
+func NewJobFact(fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloudevents.Event {
+	eventType, told := jobFacts[d.Outcome]
+	if !told {
+		return nil
+	}
 	e := cloudevents.NewEvent()
 	e.SetType(eventType)
 	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s/taskschedules/%s", v1alpha1.GroupVersion, j.Namespace, j.Name))

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -31,6 +32,20 @@ type Facts struct {
 
 	Refused string // the API server's word that this Task can never be created
 	Blocked string // its word that it can't be created now
+}
+
+// Answered adds what the API server said to the creation of the Task, if that says how the Job stands: it can't be
+// created as it is, or a quota or a right is lacking. Other errors say nothing of the Job.
+func (f Facts) Answered(err error) (Facts, bool) {
+	switch {
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+		f.Refused = err.Error()
+	case apierrors.IsForbidden(err):
+		f.Blocked = err.Error()
+	default:
+		return f, false
+	}
+	return f, true
 }
 
 // Plan is what to do with a Job: terminate, create, then write what is to stand in the Job.

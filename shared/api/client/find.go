@@ -26,6 +26,18 @@ func Find[T any](ctx context.Context, c getter[*T], namespace, name string) (*T,
 	return got, nil
 }
 
+// FindAgain reads an object as it stands now, nil if it is gone, whoever has its name since.
+func FindAgain[T any, O interface {
+	*T
+	metav1.Object
+}](ctx context.Context, c getter[*T], obj O) (*T, error) {
+	got, err := Find(ctx, c, obj.GetNamespace(), obj.GetName())
+	if got == nil || O(got).GetUID() != obj.GetUID() {
+		return nil, err
+	}
+	return got, nil
+}
+
 // IgnoreNotFound is for whoever meant an object that somebody has deleted meanwhile: nothing is left to be done.
 func IgnoreNotFound(err error) error {
 	if errors.IsNotFound(err) {

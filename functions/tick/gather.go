@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/job"
+)
+
+// gatherer reads what decisions need, once for all Jobs of a tick where it can.
+type gatherer struct {
+	kf      *client.Client
+	running func() (map[types.UID][]v1alpha1.Task, error) // the Tasks that have not ended, by the UID of their Job
+	apps    sync.Map                                      // of func() (bool, error), by types.NamespacedName
+}
+
+// gatherer returns one that finds the Tasks of Jobs in a namespace ("" for all) by a selector.
+func (h *Handler) gatherer(ctx context.Context, namespace, selector string) *gatherer {
+	opts := metav1.ListOptions{LabelSelector: selector, FieldSelector: "status.completionTime=", Limit: h.PageSize}
+	return &gatherer{kf: h.Kf, running: sync.OnceValues(func() (map[types.UID][]v1alpha1.Task, error) {
+		of := map[types.UID][]v1alpha1.Task{}
+		for task, err := range client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(namespace), opts) {
+			if err != nil {
+				return nil, err
+			}
+			if owner := metav1.GetControllerOf(task); owner != nil && !task.Final() {
+				of[owner.UID] = append(of[owner.UID], *task)
+			}
+		}
+		return of, nil
+	})}
+}
+
+// gather adds what is needed to the facts about a Job.
+func (g *gatherer) gather(ctx context.Context, need job.Need, j *v1alpha1.TaskSchedule, facts job.Facts) (job.Facts, error) {
+	switch need {
+	case job.NeedRunning:
+		of, err := g.running()
+		if err != nil {
+			return facts, err
+		}
+		facts.Running = append([]v1alpha1.Task{}, of[j.UID]...) // read, if there are none
+	case job.NeedApp:
+		is, err := g.appThere(ctx, types.NamespacedName{Namespace: j.Namespace, Name: j.Spec.TaskTemplate.AppRef.Name})
+		if err != nil {
+			return facts, err
+		}
+		facts.App = &is
+	case job.NeedMade:
+		tasks, err := g.kf.Tasks(j.Namespace).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel + "=" + j.Name})
+		if err != nil {
+			return facts, fmt.Errorf("list Tasks of Job %s/%s: %w", j.Namespace, j.Name, err)
+		}
+		facts.Made = job.Made(j, tasks.Items)
+	}
+	return facts, nil
+}
+
+// appThere says whether an App is there, asking once for all Jobs of it.
+func (g *gatherer) appThere(ctx context.Context, key types.NamespacedName) (bool, error) {
+	once, _ := g.apps.LoadOrStore(key, sync.OnceValues(func() (bool, error) {
+		app, err := client.Find(ctx, g.kf.Apps(key.Namespace), key.Namespace, key.Name)
+		return app != nil && app.DeletionTimestamp == nil, err
+	}))
+	return once.(func() (bool, error))()
+}
