@@ -12,13 +12,14 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release demo test vet test-unit test-integration test-pods e2e soak clean
+.PHONY: generate build deploy undeploy release demo test vet test-unit test-integration test-pods e2e soak lint verify clean
 
-generate: ## Write again what is generated: CRDs and deep copies of the API types
+generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
 	$(TOOL) controller-gen crd paths=./shared/api/... output:crd:dir=config/crd
 	$(TOOL) controller-gen crd:maxDescLen=0 paths=./shared/api/... output:crd:dir=config/crd/short
 	mv config/crd/short/kf.dev_apps.yaml config/crd/kf.dev_apps.yaml && rm -r config/crd/short # a PodSpec with its documentation is too large for kubectl apply
+	go test ./shared/events -update
 
 build: ## Build the CLI and every function into bin/
 	go build -o bin/ ./cmd/... ./functions/...
@@ -64,6 +65,12 @@ e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 
 soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
+
+lint: ## Hold the code to .golangci.yml
+	go tool -modfile=tools/lint/go.mod golangci-lint run ./...
+
+verify: vet ## Say whether what is generated, formatted and pinned is what the sources say
+	@hack/verify.sh
 
 clean: ## Remove what was built
 	rm -rf bin dist
