@@ -45,7 +45,7 @@ vet: ## Compile and vet everything, tests and benchmarks included
 	go -C test/fixtures/collector vet ./...
 
 test-unit: ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift
+	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift ./test/harness
 	go -C test/cluster test ./internal/...
 
 test-integration: $(CLUSTER_PROGRAM) ## Run the functions as processes against a real API server with Tekton's admission

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +27,8 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 )
 
-// Function is a function's process.
+// Function is a function's process. A test fails when a process of its own ends unasked, has a data race or panics,
+// whether or not anything in it recovers.
 type Function struct {
 	// Proxy stands between the function and the API server.
 	Proxy *Proxy
@@ -37,16 +41,21 @@ type Function struct {
 	env  []string
 	log  *os.File
 
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan struct{}
+	mu  sync.Mutex
+	run *run
+}
+
+// run is one life of a process.
+type run struct {
+	cmd   *exec.Cmd
+	asked bool          // its end was asked for
+	done  chan struct{} // it has ended
 }
 
 // Function starts a function with its own account's rights; env are settings of its own, as NAME=value.
 func (c *Cluster) Function(t testing.TB, name string, env ...string) *Function {
 	t.Helper()
-	f := &Function{t: t, name: name, bin: binary(t, name)}
-	f.Proxy = newProxy(t, c.Config)
+	proxy := newProxy(t, c.Config)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
 kind: Config
@@ -54,41 +63,70 @@ clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
 users: [{name: u, user: {token: %s}}]
 contexts: [{name: c, context: {cluster: c, user: u}}]
 current-context: c
-`, f.Proxy.URL, c.account(t, name)), 0o600); err != nil {
+`, proxy.URL, c.account(t, name)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	f := process(t, name, "./functions/"+name, append([]string{"KUBECONFIG=" + kubeconfig, "K_SINK="}, env...)...)
+	f.Proxy = proxy
+	f.Start()
+	return f
+}
+
+// process is a program that is yet to be started, and ends with the test.
+func process(t testing.TB, name, program string, env ...string) *Function {
+	t.Helper()
+	f := &Function{t: t, name: name, bin: binary(t, program)}
 	port := FreePort(t)
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
-	f.env = append(append(os.Environ(), fmt.Sprintf("PORT=%d", port), "KUBECONFIG="+kubeconfig, "K_SINK="), env...)
+	f.env = append(os.Environ(), fmt.Sprintf("PORT=%d", port), fmt.Sprintf("GORACE=halt_on_error=1 exitcode=%d", raceFound))
+	f.env = append(f.env, env...)
 	var err error
 	if f.log, err = os.Create(filepath.Join(t.TempDir(), name+".log")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		f.Kill()
+		b, err := f.Printed()
+		if err != nil {
+			t.Error(err)
+		}
+		for line := range bytes.Lines(b) {
+			if bytes.Contains(line, []byte("DATA RACE")) || bytes.Contains(line, []byte("panic")) {
+				t.Errorf("%s: %s", name, line)
+				break
+			}
+		}
 		if t.Failed() {
-			b, _ := os.ReadFile(f.log.Name())
 			t.Logf("log of %s:\n%s", name, tail(b, 8<<10))
 		}
 	})
-	f.Start()
 	return f
 }
 
-// Start starts the process, again after a Kill, and waits until it is ready.
+// raceFound is what a process exits with that has found a data race in itself.
+const raceFound = 66
+
+// Start starts the process, again after a Kill or Terminate, and waits until it is ready.
 func (f *Function) Start() {
 	f.t.Helper()
+	r := &run{cmd: exec.Command(f.bin), done: make(chan struct{})}
+	r.cmd.Env, r.cmd.Stdout, r.cmd.Stderr = f.env, f.log, f.log
 	f.mu.Lock()
-	f.cmd = exec.Command(f.bin)
-	f.cmd.Env, f.cmd.Stdout, f.cmd.Stderr = f.env, f.log, f.log
-	if err := f.cmd.Start(); err != nil {
+	if err := r.cmd.Start(); err != nil {
 		f.mu.Unlock()
 		f.t.Fatal(err)
 	}
-	cmd, done := f.cmd, make(chan struct{})
-	f.done = done
+	f.run = r
 	f.mu.Unlock()
-	go func() { cmd.Wait(); close(done) }()
+	go func() {
+		defer close(r.done)
+		err := r.cmd.Wait()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if !r.asked {
+			f.t.Errorf("%s ended unasked: %s", f.name, ending(err))
+		}
+	}()
 	Eventually(f.t, 30*time.Second, func() error {
 		resp, err := http.Get(f.URL + "/healthz")
 		if err != nil {
@@ -102,12 +140,75 @@ func (f *Function) Start() {
 	})
 }
 
+func ending(err error) string {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "exit status 0"
+	case errors.As(err, &exit) && exit.ExitCode() == raceFound:
+		return "a data race"
+	}
+	return err.Error()
+}
+
+// ask says that the process is to end. It returns nil if there is none.
+func (f *Function) ask() *run {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.run == nil {
+		return nil
+	}
+	select {
+	case <-f.run.done:
+		return nil
+	default:
+	}
+	f.run.asked = true
+	return f.run
+}
+
+// Kill ends the process as a crash does. It may be called from a proxy's hook, and twice.
+func (f *Function) Kill() {
+	if r := f.ask(); r != nil {
+		_ = r.cmd.Process.Kill() // it may have ended this moment
+		<-r.done
+	}
+}
+
+// Terminate ends the process as Kubernetes does when it takes a Pod away: SIGTERM, and time to finish. The test fails if
+// it needs more than the limit or says that it failed.
+func (f *Function) Terminate(limit time.Duration) {
+	f.t.Helper()
+	r := f.ask()
+	if r == nil {
+		f.t.Errorf("%s is to be terminated and does not run", f.name)
+		return
+	}
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		f.t.Errorf("%s: %v", f.name, err)
+	}
+	select {
+	case <-r.done:
+	case <-time.After(limit):
+		_ = r.cmd.Process.Kill()
+		<-r.done
+		f.t.Errorf("%s had not ended %s after SIGTERM", f.name, limit)
+		return
+	}
+	if code := r.cmd.ProcessState.ExitCode(); code != 0 {
+		f.t.Errorf("%s answered SIGTERM with exit status %d", f.name, code)
+	}
+}
+
+// Printed is what the process has written to its standard output and error, in all its lives.
+func (f *Function) Printed() ([]byte, error) { return os.ReadFile(f.log.Name()) }
+
 // PeakMemory is the most that the process has had resident, in bytes.
 func (f *Function) PeakMemory() int64 {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.cmd.Process.Pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.run.cmd.Process.Pid))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -119,48 +220,66 @@ func (f *Function) PeakMemory() int64 {
 	return kb << 10
 }
 
-// Kill ends the process as a crash does. It may be called from a proxy's hook, and twice.
-func (f *Function) Kill() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.cmd != nil && f.cmd.Process != nil {
-		f.cmd.Process.Kill()
-		<-f.done
-	}
-}
-
 // Send delivers an event once and returns the HTTP status, 0 when there was no answer, and the reply.
 func (f *Function) Send(e cloudevents.Event) (int, *cloudevents.Event) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	status, reply, _ := f.send(e)
+	return status, reply
+}
+
+func (f *Function) send(e cloudevents.Event) (status int, reply *cloudevents.Event, said string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	req, err := cehttp.NewHTTPRequestFromEvent(ctx, f.URL, e)
 	if err != nil {
-		f.t.Fatal(err)
+		f.t.Errorf("%s: %v", f.name, err)
+		return 0, nil, err.Error()
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, nil
+		return 0, nil, err.Error()
 	}
 	defer resp.Body.Close()
-	reply, err := cehttp.NewEventFromHTTPResponse(resp)
-	if err != nil {
-		return resp.StatusCode, nil
+	if resp.StatusCode >= 300 {
+		b, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, nil, string(b)
 	}
-	return resp.StatusCode, reply
+	if reply, err = cehttp.NewEventFromHTTPResponse(resp); err != nil {
+		reply = nil // an answer without one
+	}
+	return resp.StatusCode, reply, ""
 }
 
-// Deliver sends an event as a Broker does: again, with backoff, while the answer says that it may help.
+// Deliver sends an event as a Broker does. While faults are injected, that is again, with backoff, as long as the answer
+// says that it may help; without any, the first answer is to be success.
 func (f *Function) Deliver(e cloudevents.Event) *cloudevents.Event {
 	f.t.Helper()
+	return f.deliver(e, f.Proxy.faulty)
+}
+
+// Redeliver is Deliver where the first answer may rightly be that it is to be sent again: another instance is at it,
+// somebody is yet to do something, or this process is yet to come up.
+func (f *Function) Redeliver(e cloudevents.Event) *cloudevents.Event {
+	f.t.Helper()
+	return f.deliver(e, func() bool { return true })
+}
+
+func (f *Function) deliver(e cloudevents.Event, mayFail func() bool) *cloudevents.Event {
+	f.t.Helper()
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
-		status, reply := f.Send(e)
+		forgiven := mayFail()
+		status, reply, said := f.send(e)
 		switch {
 		case status >= 200 && status < 300:
 			return reply
 		case status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusNotFound && status != http.StatusConflict:
-			f.t.Fatalf("%s refused %s: %d", f.name, e.Type(), status)
+			f.t.Errorf("%s refused %s: %d %s", f.name, e.Type(), status, said)
+			return nil
+		case !forgiven:
+			f.t.Errorf("%s did not take %s, though nothing was made to fail: %d %s", f.name, e.Type(), status, said)
+			return nil
 		case wait > 20*time.Second:
-			f.t.Fatalf("%s did not take %s: %d", f.name, e.Type(), status)
+			f.t.Errorf("%s did not take %s: %d %s", f.name, e.Type(), status, said)
+			return nil
 		}
 		time.Sleep(wait)
 	}
@@ -207,26 +326,26 @@ var (
 	built   = map[string]string{}
 )
 
-// binary builds a function, once for each test program: with the race detector, unless HARNESS_RACE=0 says that
+// binary builds a program, once for each test program: with the race detector, unless HARNESS_RACE=0 says that
 // something is measured.
-func binary(t testing.TB, name string) string {
+func binary(t testing.TB, program string) string {
 	t.Helper()
 	buildMu.Lock()
 	defer buildMu.Unlock()
-	if bin, ok := built[name]; ok {
+	if bin, ok := built[program]; ok {
 		return bin
 	}
 	dir, err := os.MkdirTemp("", "kf-tasks-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := filepath.Join(dir, name)
-	cmd := exec.Command("go", "build", "-race="+strconv.FormatBool(os.Getenv("HARNESS_RACE") != "0"), "-o", bin, "./functions/"+name)
+	bin := filepath.Join(dir, filepath.Base(program))
+	cmd := exec.Command("go", "build", "-race="+strconv.FormatBool(os.Getenv("HARNESS_RACE") != "0"), "-o", bin, program)
 	cmd.Dir = Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, out)
+		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}
-	built[name] = bin
+	built[program] = bin
 	return bin
 }
 

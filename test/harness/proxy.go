@@ -2,10 +2,13 @@ package harness
 
 import (
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,25 +17,28 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Proxy stands between a function and the API server. It counts requests and makes some of them fail.
+// Proxy stands between a function and the API server. It keeps a list of the requests and makes some of them fail.
 type Proxy struct {
 	URL string
 
-	mu     sync.Mutex
-	writes int
-	reads  int
-	fault  func(Request) Fault
+	mu       sync.Mutex
+	requests []Request
+	writes   int
+	fault    func(Request) Fault
 }
 
 // Request is what a fault is decided by.
 type Request struct {
 	Method string
 	Path   string
+	Query  url.Values
+	// Accept is the form of the answer that is asked for.
+	Accept string
 	// Write is the number of this write among the function's writes so far, from 1; 0 for a read.
 	Write int
 }
 
-// Is says whether the request has the method and a path that ends so, or holds the part.
+// Is says whether the request has the method and a path that holds the part.
 func (r Request) Is(method, part string) bool {
 	return r.Method == method && strings.Contains(r.Path, part)
 }
@@ -41,26 +47,46 @@ func (r Request) Is(method, part string) bool {
 type Fault struct {
 	// Status is answered in place of the API server's answer.
 	Status int
-	// After lets the request take effect first, so that only the answer is lost.
+	// Hang gives no answer, until the function gives up.
+	Hang bool
+	// After lets the request take effect before Status is answered or none is, so that only the answer is lost.
 	After bool
 	// Delay holds the request up.
 	Delay time.Duration
-	// Then is called after the API server has answered and before the function hears of it.
+	// Then is called before the function hears of the request: after it has taken effect, if it does. With Function.Kill
+	// it is a crash after a write, and together with Hang a crash before it.
 	Then func()
 }
 
-// Inject sets what becomes of the requests from now on; nil lets all pass.
+// passes says whether the API server gets the request.
+func (f Fault) passes() bool { return f.Status == 0 && !f.Hang || f.After }
+
+// Inject sets what becomes of the requests from now on, and forgets those so far; nil lets all pass.
 func (p *Proxy) Inject(fault func(Request) Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault, p.writes, p.reads = fault, 0, 0
+	p.fault, p.writes, p.requests = fault, 0, nil
 }
 
-// Counts returns the requests since the last Inject.
+// Requests returns the requests since the last Inject.
+func (p *Proxy) Requests() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.requests)
+}
+
+// Counts returns how many requests there were since the last Inject.
 func (p *Proxy) Counts() (reads, writes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.reads, p.writes
+	return len(p.requests) - p.writes, p.writes
+}
+
+// faulty says whether requests are made to fail.
+func (p *Proxy) faulty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault != nil
 }
 
 func newProxy(t testing.TB, cfg *rest.Config) *Proxy {
@@ -86,28 +112,28 @@ func newProxy(t testing.TB, cfg *rest.Config) *Proxy {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // client-go sends no token over plain HTTP
 		f := p.decide(r)
 		time.Sleep(f.Delay)
-		if f.Status != 0 && !f.After {
-			fail(w, f.Status)
-			return
-		}
-		if f.Status == 0 && f.Then == nil {
+		if f.Status == 0 && !f.Hang && f.Then == nil { // a stream is not to be recorded
 			forward.ServeHTTP(w, r)
 			return
 		}
 		answer := httptest.NewRecorder()
-		forward.ServeHTTP(answer, r)
+		if f.passes() {
+			forward.ServeHTTP(answer, r)
+		}
 		if f.Then != nil {
 			f.Then()
 		}
-		if f.Status != 0 {
+		switch {
+		case f.Hang:
+			_, _ = io.Copy(io.Discard, r.Body) // only then does the server watch for the client's end
+			<-r.Context().Done()
+		case f.Status != 0:
 			fail(w, f.Status)
-			return
+		default:
+			maps.Copy(w.Header(), answer.Header())
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(answer.Body.Bytes()) // the client may be gone
 		}
-		for k, v := range answer.Header() {
-			w.Header()[k] = v
-		}
-		w.WriteHeader(answer.Code)
-		w.Write(answer.Body.Bytes())
 	}))
 	t.Cleanup(server.Close)
 	p.URL = server.URL
@@ -116,13 +142,12 @@ func newProxy(t testing.TB, cfg *rest.Config) *Proxy {
 
 func (p *Proxy) decide(r *http.Request) Fault {
 	p.mu.Lock()
-	req := Request{Method: r.Method, Path: r.URL.Path}
-	if r.Method == http.MethodGet {
-		p.reads++
-	} else {
+	req := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(), Accept: r.Header.Get("Accept")}
+	if r.Method != http.MethodGet {
 		p.writes++
 		req.Write = p.writes
 	}
+	p.requests = append(p.requests, req)
 	fault := p.fault
 	p.mu.Unlock()
 	if fault == nil {

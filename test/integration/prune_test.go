@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +19,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -146,67 +143,37 @@ func (p *pruned) wantNoOrphans(tasks int) {
 	})
 }
 
-// recorder stands before the API server and writes down what passes, with the form of the answer that is asked for.
-type recorder struct {
-	mu    sync.Mutex
-	calls []string
-}
-
-func (r *recorder) take() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	calls := r.calls
-	r.calls = nil
-	return calls
-}
-
-func (r *recorder) before(t testing.TB, cfg *rest.Config) *rest.Config {
-	target, err := url.Parse(cfg.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport, err := rest.TransportFor(rest.AnonymousClientConfig(cfg))
-	if err != nil {
-		t.Fatal(err)
-	}
-	forward := &httputil.ReverseProxy{Transport: transport, Rewrite: func(pr *httputil.ProxyRequest) { pr.SetURL(target) }}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		path := strings.Split(req.URL.Path, "/namespaces/")
-		call := req.Method + " " + path[len(path)-1]
-		switch accept := req.Header.Get("Accept"); {
-		case strings.Contains(accept, "as=Table"):
-			call += " as Table " + req.URL.Query().Get("includeObject")
-		case strings.Contains(accept, "as=PartialObjectMetadata"):
+// calls are the requests of prune since it was last asked, with the form of the answer that is wanted.
+func (p *pruned) calls() (calls []string) {
+	for _, r := range p.Proxy.Requests() {
+		path := strings.Split(r.Path, "/namespaces/")
+		call := r.Method + " " + path[len(path)-1]
+		switch {
+		case strings.Contains(r.Accept, "as=Table"):
+			call += " as Table " + r.Query.Get("includeObject")
+		case strings.Contains(r.Accept, "as=PartialObjectMetadata"):
 			call += " as metadata"
 		}
-		r.mu.Lock()
-		r.calls = append(r.calls, call)
-		r.mu.Unlock()
-		forward.ServeHTTP(w, req)
-	}))
-	t.Cleanup(server.Close)
-	return &rest.Config{Host: server.URL}
+		calls = append(calls, call)
+	}
+	p.Proxy.Inject(nil)
+	return calls
 }
 
 func TestPruneOneTaskAtTheLimitCostsAFewCalls(t *testing.T) {
 	var costs []int
 	for _, limit := range []int{5, 60} {
-		w := harness.NewWorld(t)
-		calls := &recorder{}
-		behind := *w.Cluster
-		behind.Config = calls.before(t, w.Config)
-		p := &pruned{World: w, facts: newFacts(t)}
-		p.Function = behind.Function(t, "prune", "RETAIN="+fmt.Sprint(limit), "K_SINK="+p.facts.URL, "SWEEP_INTERVAL=1ms")
+		p := newPruned(t, "RETAIN="+fmt.Sprint(limit), "SWEEP_INTERVAL=1ms")
 		app := p.App("app", nil)
 		p.history(app, numbers(1, limit)...)
 		newest := p.history(app, "new~")[0]
-		calls.take()
+		p.calls()
 
 		p.Deliver(harness.Added("Task", newest))
 
 		p.wantLeft("app", append(numbers(2, limit), "new")...)
-		made := calls.take()
-		ns := w.Namespace
+		made := p.calls()
+		ns := p.Namespace
 		want := []string{
 			"GET " + ns + " as metadata",
 			"GET " + ns + "/apps/app as metadata",
@@ -225,7 +192,7 @@ func TestPruneOneTaskAtTheLimitCostsAFewCalls(t *testing.T) {
 		task, err := p.Kf.Tasks(ns).Get(t.Context(), newest.Name, metav1.GetOptions{})
 		p.Must(err)
 		p.Deliver(*events.NewTaskFact(events.TaskSucceeded, "status", task))
-		if made := calls.take(); len(made) != 3 {
+		if made := p.calls(); len(made) != 3 {
 			t.Errorf("a Task that ends makes %d calls, want 3:\n%s", len(made), strings.Join(made, "\n"))
 		}
 	}
@@ -236,16 +203,11 @@ func TestPruneOneTaskAtTheLimitCostsAFewCalls(t *testing.T) {
 
 func TestPruneABurstIsAFewSweepsAndEndsExact(t *testing.T) {
 	const limit, before, burst = 20, 15, 150
-	w := harness.NewWorld(t)
-	calls := &recorder{}
-	behind := *w.Cluster
-	behind.Config = calls.before(t, w.Config)
-	p := &pruned{World: w, facts: newFacts(t)}
-	p.Function = behind.Function(t, "prune", fmt.Sprintf("RETAIN=%d", limit), "K_SINK="+p.facts.URL, "SWEEP_INTERVAL=2s")
+	p := newPruned(t, fmt.Sprintf("RETAIN=%d", limit), "SWEEP_INTERVAL=2s")
 	app, other := p.App("app", nil), p.App("other", nil)
 	p.history(app, numbers(1, before)...)
 	p.history(other, numbers(1, 3)...)
-	calls.take()
+	p.calls()
 	began := time.Now()
 
 	// Events come doubled, late, out of order and not at all; some Tasks end after the last is added.
@@ -309,7 +271,7 @@ func TestPruneABurstIsAFewSweepsAndEndsExact(t *testing.T) {
 		t.Errorf("Task %d went and the older Task %d stayed", highest, oldest.ID)
 	}
 	sweeps := 0
-	for _, call := range calls.take() {
+	for _, call := range p.calls() {
 		if strings.Contains(call, "as Table") {
 			sweeps++
 		}
