@@ -34,6 +34,8 @@ type Env struct {
 	// Sink is where facts go that can't leave as the reply to one event, because a resync found many. Unset, they
 	// are left out.
 	Sink string `envconfig:"K_SINK"`
+	// Timeout is how long a request to the API server may take, or one to the sink; watches and followed logs have none.
+	Timeout time.Duration `envconfig:"API_TIMEOUT" default:"30s"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `envconfig:"LOG_LEVEL" default:"info"`
 }
@@ -56,6 +58,7 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 	// and fairness protects it, and is fair among functions.
 	kube.QPS = -1
 	kube.UserAgent = "kf-tasks/" + function
+	kube.Wrap(bounded(env.Timeout))
 	return ctx, kube
 }
 
@@ -81,7 +84,11 @@ func Serve(ctx context.Context, env Env, handle Handler) {
 		reply, err := handle(ctx, e)
 		return reply, Result(ctx, err)
 	})
-	if err != nil && !errors.Is(err, context.Canceled) {
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+	case ctx.Err() != nil: // what is cut off was not acknowledged, and is delivered again
+		logger.Warnw("told to stop, and not all that was under way is finished", zap.Error(err))
+	default:
 		logger.Fatalw("receiver stopped", zap.Error(err))
 	}
 }
@@ -91,7 +98,7 @@ func Emitter(env Env) (func(context.Context, cloudevents.Event) error, error) {
 	if env.Sink == "" {
 		return func(context.Context, cloudevents.Event) error { return nil }, nil
 	}
-	c, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(env.Sink))
+	c, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(env.Sink), cehttp.WithClient(http.Client{Timeout: env.Timeout}))
 	if err != nil {
 		return nil, fmt.Errorf("client of the sink %s: %w", env.Sink, err)
 	}
