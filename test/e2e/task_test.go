@@ -2,13 +2,9 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -217,30 +213,9 @@ func TestManyTasksAtOnceEachRunOnce(t *testing.T) {
 // kf runs the CLI in the Space and returns what it printed and its exit code.
 func (w *world) kf(t *testing.T, args ...string) (string, int) {
 	t.Helper()
-	program, err := buildKf()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	cmd := exec.Command(program, append(args, "--space", w.space)...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return out.String(), cmd.ProcessState.ExitCode()
+	out, said, code := w.RunKf(t, w.space, args...)
+	return out + said, code
 }
-
-var buildKf = sync.OnceValues(func() (string, error) {
-	program := filepath.Join(harness.Root(), "bin", "kf")
-	build := exec.Command("go", "build", "-o", program, "./cmd/kf")
-	build.Dir = harness.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return program, nil
-})
 
 func TestCLIRunsATaskAndExitsWithItsCode(t *testing.T) {
 	w := newWorld(t)
