@@ -162,8 +162,9 @@ func TestReadmeNamesEveryCommand(t *testing.T) {
 				named[c.Name()] = true
 			}
 			for _, m := range flags.FindAllStringSubmatch(code, -1) {
-				if f := m[2]; c.Flags().Lookup(strings.TrimPrefix(f, "--")) == nil && (len(f) != 2 || c.Flags().ShorthandLookup(f[1:]) == nil) {
-					t.Errorf("README has kf %s %s, which it does not take", c.Name(), f)
+				long, isLong := strings.CutPrefix(m[2], "--")
+				if isLong && c.Flags().Lookup(long) == nil || !isLong && c.Flags().ShorthandLookup(m[2][1:2]) == nil {
+					t.Errorf("README has kf %s %s, which it does not take", c.Name(), m[2])
 				}
 			}
 		}

@@ -69,7 +69,8 @@ func (o *createJob) run(cmd *cobra.Command, args []string) error {
 	job.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("App"))}
 	job, err = o.kf.TaskSchedules(o.space).Create(ctx, job, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("there is a Job %q in Space %q already: schedule-job changes its schedule, delete-job removes it", args[1], o.space)
+		return fmt.Errorf("there is a Job %q in Space %q already: schedule-job changes its schedule, delete-job removes it",
+			args[1], o.space)
 	}
 	if err != nil {
 		return fmt.Errorf("create Job: %w", err)

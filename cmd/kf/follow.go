@@ -45,8 +45,9 @@ func (t *target) follow(ctx context.Context, task *v1alpha1.Task) error {
 // ended returns when the Task has ended: nil for success, else an error that carries its exit code.
 func (t *target) ended(ctx context.Context, task *v1alpha1.Task) error {
 	p := patience{
-		every:   500 * time.Millisecond, // it may take hours
-		stopped: fmt.Sprintf("no longer waiting; the Task goes on. Stop it with: kf terminate-task %s --space %s", task.Name, task.Namespace),
+		every: 500 * time.Millisecond, // it may take hours
+		stopped: fmt.Sprintf("no longer waiting; the Task goes on. Stop it with: kf terminate-task %s --space %s",
+			task.Name, task.Namespace),
 	}
 	said := ""
 	return t.await(ctx, p, func(ctx context.Context) (bool, error) {

@@ -10,7 +10,8 @@ import (
 
 func TestRowsHaveTheHighestIDFirst(t *testing.T) {
 	var table metav1.Table
-	if err := json.Unmarshal([]byte(`{"columnDefinitions": [{"name": "Name"}, {"name": "ID"}, {"name": "Age"}, {"name": "Image", "priority": 1}],
+	if err := json.Unmarshal([]byte(`{
+	  "columnDefinitions": [{"name": "Name"}, {"name": "ID"}, {"name": "Age"}, {"name": "Image", "priority": 1}],
 	  "rows": [{"cells": ["old", 2, "60m", "i"]}, {"cells": ["new", 1234567, "30s", "i"]},
 	    {"cells": ["unnumbered", null, "<unknown>", "i"]}, {"cells": ["older", 1, "3d", null]}]}`), &table); err != nil {
 		t.Fatal(err)

@@ -91,8 +91,11 @@ func (o *prune) policy(ctx context.Context, app *v1alpha1.App) (retention.Policy
 // settings are the function's environment, in the words of the annotations.
 func settings(function *unstructured.Unstructured) map[string]string {
 	annotations := map[string]string{
-		"RETAIN": v1alpha1.RetainAnnotation, "RETAIN_FOR": v1alpha1.RetainForAnnotation, "RETAIN_PODS_FOR": v1alpha1.RetainPodsForAnnotation,
-		"RETAIN_SUCCEEDED_PER_JOB": v1alpha1.RetainSucceededPerJobAnnotation, "RETAIN_FAILED_PER_JOB": v1alpha1.RetainFailedPerJobAnnotation,
+		"RETAIN":                   v1alpha1.RetainAnnotation,
+		"RETAIN_FOR":               v1alpha1.RetainForAnnotation,
+		"RETAIN_PODS_FOR":          v1alpha1.RetainPodsForAnnotation,
+		"RETAIN_SUCCEEDED_PER_JOB": v1alpha1.RetainSucceededPerJobAnnotation,
+		"RETAIN_FAILED_PER_JOB":    v1alpha1.RetainFailedPerJobAnnotation,
 	}
 	set := map[string]string{}
 	containers, _, _ := unstructured.NestedSlice(function.Object, "spec", "template", "spec", "containers")

@@ -14,8 +14,8 @@ import (
 )
 
 func TestPruneShowsWhatWouldGo(t *testing.T) {
-	function := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": []any{
-		map[string]any{"env": []any{map[string]any{"name": "RETAIN", "value": "2"}, map[string]any{"name": "LOG_LEVEL", "value": "info"}}}}}}}}}
+	function := &unstructured.Unstructured{Object: object(t, `
+spec: {template: {spec: {containers: [{env: [{name: RETAIN, value: "2"}, {name: LOG_LEVEL, value: info}]}]}}}`)}
 	policy, err := retention.Default().With(settings(function))
 	if err != nil || policy.Keep != 2 {
 		t.Fatalf("%+v %v", policy, err)
@@ -24,7 +24,8 @@ func TestPruneShowsWhatWouldGo(t *testing.T) {
 	whole := map[string]*v1alpha1.Task{}
 	var tasks []retention.Task
 	for i, name := range []string{"a", "b", "c", "delivering"} {
-		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), CreationTimestamp: metav1.NewTime(now.Add(-time.Duration(i) * time.Hour))}}
+		created := metav1.NewTime(now.Add(-time.Duration(i) * time.Hour))
+		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), CreationTimestamp: created}}
 		task.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionTrue}}
 		if name == "delivering" {
 			task.Status.Termination = &v1alpha1.Termination{Log: v1alpha1.LogDelivering}

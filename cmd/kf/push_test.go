@@ -27,16 +27,22 @@ spec:
 		present, want string
 	}{
 		"a new App": {push{image: "i:1"}, ``,
-			`{build: {image: "i:1", updateRequests: 1}, instances: {stopped: true}, template: {spec: {containers: [{name: user-container}]}}}`},
+			`{build: {image: "i:1", updateRequests: 1}, instances: {stopped: true},
+			  template: {spec: {containers: [{name: user-container}]}}}`},
 		"a new App with everything": {
-			push{image: "i:1", command: "serve", env: []string{"A=1", "B=x=y", "A=2"}, resources: resources{cpu: "0.5", memory: "256Mi", disk: "1Gi"}}, ``,
-			`{build: {image: "i:1", updateRequests: 1}, instances: {stopped: true}, template: {spec: {containers: [{name: user-container, args: [serve],
-			  env: [{name: A, value: "2"}, {name: B, value: x=y}], resources: {requests: {cpu: 500m, memory: 256Mi, ephemeral-storage: 1Gi}}}]}}}`},
-		"nothing but the image again": {push{}, present, `{build: {updateRequests: 7}, instances: {stopped: true}}`},
-		"another image":               {push{image: "i:2"}, present, `{build: {image: "i:2", updateRequests: 7}, instances: {stopped: true}}`},
+			push{image: "i:1", command: "serve", env: []string{"A=1", "B=x=y", "A=2"},
+				resources: resources{cpu: "0.5", memory: "256Mi", disk: "1Gi"}}, ``,
+			`{build: {image: "i:1", updateRequests: 1}, instances: {stopped: true}, template: {spec: {containers: [
+			  {name: user-container, args: [serve], env: [{name: A, value: "2"}, {name: B, value: x=y}],
+			   resources: {requests: {cpu: 500m, memory: 256Mi, ephemeral-storage: 1Gi}}}]}}}`},
+		"nothing but the image again": {push{}, present,
+			`{build: {updateRequests: 7}, instances: {stopped: true}}`},
+		"another image": {push{image: "i:2"}, present,
+			`{build: {image: "i:2", updateRequests: 7}, instances: {stopped: true}}`},
 		"a variable, and less memory": {push{env: []string{"A=1", "C="}, resources: resources{memory: "128Mi"}}, present,
 			`{build: {updateRequests: 7}, instances: {stopped: true}, template: {spec: {containers: [
-			  {name: user-container, args: [serve], future: {kept: true}, env: [{name: A, value: "1"}, {name: B, value: b, future: 1}, {name: C, value: ""}],
+			  {name: user-container, args: [serve], future: {kept: true},
+			   env: [{name: A, value: "1"}, {name: B, value: b, future: 1}, {name: C, value: ""}],
 			   resources: {requests: {memory: 128Mi}, limits: {memory: 1Gi}}}, {name: sidecar}]}}}`},
 	} {
 		app := object(t, c.present)

@@ -91,8 +91,8 @@ func (t *target) ready(ctx context.Context, s subject, look func(context.Context
 		every: lookEvery, limit: readyWithin,
 		say:     func() { t.progress("waiting for %s %s to become ready", s.what, s.name) },
 		stopped: fmt.Sprintf("no longer waiting; %s %s stays", s.what, s.name),
-		late: fmt.Sprintf("%s %s is there, and nobody has looked at it for %s: is the function %s deployed? (kubectl -n kf-tasks get ksvc %s)",
-			s.what, s.name, readyWithin, s.function, s.function),
+		late: fmt.Sprintf("%[1]s %[2]s is there, and nobody has looked at it for %[3]s: is the function %[4]s deployed? "+
+			"(kubectl -n kf-tasks get ksvc %[4]s)", s.what, s.name, readyWithin, s.function),
 	}
 	return t.await(ctx, p, func(ctx context.Context) (bool, error) {
 		now, err := look(ctx)

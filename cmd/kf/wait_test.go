@@ -23,7 +23,7 @@ func waiting() (*target, *bytes.Buffer) {
 func TestAWaitSaysSoAndGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, said := waiting()
-		p := patience{every: 200 * time.Millisecond, limit: 50 * time.Second, say: func() { w.progress("waiting") }, late: "nobody has looked"}
+		p := patience{every: lookEvery, limit: 50 * time.Second, say: func() { w.progress("waiting") }, late: "nobody has looked"}
 		began := time.Now()
 		err := w.await(t.Context(), p, func(context.Context) (bool, error) { return false, nil })
 		if err == nil || err.Error() != "nobody has looked" || time.Since(began) != 50*time.Second {
@@ -66,7 +66,8 @@ func TestAWaitOutlivesTheAPIServer(t *testing.T) {
 			t.Errorf("%v after %d looks: %s", err, looks, said)
 		}
 		forbidden := apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("tasks").GroupResource(), "x", nil)
-		if err := w.await(t.Context(), patience{every: time.Second}, func(context.Context) (bool, error) { return false, forbidden }); err != forbidden {
+		err = w.await(t.Context(), patience{every: time.Second}, func(context.Context) (bool, error) { return false, forbidden })
+		if err != forbidden {
 			t.Error(err)
 		}
 	})

@@ -114,8 +114,7 @@ func (h *Handler) record(ctx context.Context, j *v1alpha1.TaskSchedule, plan job
 	return nil
 }
 
-// write writes the Job's status, with what became of Tasks that have ended, and then the labels that Kf's webhook would
-// have given it.
+// write writes the Job's status, and then the labels that Kf's webhook would have given it.
 func (h *Handler) write(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.Plan) error {
 	jobs, results := h.Kf.TaskSchedules(j.Namespace), map[string]string{}
 	for _, name := range plan.Ended {

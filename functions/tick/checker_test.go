@@ -119,7 +119,12 @@ func (w *checker) tick(fault func(*http.Request, int) (int, bool, bool)) *Handle
 	w.mu.Unlock()
 	return &Handler{
 		Kf: w.client(p), Workers: 8, PageSize: 10, Stale: stale, Now: w.clock,
-		After: func(d time.Duration) <-chan time.Time { w.pass(d); now := make(chan time.Time, 1); now <- w.clock(); return now },
+		After: func(d time.Duration) <-chan time.Time {
+			w.pass(d)
+			now := make(chan time.Time, 1)
+			now <- w.clock()
+			return now
+		},
 		Emit: func(_ context.Context, e cloudevents.Event) error {
 			p.mu.Lock()
 			killed := p.killed

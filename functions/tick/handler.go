@@ -33,8 +33,7 @@ type Handler struct {
 	ticking sync.Mutex // one tick after the other: the second of two that come at once finds nothing left to do
 }
 
-// Handle handles the ping of every minute, the ping that looks for new Jobs whose event was lost, a change of a Job, or
-// the command to run one.
+// Handle handles the ping of every minute, the ping that looks for new Jobs whose event was lost, or a change of a Job.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.Ping:
@@ -48,8 +47,6 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 			return nil, receiver.Permanent(err)
 		}
 		return nil, h.syncStatus(ctx, &j)
-	case events.JobRun:
-		return nil, h.run(ctx, e)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("tick does not handle events of type %q", e.Type()))
 }

@@ -39,7 +39,8 @@ func schema(t *testing.T, eventType string) *jsonschema.Schema {
 	text := func(format, pattern string) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Format: format, Pattern: pattern}
 	}
-	s, err := jsonschema.ForType(reflect.TypeOf(Catalogue[eventType].Data), &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+	data := reflect.TypeOf(Catalogue[eventType].Data)
+	s, err := jsonschema.ForType(data, &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[metav1.Time]():      text("date-time", ""),
 		reflect.TypeFor[metav1.MicroTime](): text("date-time", ""),
 		reflect.TypeFor[metav1.Duration]():  text("", `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`),
@@ -176,10 +177,15 @@ func valid(t *testing.T, e cloudevents.Event) error {
 
 func TestFactOfATask(t *testing.T) {
 	at := metav1.NewTime(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
-	task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Namespace: "space", Name: "shop-1", UID: "u-1", Labels: map[string]string{v1alpha1.VersionLabel: "7"}}}
+	task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "space", Name: "shop-1", UID: "u-1", Labels: map[string]string{v1alpha1.VersionLabel: "7"},
+	}}
 	task.Spec.AppRef.Name = "shop"
-	task.Status = v1alpha1.TaskStatus{StartTime: &at, CompletionTime: &at, Duration: &metav1.Duration{Duration: time.Minute}, ExitCode: new(int32),
-		Conditions:  []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionTrue, Reason: "Succeeded", LastTransitionTime: at}},
+	task.Status = v1alpha1.TaskStatus{
+		StartTime: &at, CompletionTime: &at, Duration: &metav1.Duration{Duration: time.Minute}, ExitCode: new(int32),
+		Conditions: []metav1.Condition{{
+			Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionTrue, Reason: "Succeeded", LastTransitionTime: at,
+		}},
 		Termination: &v1alpha1.Termination{RequestedAt: at, Log: v1alpha1.LogNone}}
 	first, again := NewTaskFact(TaskSucceeded, "status", task), NewTaskFact(TaskSucceeded, "status", task)
 	if err := valid(t, *first); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 )
@@ -33,7 +33,8 @@ type Warning struct {
 // Warn shows a warning on its object. There already is success, and so is a namespace that is gone.
 func Warn(ctx context.Context, c eventsv1client.EventsGetter, w Warning, now time.Time) error {
 	_, err := c.Events(w.About.Namespace).Create(ctx, w.event(now), metav1.CreateOptions{})
-	if err == nil || errors.IsAlreadyExists(err) || errors.IsNotFound(err) || errors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+	if err == nil || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
+		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil
 	}
 	return fmt.Errorf("show %s on %s %s/%s: %w", w.Reason, w.About.Kind, w.About.Namespace, w.About.Name, err)

@@ -39,7 +39,8 @@ func startCommand(app *v1alpha1.App, c corev1.Container, taskCommand string) (co
 		return known.Container, []string{literal(taskCommand)}, nil
 	case known.Shell == v1alpha1.ShellNone:
 		if len(known.Container) == 0 {
-			return nil, nil, errors.New("the image has neither a shell nor an entrypoint that could run a command: set the App's entrypoint")
+			return nil, nil, errors.New("the image has neither a shell nor an entrypoint that could run a command: " +
+				"set the App's entrypoint")
 		}
 		words, err := shellquote.Split(taskCommand)
 		if err != nil {

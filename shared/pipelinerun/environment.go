@@ -95,7 +95,10 @@ func vcapApplication(app *v1alpha1.App) string {
 	if err != nil {
 		panic(err) // plain strings: can't fail
 	}
-	return strings.NewReplacer(`"$(DISK_LIMIT_IN_MB)"`, `$(DISK_LIMIT_IN_MB)`, `"$(MEMORY_LIMIT_IN_MB)"`, `$(MEMORY_LIMIT_IN_MB)`).Replace(string(b))
+	return strings.NewReplacer(
+		`"$(DISK_LIMIT_IN_MB)"`, `$(DISK_LIMIT_IN_MB)`,
+		`"$(MEMORY_LIMIT_IN_MB)"`, `$(MEMORY_LIMIT_IN_MB)`,
+	).Replace(string(b))
 }
 
 func port(app *v1alpha1.App) int {

@@ -22,7 +22,9 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func app(change func(*v1alpha1.App)) *v1alpha1.App {
-	a := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: "space", UID: "app-uid", Labels: map[string]string{"team": "web"}}}
+	a := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{
+		Name: "shop", Namespace: "space", UID: "app-uid", Labels: map[string]string{"team": "web"},
+	}}
 	a.Status.Image = "registry.example/shop@sha256:1"
 	a.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
 	if change != nil {
@@ -51,16 +53,20 @@ func fully(a *v1alpha1.App) {
 	p.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: &yes}
 	p.AutomountServiceAccountToken = &no
 	p.PriorityClassName = "low"
-	p.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
+	claim := &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}
+	p.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: claim}}}
+	bound := &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "bound"}}
 	p.Containers[0] = corev1.Container{
 		Name: v1alpha1.UserContainer, Command: []string{"/lifecycle/entrypoint.bash"}, Args: []string{"bin/server --port $(PORT)"},
 		Ports:        []corev1.ContainerPort{{ContainerPort: 9000}},
 		Env:          []corev1.EnvVar{{Name: "GREETING", Value: "hello"}, {Name: "PORT", Value: "9000"}, {Name: "LANG", Value: "C"}},
-		EnvFrom:      []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "bound"}}}},
+		EnvFrom:      []corev1.EnvFromSource{{SecretRef: bound}},
 		VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
 		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
+			Requests: corev1.ResourceList{
+				corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("64Mi"),
+			},
+			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
 		},
 		LivenessProbe: &corev1.Probe{}, Stdin: true, TTY: true,
 	}
@@ -72,7 +78,9 @@ func TestRenderedPipelineRun(t *testing.T) {
 		task *v1alpha1.Task
 		opts Options
 	}{
-		"plain":    {app(nil), task(func(t *v1alpha1.Task) { t.Spec.Command = `echo "$GREETING" | tr a-z A-Z; echo $$ $(date)` }), Options{}},
+		"plain": {app(nil), task(func(t *v1alpha1.Task) {
+			t.Spec.Command = `echo "$GREETING" | tr a-z A-Z; echo $$ $(date)`
+		}), Options{}},
 		"inherits": {app(fully), task(nil), Options{DefaultTimeout: time.Hour}},
 		"overrides": {app(fully), task(func(t *v1alpha1.Task) {
 			t.Spec = v1alpha1.TaskSpec{AppRef: t.Spec.AppRef, Command: "bin/migrate", CPU: "2", Memory: "1Gi", Disk: "2Gi", Retries: 3,
@@ -130,13 +138,16 @@ func TestStartCommand(t *testing.T) {
 		wantArgs      []string
 		wantErrorPart string
 	}{
-		"shell":               {known(v1alpha1.ShellPOSIX, "/entry"), "a | b", []string{"/bin/sh", "-c"}, []string{"a | b"}, ""},
-		"not looked into":     {nil, "a | b", []string{"/bin/sh", "-c"}, []string{"a | b"}, ""},
-		"launcher":            {known(v1alpha1.ShellLauncher, "/cnb/lifecycle/launcher"), "a | b", []string{"/cnb/lifecycle/launcher"}, []string{"a | b"}, ""},
-		"no shell":            {known(v1alpha1.ShellNone, "/app"), `migrate --to "last one"`, []string{"/app"}, []string{"migrate", "--to", "last one"}, ""},
+		"shell":           {known(v1alpha1.ShellPOSIX, "/entry"), "a | b", []string{"/bin/sh", "-c"}, []string{"a | b"}, ""},
+		"not looked into": {nil, "a | b", []string{"/bin/sh", "-c"}, []string{"a | b"}, ""},
+		"launcher": {known(v1alpha1.ShellLauncher, "/cnb/lifecycle/launcher"), "a | b",
+			[]string{"/cnb/lifecycle/launcher"}, []string{"a | b"}, ""},
+		"no shell": {known(v1alpha1.ShellNone, "/app"), `migrate --to "last one"`,
+			[]string{"/app"}, []string{"migrate", "--to", "last one"}, ""},
 		"no shell, bad quote": {known(v1alpha1.ShellNone, "/app"), `migrate "`, nil, nil, "split into words"},
 		"neither":             {known(v1alpha1.ShellNone), "x", nil, nil, "set the App's entrypoint"},
-		"App's entrypoint":    {func(a *v1alpha1.App) { a.Spec.Template.Spec.Containers[0].Command = []string{"/run"} }, "a | b", []string{"/run"}, []string{"a | b"}, ""},
+		"App's entrypoint": {func(a *v1alpha1.App) { a.Spec.Template.Spec.Containers[0].Command = []string{"/run"} }, "a | b",
+			[]string{"/run"}, []string{"a | b"}, ""},
 		"dollars are the shell's": {nil, "echo $$ $(date) ${A}", []string{"/bin/sh", "-c"},
 			[]string{"echo $$$$ $$(date) $${A}"}, ""},
 		"read from another image": {func(a *v1alpha1.App) {

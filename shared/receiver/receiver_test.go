@@ -13,7 +13,7 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -52,7 +52,9 @@ func post(t *testing.T, address, id string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range map[string]string{"Ce-Specversion": "1.0", "Ce-Type": "t", "Ce-Source": "/s", "Ce-Id": id, "Content-Type": "application/json"} {
+	for k, v := range map[string]string{
+		"Ce-Specversion": "1.0", "Ce-Type": "t", "Ce-Source": "/s", "Ce-Id": id, "Content-Type": "application/json",
+	} {
 		if v != "" {
 			r.Header.Set(k, v)
 		}
@@ -76,9 +78,9 @@ func TestOutcomes(t *testing.T) {
 		"done":                          {nil, 200},
 		"bad-event":                     {Permanent(errors.New("bad")), 422},
 		"bad-event-with-its-object":     {fmt.Errorf("Task a/b: %w", Permanent(errors.New("bad"))), 422},
-		"conflict":                      {kerrors.NewConflict(gr, "x", errors.New("y")), 503},
-		"too-many":                      {kerrors.NewTooManyRequestsError("z"), 503},
-		"forbidden-until-it-is-granted": {kerrors.NewForbidden(gr, "x", errors.New("y")), 503},
+		"conflict":                      {apierrors.NewConflict(gr, "x", errors.New("y")), 503},
+		"too-many":                      {apierrors.NewTooManyRequestsError("z"), 503},
+		"forbidden-until-it-is-granted": {apierrors.NewForbidden(gr, "x", errors.New("y")), 503},
 		"network":                       {io.ErrUnexpectedEOF, 503},
 		"deadline":                      {context.DeadlineExceeded, 503},
 	}
@@ -161,7 +163,10 @@ func TestEmitter(t *testing.T) {
 	fact.SetSource("/f")
 	var got int
 	answers := []int{503, 503, 202}
-	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(answers[min(got, len(answers)-1)]); got++ }))
+	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(answers[min(got, len(answers)-1)])
+		got++
+	}))
 	defer sink.Close()
 	emit, err := Emitter(Env{Sink: sink.URL})
 	if err != nil {

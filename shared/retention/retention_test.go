@@ -84,7 +84,8 @@ func TestDecide(t *testing.T) {
 		{"succeeded of a Job", with(keep(500), func(p *Policy) { p.SucceededPerJob = 1 }), "a@x b@x c@y d@x e", "a b", 0},
 		{"failed of a Job", with(keep(500), func(p *Policy) { p.FailedPerJob = 1 }), "a-@x b@x c-@x d-@y", "a", 0},
 		{"none of a Job's failed", with(keep(500), func(p *Policy) { p.FailedPerJob = 0 }), "a-@x b@x c-", "a", 0},
-		{"a Job's limits are for Tasks of Jobs", with(keep(500), func(p *Policy) { p.SucceededPerJob = 0; p.FailedPerJob = 0 }), "a b-", "", 0},
+		{"a Job's limits are for Tasks of Jobs",
+			with(keep(500), func(p *Policy) { p.SucceededPerJob = 0; p.FailedPerJob = 0 }), "a b-", "", 0},
 		{"a Job's limits spare what has not ended", with(keep(500), func(p *Policy) { p.SucceededPerJob = 0 }), "a~@x b@x", "b", 0},
 		{"a Job's limits spare what is pinned", with(keep(500), func(p *Policy) { p.SucceededPerJob = 1 }), "a!@x b@x c@x", "b", 0},
 
@@ -236,11 +237,13 @@ func TestResolve(t *testing.T) {
 		{"App", nil, m{v1alpha1.RetainAnnotation: "7"}, keep(7), ""},
 		{"App over Space", m{v1alpha1.RetainAnnotation: "50"}, m{v1alpha1.RetainAnnotation: "7"}, keep(7), ""},
 		{"unlimited, in words", nil, m{v1alpha1.RetainAnnotation: "unlimited"}, keep(Unlimited), ""},
-		{"App takes back what the Space said", m{v1alpha1.RetainForAnnotation: "1h"}, m{v1alpha1.RetainForAnnotation: "unlimited"}, Default(), ""},
+		{"App takes back what the Space said", m{v1alpha1.RetainForAnnotation: "1h"}, m{v1alpha1.RetainForAnnotation: "unlimited"},
+			Default(), ""},
 		{"each annotation for itself", m{v1alpha1.RetainForAnnotation: "30d"}, m{v1alpha1.RetainAnnotation: "7"},
 			Policy{Keep: 7, KeepFor: 720 * time.Hour, SucceededPerJob: -1, FailedPerJob: -1, PodsFor: -1}, ""},
-		{"all of them", nil, m{v1alpha1.RetainAnnotation: "7", v1alpha1.RetainForAnnotation: "1h30m", v1alpha1.RetainSucceededPerJobAnnotation: "3",
-			v1alpha1.RetainFailedPerJobAnnotation: "0", v1alpha1.RetainPodsForAnnotation: "0s"},
+		{"all of them", nil, m{v1alpha1.RetainAnnotation: "7", v1alpha1.RetainForAnnotation: "1h30m",
+			v1alpha1.RetainSucceededPerJobAnnotation: "3", v1alpha1.RetainFailedPerJobAnnotation: "0",
+			v1alpha1.RetainPodsForAnnotation: "0s"},
 			Policy{Keep: 7, KeepFor: 90 * time.Minute, SucceededPerJob: 3, FailedPerJob: 0, PodsFor: 0}, ""},
 		{"annotations of others", m{"a": "b"}, m{"tasks.kf.dev/pin": "x"}, Default(), ""},
 
@@ -248,7 +251,8 @@ func TestResolve(t *testing.T) {
 		{"-1 is not unlimited", nil, m{v1alpha1.RetainAnnotation: "-1"}, Policy{}, `"-1"`},
 		{"empty", nil, m{v1alpha1.RetainAnnotation: ""}, Policy{}, `""`},
 		{"a word", m{v1alpha1.RetainAnnotation: "all"}, nil, Policy{}, `annotation of the Space: tasks.kf.dev/retain: "all"`},
-		{"the Space's is refused though the App's is good", m{v1alpha1.RetainAnnotation: "all"}, m{v1alpha1.RetainAnnotation: "7"}, Policy{}, "Space"},
+		{"the Space's is refused though the App's is good", m{v1alpha1.RetainAnnotation: "all"},
+			m{v1alpha1.RetainAnnotation: "7"}, Policy{}, "Space"},
 		{"too large for a number", nil, m{v1alpha1.RetainAnnotation: "99999999999999999999"}, Policy{}, "99999999999999999999"},
 		{"a fraction", nil, m{v1alpha1.RetainAnnotation: "1.5"}, Policy{}, "1.5"},
 		{"a number without a unit", nil, m{v1alpha1.RetainForAnnotation: "30"}, Policy{}, "retain-for"},
@@ -296,8 +300,12 @@ func TestConfirm(t *testing.T) {
 		{"made anew under the same name", ByCount, ended(func(t *v1alpha1.Task) { t.UID = "other" }), "another Task has its name"},
 		{"going already", ByCount, ended(func(t *v1alpha1.Task) { t.DeletionTimestamp = &metav1.Time{Time: now} }), "it is being deleted"},
 		{"not ended", ByCount, ended(func(t *v1alpha1.Task) { t.Status = v1alpha1.TaskStatus{} }), "it has not ended"},
-		{"pinned meanwhile", ByCount, ended(func(t *v1alpha1.Task) { t.Annotations = map[string]string{v1alpha1.PinAnnotation: "true"} }), "it is pinned"},
-		{"unpinned meanwhile", ByCount, ended(func(t *v1alpha1.Task) { t.Annotations = map[string]string{v1alpha1.PinAnnotation: "false"} }), ""},
+		{"pinned meanwhile", ByCount, ended(func(t *v1alpha1.Task) {
+			t.Annotations = map[string]string{v1alpha1.PinAnnotation: "true"}
+		}), "it is pinned"},
+		{"unpinned meanwhile", ByCount, ended(func(t *v1alpha1.Task) {
+			t.Annotations = map[string]string{v1alpha1.PinAnnotation: "false"}
+		}), ""},
 		{"its log is under way", ByCount, ended(func(t *v1alpha1.Task) {
 			t.Status.Termination = &v1alpha1.Termination{Log: v1alpha1.LogDelivering}
 		}), "its log is on the way to the logging stream"},

@@ -11,7 +11,8 @@ import (
 var seeds = []string{
 	"0 0 * * *", "*/7 1-5/2,9 1,15 feb-APR sun", "0 0 29 2 *", "0 0 30 2 *", "30 6-16/4 * * 1-5", "@hourly", "@every 1s", "@reboot",
 	"TZ=0", "CRON_TZ=Europe/Berlin 0 0 * * *", "0 0 * * 5-7/2", "0 0 * * fri-sun", "1,,2 * ? L 5#2", "5/15 * * * 7", "* * */2 * mon",
-	"0 0 31 4,6 *", "99999999999 * * * *", "0 0 * * 7-7/3", "*,5 5,* * * *", "\x00", "0\u00a00 * * *", "0 0 1-31 * 0-7", "0 0 * * 6/1", "0 0 * * 7/9",
+	"0 0 31 4,6 *", "99999999999 * * * *", "0 0 * * 7-7/3", "*,5 5,* * * *", "\x00", "0\u00a00 * * *", "0 0 1-31 * 0-7",
+	"0 0 * * 6/1", "0 0 * * 7/9",
 }
 
 // What Parse accepts and robfig/cron accepts too is the same schedule in UTC, but for the star rule and five years.

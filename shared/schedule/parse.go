@@ -74,7 +74,8 @@ func Parse(loc *time.Location, expressions ...string) (Schedule, error) {
 
 func parseRule(expression string) (rule, error) {
 	if len(expression) > maxLength {
-		return rule{}, fmt.Errorf("it has %d characters, %d are allowed: use ranges and steps, or several schedules", len(expression), maxLength)
+		return rule{}, fmt.Errorf("it has %d characters, %d are allowed: use ranges and steps, or several schedules",
+			len(expression), maxLength)
 	}
 	words := strings.Fields(expression)
 	if len(words) == 0 {
@@ -91,7 +92,8 @@ func parseRule(expression string) (rule, error) {
 	case known && len(words) == 1:
 		words = strings.Fields(plain)
 	case first[0] == '@':
-		return rule{}, errors.New("of the names with @ there are @hourly, @daily, @midnight, @weekly, @monthly, @yearly and @annually, alone")
+		return rule{}, errors.New("of the names with @ there are @hourly, @daily, @midnight, @weekly, @monthly, @yearly and " +
+			"@annually, alone")
 	case len(words) == 6:
 		return rule{}, errors.New("it has 6 fields, there are 5: leave out seconds or year")
 	case len(words) != 5:

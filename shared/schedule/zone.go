@@ -24,7 +24,8 @@ func LoadZone(name string) (*time.Location, error) {
 			return loc, nil
 		}
 	}
-	return nil, fmt.Errorf("time zone %.60q is not known: use a name of the IANA data base, such as Europe/Berlin; leave it out for UTC", name)
+	return nil, fmt.Errorf("time zone %.60q is not known: use a name of the IANA data base, such as Europe/Berlin; "+
+		"leave it out for UTC", name)
 }
 
 // period is a stretch of time in which a zone's clock runs evenly.

@@ -45,7 +45,8 @@ func TestTheTableInTheReadme(t *testing.T) {
 
 var compared = []string{
 	"*/3 * * * *", "30 * * * *", "7,37 */2 * * *", "*/20 1-3 * * *", "0,*/45 0 * * *",
-	"30 2 * * *", "0 0 * * *", "15 1,23 * * *", "0-59/7 0-4 * * *", "50 0-23 * * *", "59 23 * * 6", "0 3 1-7 * sun", "45 1 31 12 *", "30 0 29 2 *",
+	"30 2 * * *", "0 0 * * *", "15 1,23 * * *", "0-59/7 0-4 * * *", "50 0-23 * * *", "59 23 * * 6", "0 3 1-7 * sun", "45 1 31 12 *",
+	"30 0 29 2 *",
 }
 
 // In every zone, around each change, the instants forwards, backwards and by the oracle are the same.
@@ -163,7 +164,9 @@ func times(minutes []int64) []time.Time {
 }
 
 func TestZonesByName(t *testing.T) {
-	for _, name := range []string{"", "UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12", "EST5EDT", "America/Port-au-Prince"} {
+	for _, name := range []string{
+		"", "UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12", "EST5EDT", "America/Port-au-Prince",
+	} {
 		if loc, err := LoadZone(name); err != nil || name != "" && loc.String() != name {
 			t.Errorf("%q: %v, %v", name, loc, err)
 		}

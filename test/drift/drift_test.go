@@ -56,7 +56,8 @@ func TestNoFunctionImportsAnother(t *testing.T) {
 var triggerType = regexp.MustCompile(`type: ([a-z0-9.]+)`)
 
 func TestTriggersFilterOnTypesOfTheCatalogue(t *testing.T) {
-	known := append(slices.Collect(maps.Keys(events.Catalogue)), events.ResourceAdded, events.ResourceUpdated, events.ResourceDeleted, events.Ping)
+	known := append(slices.Collect(maps.Keys(events.Catalogue)),
+		events.ResourceAdded, events.ResourceUpdated, events.ResourceDeleted, events.Ping)
 	files, _ := filepath.Glob(filepath.Join(harness.Root(), "config", "sources", "trigger-*.yaml"))
 	if len(files) == 0 {
 		t.Fatal("no Triggers found")

@@ -153,7 +153,8 @@ func TestKfPushKeepsWhatItDoesNotName(t *testing.T) {
 	apps := d.Resource(v1alpha1.GroupVersion.WithResource("apps")).Namespace(c.space)
 	theirs := `{"metadata": {"annotations": {"theirs": "kept"}}, "spec": {"theirs": {"kept": true}, "build": {"theirs": "kept"},
 	  "instances": {"theirs": "kept", "replicas": 3}, "template": {"spec": {"serviceAccountName": "theirs", "containers": [
-	  {"name": "user-container", "env": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}], "resources": {"limits": {"memory": "1Gi"}}},
+	  {"name": "user-container", "env": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+	   "resources": {"limits": {"memory": "1Gi"}}},
 	  {"name": "sidecar", "image": "registry.example/sidecar"}]}}}}`
 	before, err := apps.Patch(t.Context(), "shop", "application/merge-patch+json", []byte(theirs), metav1.PatchOptions{})
 	if err != nil {
@@ -192,9 +193,11 @@ func TestKfPushKeepsWhatItDoesNotName(t *testing.T) {
 func TestKfSaysWhyAnAppOrAJobCantBeUsed(t *testing.T) {
 	c := newCLI(t)
 	stop := c.ready(metav1.ConditionFalse, hostile)
-	c.has(c.refused("push", "shop", "--task", "--docker-image", "i"), "App shop is there, and can't be used: Played: ok^[[2J^[[1;1Hfake^Jrow")
+	c.has(c.refused("push", "shop", "--task", "--docker-image", "i"),
+		"App shop is there, and can't be used: Played: ok^[[2J^[[1;1Hfake^Jrow")
 	c.has(c.refused("create-job", "shop", "nightly", "true"), "Job nightly is there, and can't run: Played: ok^[[2J")
-	c.has(c.refused("create-job", "shop", "nightly", "true"), `there is a Job "nightly" in Space "`+c.space+`" already: schedule-job changes`)
+	c.has(c.refused("create-job", "shop", "nightly", "true"),
+		`there is a Job "nightly" in Space "`+c.space+`" already: schedule-job changes`)
 	c.has(c.refused("schedule-job", "nightly", "@daily"), "can't run: Played")
 	stop()
 	c.has(c.kf("create-job", "shop", "later", "true", "--async"), "Job later created. It has no schedule.")
@@ -213,7 +216,8 @@ func TestKfSaysWhyAnAppOrAJobCantBeUsed(t *testing.T) {
 func TestKfShowsForeignTextInert(t *testing.T) {
 	c := newCLI(t)
 	app := c.App(t, c.space, "shop")
-	c.has(c.kf("run-task", "shop", "-c", "true", "--name", hostile), "is submitted successfully for execution.", "kf tasks shop --space "+c.space)
+	c.has(c.kf("run-task", "shop", "-c", "true", "--name", hostile),
+		"is submitted successfully for execution.", "kf tasks shop --space "+c.space)
 	task := c.one()
 	if task.Spec.DisplayName != hostile || !metav1.IsControlledBy(task, app) {
 		t.Errorf("%q of %v", task.Spec.DisplayName, task.OwnerReferences)
@@ -295,7 +299,8 @@ func TestKfTerminatesByNameAndByID(t *testing.T) {
 		t.Errorf("%+v, by %v", task.Spec, task.ManagedFields)
 	}
 	c.has(c.kf("terminate-task", task.Name), "Can't terminate terminated Task")
-	if _, err := client.Merge(t.Context(), c.Kf.Tasks(c.space), task, client.Change{Labels: map[string]string{v1alpha1.VersionLabel: "1"}}); err != nil {
+	id := client.Change{Labels: map[string]string{v1alpha1.VersionLabel: "1"}}
+	if _, err := client.Merge(t.Context(), c.Kf.Tasks(c.space), task, id); err != nil {
 		t.Fatal(err)
 	}
 	c.final(task.Name, metav1.ConditionFalse, v1alpha1.ReasonCancelled, "", 0)
@@ -306,12 +311,14 @@ func TestKfRunsJobsByHandAndOnSchedules(t *testing.T) {
 	c := newCLI(t)
 	c.App(t, c.space, "shop")
 	c.ready(metav1.ConditionTrue, "")
-	c.has(c.kf("create-job", "shop", "nightly", "bin/report", "-m", "1G"), "Job nightly created.", `kf schedule-job nightly "30 2 * * *" --space `+c.space)
+	c.has(c.kf("create-job", "shop", "nightly", "bin/report", "-m", "1G"),
+		"Job nightly created.", `kf schedule-job nightly "30 2 * * *" --space `+c.space)
 	c.has(c.kf("jobs"), "nightly", "true")
 	if out := c.kf("job-schedules"); strings.Contains(out, "nightly") {
 		t.Errorf("a suspended Job is among those that run on a schedule:\n%s", out)
 	}
-	c.has(c.kf("schedule-job", "nightly", "30 2 * * 7", "--time-zone", "Europe/Berlin", "--dry-run"), "Next runs of Job nightly (Europe/Berlin): Sun ")
+	c.has(c.kf("schedule-job", "nightly", "30 2 * * 7", "--time-zone", "Europe/Berlin", "--dry-run"),
+		"Next runs of Job nightly (Europe/Berlin): Sun ")
 	job := func() *v1alpha1.TaskSchedule {
 		j, err := c.Kf.TaskSchedules(c.space).Get(t.Context(), "nightly", metav1.GetOptions{})
 		if err != nil {
@@ -348,14 +355,16 @@ func TestKfRunsJobsByHandAndOnSchedules(t *testing.T) {
 func TestKfPruneShowsWhatWouldGo(t *testing.T) {
 	c := newCLI(t)
 	app := c.App(t, c.space, "shop")
-	if _, err := client.Merge(t.Context(), c.Kf.Apps(c.space), app, client.Change{Annotations: map[string]string{v1alpha1.RetainAnnotation: "1"}}); err != nil {
+	one := client.Change{Annotations: map[string]string{v1alpha1.RetainAnnotation: "1"}}
+	if _, err := client.Merge(t.Context(), c.Kf.Apps(c.space), app, one); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"first", "second"} {
 		c.Task(t, c.space, "shop", name)
 		c.final(name, metav1.ConditionTrue, "Succeeded", "", 0)
 	}
-	c.has(c.kf("prune", "shop", "--dry-run"), "The App keeps its newest 1 Tasks. It has 2, of which 0 run and 0 are pinned; 1 would go. Name ID Created Why first")
+	c.has(c.kf("prune", "shop", "--dry-run"),
+		"The App keeps its newest 1 Tasks. It has 2, of which 0 run and 0 are pinned; 1 would go. Name ID Created Why first")
 	if list, err := c.Kf.Tasks(c.space).List(t.Context(), metav1.ListOptions{}); err != nil || len(list.Items) != 2 {
 		t.Errorf("%d Tasks are left: %v", len(list.Items), err)
 	}

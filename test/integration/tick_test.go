@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -530,35 +528,5 @@ func TestJitterWaitsWithinTheTick(t *testing.T) {
 			t.Errorf("the run of %s was to start at %s, and did at %s", instant, start, created)
 		}
 		return
-	}
-}
-
-func TestRunJobByEvent(t *testing.T) {
-	j := newJobs(t)
-	j.create("nightly", v1alpha1.NeverSchedule, func(s *v1alpha1.TaskSchedule) { s.Spec.Suspend = true })
-	e := cloudevents.NewEvent()
-	e.SetType(events.JobRun)
-	e.SetSource("/billing")
-	e.SetID("2026-11")
-	if err := e.SetData(cloudevents.ApplicationJSON, events.RunJob{Namespace: j.ns, Job: "nightly", Command: "bin/other", Memory: "1Gi"}); err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() { j.tick.Deliver(e) })
-	}
-	wg.Wait()
-	tasks := j.tasks("nightly")
-	if len(tasks) != 1 || tasks[0].Spec.Command != "bin/other" || tasks[0].Spec.Memory != "1Gi" || tasks[0].Spec.AppRef.Name != "shop" {
-		t.Fatalf("Tasks %+v", tasks)
-	}
-	for _, bad := range []string{`{"namespace":"x"}`, `nonsense`, `{"namespace":"x","job":"y","comand":"z"}`} {
-		e.SetID(bad)
-		if err := e.SetData(cloudevents.ApplicationJSON, json.RawMessage(bad)); err != nil {
-			e.DataEncoded = []byte(bad)
-		}
-		if status, _ := j.tick.Send(e); status != http.StatusUnprocessableEntity {
-			t.Errorf("%s was answered with %d", bad, status)
-		}
 	}
 }

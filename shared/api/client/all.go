@@ -34,7 +34,8 @@ func All[T runtime.Object, L runtime.Object](ctx context.Context, c lister[L], o
 		})
 		if err != nil && !errors.Is(err, enough) {
 			var none T
-			yield(none, fmt.Errorf("list %ss where %q %q: %w", reflect.TypeFor[T]().Elem().Name(), opts.LabelSelector, opts.FieldSelector, err))
+			kind := reflect.TypeFor[T]().Elem().Name()
+			yield(none, fmt.Errorf("list %ss where %q %q: %w", kind, opts.LabelSelector, opts.FieldSelector, err))
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -17,7 +17,7 @@ type getter[T any] interface {
 // this package's; namespace is for the error alone, which names kind and object.
 func Find[T any](ctx context.Context, c getter[*T], namespace, name string) (*T, error) {
 	got, err := c.Get(ctx, name, metav1.GetOptions{})
-	if errors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil, nil // what typed clients return beside an error is not nil
 	}
 	if err != nil {
@@ -40,7 +40,7 @@ func FindAgain[T any, O interface {
 
 // IgnoreNotFound is for whoever meant an object that somebody has deleted meanwhile: nothing is left to be done.
 func IgnoreNotFound(err error) error {
-	if errors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -44,14 +44,14 @@ func PatchStatus[T object[T]](ctx context.Context, c statusClient[T], obj T, mut
 		switch {
 		case err == nil:
 			return got, nil
-		case !errors.IsConflict(err):
+		case !apierrors.IsConflict(err):
 			return obj, fmt.Errorf("write status of %s/%s: %w", obj.GetNamespace(), obj.GetName(), err)
 		}
 		if obj, err = c.Get(ctx, obj.GetName(), metav1.GetOptions{}); err != nil {
 			return obj, fmt.Errorf("read again after a conflict: %w", err)
 		}
 		if obj.GetUID() != uid { // deleted and made anew: not ours to write
-			return obj, errors.NewNotFound(schema.GroupResource{Group: v1alpha1.GroupVersion.Group}, obj.GetName())
+			return obj, apierrors.NewNotFound(schema.GroupResource{Group: v1alpha1.GroupVersion.Group}, obj.GetName())
 		}
 	}
 }
