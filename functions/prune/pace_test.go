@@ -14,7 +14,7 @@ import (
 func TestDeletionsYieldToTasks(t *testing.T) {
 	count := func(noting, urgent bool) (n int) {
 		synctest.Test(t, func(t *testing.T) {
-			p := &pace{Quick: flowcontrol.NewTokenBucketRateLimiter(500, 8), Gentle: flowcontrol.NewTokenBucketRateLimiter(5, 8)}
+			p := &limiter{Quick: flowcontrol.NewTokenBucketRateLimiter(500, 8), Gentle: flowcontrol.NewTokenBucketRateLimiter(5, 8)}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			var notes sync.WaitGroup
@@ -22,7 +22,7 @@ func TestDeletionsYieldToTasks(t *testing.T) {
 			if noting {
 				notes.Go(func() {
 					for ; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
-						p.Note()
+						p.Busy()
 					}
 				})
 				synctest.Wait()
@@ -50,9 +50,9 @@ func TestDeletionsYieldToTasks(t *testing.T) {
 
 func TestWaitingForAPauseEndsWithTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pace{Quick: flowcontrol.NewTokenBucketRateLimiter(1, 1), Gentle: flowcontrol.NewTokenBucketRateLimiter(0.001, 1)}
+		p := &limiter{Quick: flowcontrol.NewTokenBucketRateLimiter(1, 1), Gentle: flowcontrol.NewTokenBucketRateLimiter(0.001, 1)}
 		p.Gentle.TryAccept()
-		p.Note()
+		p.Busy()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		if err := p.Wait(ctx, false); !errors.Is(err, context.DeadlineExceeded) {

@@ -12,7 +12,7 @@ import (
 // Unlimited as a number or a duration of a Policy means that the rule is off.
 const Unlimited = -1
 
-// Policy says how much of an App's history is kept. Each rule stands for itself: a Task goes when any of them says so.
+// Policy says how much of an App's history is kept. Each rule stands for itself: a Task is deleted when any of them says so.
 type Policy struct {
 	// Keep is how many Tasks an App keeps, over all outcomes.
 	Keep int

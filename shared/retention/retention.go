@@ -1,5 +1,3 @@
-// Package retention decides which Tasks of an App go, and why. The function prune acts on it, and `kf prune --dry-run`
-// shows it: both see the same.
 package retention
 
 import (
@@ -23,22 +21,12 @@ type Task struct {
 	UID     types.UID
 	ID      int // 0: runtask has not numbered it yet
 	Created time.Time
-	Outcome Outcome
-	Ended   time.Time // zero: not known, or not ended
 	Job     string
 	Pinned  bool
+	Ended   bool                 // waits or runs no more
+	Outcome v1alpha1.TaskOutcome // of one that has ended, if it is known: metadata does not tell
+	EndedAt time.Time            // the same
 }
-
-// Outcome is what became of a Task.
-type Outcome string
-
-// Outcomes. Ended stands for a Task that has ended, one way or the other: metadata does not tell which.
-const (
-	Running   Outcome = "running"
-	Ended     Outcome = "ended"
-	Succeeded Outcome = "succeeded"
-	Failed    Outcome = "failed"
-)
 
 // Rule is what a Task falls under.
 type Rule string
@@ -59,13 +47,13 @@ type Verdict struct {
 
 // Plan is the decision over the Tasks of one App.
 type Plan struct {
-	// Delete holds the Tasks that go, oldest first.
+	// Delete holds the Tasks that are to be deleted, oldest first.
 	Delete []Verdict
 	// Running and Pinned Tasks are never deleted. Over is how many Tasks there will be beyond the limit all the same.
 	Running, Pinned, Over int
 }
 
-// Decide says which of an App's Tasks go.
+// Decide says which of an App's Tasks are to be deleted.
 //
 // The limit has as many places as the policy says. A Task that has not ended takes one and is never deleted; the newest
 // of those that have ended take the rest. A pinned Task takes none: pinning one must not cost another its place.
@@ -76,7 +64,7 @@ func Decide(p Policy, tasks []Task, now time.Time) Plan {
 		switch {
 		case t.Pinned:
 			plan.Pinned++
-		case t.Outcome == Running:
+		case !t.Ended:
 			plan.Running++
 		default:
 			ended = append(ended, t)
@@ -89,21 +77,18 @@ func Decide(p Policy, tasks []Task, now time.Time) Plan {
 		places = max(0, p.Keep-plan.Running)
 		plan.Over = max(0, plan.Running-p.Keep)
 	}
-	type history struct {
-		job     string
-		outcome Outcome
-	}
-	kept := map[history]int{}
+	type history struct{ job, of string }
+	newer := map[history]int{}
 	for i, t := range ended {
 		rule, reason := Rule(""), ""
 		if i >= places {
 			rule, reason = ByCount, fmt.Sprintf("not among the newest %d Tasks of its App", p.Keep)
 		}
-		if perJob := p.perJob(t.Outcome); t.Job != "" && perJob != Unlimited {
-			of := history{t.Job, t.Outcome}
-			if kept[of]++; kept[of] > perJob && rule == "" {
-				rule, reason = ByJob, fmt.Sprintf("not among the newest %d Tasks of Job %s that %s", perJob, t.Job, t.Outcome)
+		if keep, did := p.perJob(t.Outcome); t.Job != "" && keep != Unlimited {
+			if rule == "" && newer[history{t.Job, did}] >= keep {
+				rule, reason = ByJob, fmt.Sprintf("not among the newest %d Tasks of Job %s that %s", keep, t.Job, did)
 			}
+			newer[history{t.Job, did}]++
 		}
 		if rule == "" && p.tooOld(t, now) {
 			rule, reason = ByAge, fmt.Sprintf("ended more than %s ago", p.KeepFor)
@@ -116,19 +101,20 @@ func Decide(p Policy, tasks []Task, now time.Time) Plan {
 	return plan
 }
 
-func (p Policy) perJob(o Outcome) int {
+// perJob is how many Tasks with such an outcome a Job keeps, and what these did.
+func (p Policy) perJob(o v1alpha1.TaskOutcome) (keep int, did string) {
 	switch o {
-	case Succeeded:
-		return p.SucceededPerJob
-	case Failed:
-		return p.FailedPerJob
+	case v1alpha1.TaskSucceeded:
+		return p.SucceededPerJob, "succeeded"
+	case v1alpha1.TaskFailed, v1alpha1.TaskTerminated:
+		return p.FailedPerJob, "failed"
 	}
-	return Unlimited
+	return Unlimited, ""
 }
 
 // tooOld takes the creation for the end where the end is not known. Confirm corrects it.
 func (p Policy) tooOld(t Task, now time.Time) bool {
-	since := t.Ended
+	since := t.EndedAt
 	if since.IsZero() {
 		since = t.Created
 	}
@@ -147,15 +133,15 @@ func Compare(a, b Task) int {
 	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name))
 }
 
-// Confirm decides again on the Task as it stands now, just before it is deleted. It returns why the Task stays, or "".
-func (v Verdict) Confirm(p Policy, t *v1alpha1.Task, now time.Time) (stays string) {
+// Confirm decides again on the Task as it stands now, just before it is deleted. It returns why the Task is kept, or "".
+func (v Verdict) Confirm(p Policy, t *v1alpha1.Task, now time.Time) (kept string) {
 	is := Of(t)
 	switch {
 	case t.UID != v.UID:
 		return "another Task has its name"
 	case t.DeletionTimestamp != nil:
 		return "it is being deleted"
-	case is.Outcome == Running:
+	case !is.Ended:
 		return "it has not ended"
 	case is.Pinned:
 		return "it is pinned"
@@ -167,53 +153,51 @@ func (v Verdict) Confirm(p Policy, t *v1alpha1.Task, now time.Time) (stays strin
 	return ""
 }
 
-// DropPod says whether the Pod of a Task may go before the Task: it has ended, and its log has been handed on, either
-// because terminate did it or because the time has passed within which the cluster's logging agent does.
+// DropPod says whether the Pod of a Task may be deleted before the Task: it has ended, and its log has been delivered,
+// either because terminate did it or because the time has passed within which the cluster's logging agent does.
 func (p Policy) DropPod(t *v1alpha1.Task, now time.Time) bool {
 	is := Of(t)
 	switch {
-	case p.PodsFor == Unlimited || is.Outcome == Running || is.Pinned:
+	case p.PodsFor == Unlimited || !is.Ended || is.Pinned:
 		return false
 	case t.Status.Termination != nil && t.Status.Termination.Log != "":
 		return t.Status.Termination.Log == v1alpha1.LogComplete
 	}
-	return !is.Ended.IsZero() && now.Sub(is.Ended) > p.PodsFor
+	return !is.EndedAt.IsZero() && now.Sub(is.EndedAt) > p.PodsFor
 }
 
 // Of reads what the decision needs from a whole Task.
 func Of(t *v1alpha1.Task) Task {
-	is := OfMetadata(t, t.Final())
+	is := OfMetadata(t, t.Final(), "")
 	is.ID = t.ID()
-	if c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSucceeded); c != nil {
-		switch c.Status {
-		case metav1.ConditionTrue:
-			is.Outcome = Succeeded
-		case metav1.ConditionFalse:
-			is.Outcome = Failed
-		}
-		if t.Final() {
-			is.Ended = c.LastTransitionTime.Time
-		}
-	}
-	if t.Final() && t.Status.CompletionTime != nil {
-		is.Ended = t.Status.CompletionTime.Time
+	is.Outcome = t.Outcome()
+	switch {
+	case !is.Ended:
+	case t.Status.CompletionTime != nil:
+		is.EndedAt = t.Status.CompletionTime.Time
+	default:
+		is.EndedAt = meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSucceeded).LastTransitionTime.Time
 	}
 	return is
 }
 
-// OfMetadata reads what the decision needs from metadata alone; whether the Task has ended must be known otherwise.
-func OfMetadata(o metav1.Object, ended bool) Task {
+// OfMetadata reads what the decision needs from metadata alone. Whether the Task has ended, and the status of its
+// condition Succeeded ("" if that is not known), must come from elsewhere.
+func OfMetadata(o metav1.Object, ended bool, succeeded string) Task {
 	t := Task{
-		Name: o.GetName(), UID: o.GetUID(), Created: o.GetCreationTimestamp().Time, Outcome: Running,
+		Name: o.GetName(), UID: o.GetUID(), Created: o.GetCreationTimestamp().Time, Ended: ended,
 		Job: o.GetLabels()[v1alpha1.TaskScheduleLabel],
 	}
-	if ended {
-		t.Outcome = Ended
+	switch {
+	case ended && succeeded == string(metav1.ConditionTrue):
+		t.Outcome = v1alpha1.TaskSucceeded
+	case ended && succeeded == string(metav1.ConditionFalse):
+		t.Outcome = v1alpha1.TaskFailed // or terminated, which the rules do not tell apart
 	}
 	if id, err := strconv.Atoi(o.GetLabels()[v1alpha1.VersionLabel]); err == nil && id > 0 {
 		t.ID = id
 	}
-	// Whoever wrote something else than "true" or "false" wanted something; the Task that stays does no harm.
+	// Whoever wrote something else than "true" or "false" wanted something; a Task that is kept does no harm.
 	pin, ok := o.GetAnnotations()[v1alpha1.PinAnnotation]
 	t.Pinned = ok && pin != "false"
 	return t

@@ -16,25 +16,27 @@ import (
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // history reads Tasks from a line of words, oldest first, one minute apart: a name, then what it is. "a" has succeeded,
-// "a-" failed, "a~" has not ended, "a!" is pinned, "a@job" belongs to a Job.
+// "a-" failed, "a^" was terminated, "a~" has not ended, "a!" is pinned, "a@job" belongs to a Job.
 func history(line string) []Task {
 	var tasks []Task
 	words := strings.Fields(line)
 	for i, w := range words {
 		created := now.Add(-time.Duration(len(words)-i) * time.Minute)
-		t := Task{ID: i + 1, Created: created, Ended: created, Outcome: Succeeded}
+		t := Task{ID: i + 1, Created: created, Ended: true, EndedAt: created, Outcome: v1alpha1.TaskSucceeded}
 		if name, job, ok := strings.Cut(w, "@"); ok {
 			w, t.Job = name, job
 		}
 		switch {
 		case strings.HasSuffix(w, "-"):
-			t.Outcome = Failed
+			t.Outcome = v1alpha1.TaskFailed
+		case strings.HasSuffix(w, "^"):
+			t.Outcome = v1alpha1.TaskTerminated
 		case strings.HasSuffix(w, "~"):
-			t.Outcome, t.Ended = Running, time.Time{}
+			t.Ended, t.Outcome, t.EndedAt = false, v1alpha1.TaskUnended, time.Time{}
 		case strings.HasSuffix(w, "!"):
 			t.Pinned = true
 		}
-		t.Name = strings.Trim(w, "-~!")
+		t.Name = strings.Trim(w, "-^~!")
 		tasks = append(tasks, t)
 	}
 	return tasks
@@ -64,7 +66,7 @@ func TestDecide(t *testing.T) {
 		{"unlimited", keep(Unlimited), "a b c d", "", 0},
 
 		{"one that has not ended counts", keep(3), "a b c d~", "a", 0},
-		{"one that never ends, among the oldest, counts and stays", keep(3), "a~ b c d", "b", 0},
+		{"one that never ends, among the oldest, counts and is kept", keep(3), "a~ b c d", "b", 0},
 		{"several of them", keep(3), "a~ b c~ d e", "b d", 0},
 		{"as many that have not ended as places", keep(2), "a~ b c~", "b", 0},
 		{"more of them than places", keep(2), "a~ b~ c d~", "c", 1},
@@ -83,6 +85,7 @@ func TestDecide(t *testing.T) {
 
 		{"succeeded of a Job", with(keep(500), func(p *Policy) { p.SucceededPerJob = 1 }), "a@x b@x c@y d@x e", "a b", 0},
 		{"failed of a Job", with(keep(500), func(p *Policy) { p.FailedPerJob = 1 }), "a-@x b@x c-@x d-@y", "a", 0},
+		{"one that was terminated counts as failed", with(keep(500), func(p *Policy) { p.FailedPerJob = 1 }), "a^@x b-@x c^@y", "a", 0},
 		{"none of a Job's failed", with(keep(500), func(p *Policy) { p.FailedPerJob = 0 }), "a-@x b@x c-", "a", 0},
 		{"a Job's limits are for Tasks of Jobs",
 			with(keep(500), func(p *Policy) { p.SucceededPerJob = 0; p.FailedPerJob = 0 }), "a b-", "", 0},
@@ -94,14 +97,14 @@ func TestDecide(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			plan := Decide(tt.policy, history(tt.tasks), now)
 			if got := names(plan.Delete); got != tt.want {
-				t.Errorf("goes: %q, want %q", got, tt.want)
+				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 			if plan.Over != tt.over {
 				t.Errorf("over the limit by %d, want %d", plan.Over, tt.over)
 			}
 			for _, v := range plan.Delete {
 				if v.Reason == "" || v.Rule == "" {
-					t.Errorf("%s goes without a reason", v.Name)
+					t.Errorf("%s is deleted without a reason", v.Name)
 				}
 			}
 		})
@@ -157,8 +160,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// The promise, on histories at random: nothing goes that has not ended or is pinned; an App keeps its limit's worth or
-// all it has; nothing is kept that is older than something that went; order of arrival and a second look change nothing.
+// The promise, on histories at random: nothing is deleted that has not ended or is pinned; an App keeps its
+// limit's worth or all it has; nothing is kept that is older than something deleted; order of arrival and a second look change nothing.
 func TestPromiseOnRandomHistories(t *testing.T) {
 	for seed := range uint64(1000) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -167,47 +170,50 @@ func TestPromiseOnRandomHistories(t *testing.T) {
 		for i := range tasks {
 			tasks[i] = Task{
 				Name: fmt.Sprintf("t%02d", i), ID: r.IntN(30), Created: now.Add(time.Duration(r.IntN(10)) * time.Second),
-				Outcome: []Outcome{Running, Ended, Succeeded, Failed}[r.IntN(4)], Pinned: r.IntN(8) == 0,
+				Ended: r.IntN(4) > 0, Pinned: r.IntN(8) == 0,
+			}
+			if tasks[i].Ended {
+				tasks[i].Outcome = []v1alpha1.TaskOutcome{"", v1alpha1.TaskSucceeded, v1alpha1.TaskFailed, v1alpha1.TaskTerminated}[r.IntN(4)]
 			}
 		}
 		plan := Decide(keep(limit), tasks, now)
 		gone := map[string]bool{}
 		for _, v := range plan.Delete {
 			gone[v.Name] = true
-			if v.Outcome == Running || v.Pinned {
-				t.Fatalf("seed %d: %+v goes", seed, v)
+			if !v.Ended || v.Pinned {
+				t.Fatalf("seed %d: %+v is deleted", seed, v)
 			}
 		}
-		var stay []Task
+		var kept []Task
 		var running, ended, pinned int
 		for _, task := range tasks {
 			if gone[task.Name] {
 				continue
 			}
-			stay = append(stay, task)
+			kept = append(kept, task)
 			switch {
 			case task.Pinned:
 				pinned++
-			case task.Outcome == Running:
+			case !task.Ended:
 				running++
 			default:
 				ended++
 				for _, v := range plan.Delete {
 					if Compare(task, v.Task) < 0 {
-						t.Fatalf("seed %d: %s stays and the newer %s goes", seed, task.Name, v.Name)
+						t.Fatalf("seed %d: %s is kept and the newer %s is deleted", seed, task.Name, v.Name)
 					}
 				}
 			}
 		}
 		all := len(tasks) - pinned
 		if got, want := running+ended, min(all, max(limit, running)); got != want {
-			t.Fatalf("seed %d: %d stay of %d with limit %d and %d running, want %d", seed, got, all, limit, running, want)
+			t.Fatalf("seed %d: %d are kept of %d with limit %d and %d running, want %d", seed, got, all, limit, running, want)
 		}
 		r.Shuffle(len(tasks), func(i, j int) { tasks[i], tasks[j] = tasks[j], tasks[i] })
 		if again := Decide(keep(limit), tasks, now); names(again.Delete) != names(plan.Delete) {
 			t.Fatalf("seed %d: the order of arrival matters: %q, then %q", seed, names(plan.Delete), names(again.Delete))
 		}
-		if again := Decide(keep(limit), stay, now); len(again.Delete) != 0 {
+		if again := Decide(keep(limit), kept, now); len(again.Delete) != 0 {
 			t.Fatalf("seed %d: a second look finds %q", seed, names(again.Delete))
 		}
 		// Killed in between: any part of the plan done, the rest follows from what is left.
@@ -220,6 +226,48 @@ func TestPromiseOnRandomHistories(t *testing.T) {
 		}
 		if rest := Decide(keep(limit), left, now); names(rest.Delete) != names(plan.Delete[half:]) {
 			t.Fatalf("seed %d: after half, %q, want %q", seed, names(rest.Delete), names(plan.Delete[half:]))
+		}
+	}
+}
+
+// The argument of doc.go, on histories at random: two sweeps that read at different moments, each missing some Tasks, and
+// are cut off anywhere, leave no fewer than the App keeps, as long as no Task ends between their readings.
+func TestTwoSideBySideDeleteNoneTooMany(t *testing.T) {
+	for seed := range uint64(500) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		limit := 1 + r.IntN(8)
+		task := func(i int) Task {
+			return Task{Name: fmt.Sprintf("t%02d", i), ID: i + 1, Created: now.Add(time.Duration(i/3) * time.Second), Ended: r.IntN(3) > 0}
+		}
+		var there []Task
+		for i := range r.IntN(30) {
+			there = append(there, task(i))
+		}
+		look := func() (seen []Task) {
+			for _, t := range there {
+				if r.IntN(10) > 0 {
+					seen = append(seen, t)
+				}
+			}
+			return seen
+		}
+		remove := func(plan []Verdict) {
+			there = slices.DeleteFunc(there, func(t Task) bool {
+				return slices.ContainsFunc(plan, func(v Verdict) bool { return v.Name == t.Name })
+			})
+		}
+		first := Decide(keep(limit), look(), now).Delete
+		before := r.IntN(len(first) + 1)
+		remove(first[:before])
+		for i := range r.IntN(5) { // come meanwhile
+			there = append(there, task(30+i))
+		}
+		least := min(limit, len(there))
+		second := Decide(keep(limit), look(), now).Delete
+		remove(first[before : before+r.IntN(len(first)-before+1)])
+		remove(second[:r.IntN(len(second)+1)])
+		if len(there) < least {
+			t.Fatalf("seed %d: %d Tasks are left, want at least %d", seed, len(there), least)
 		}
 	}
 }
@@ -291,10 +339,10 @@ func TestConfirm(t *testing.T) {
 		return task
 	}
 	for _, tt := range []struct {
-		name  string
-		rule  Rule
-		task  *v1alpha1.Task
-		stays string
+		name string
+		rule Rule
+		task *v1alpha1.Task
+		kept string
 	}{
 		{"as decided", ByCount, ended(nil), ""},
 		{"made anew under the same name", ByCount, ended(func(t *v1alpha1.Task) { t.UID = "other" }), "another Task has its name"},
@@ -319,8 +367,8 @@ func TestConfirm(t *testing.T) {
 			p := Default()
 			p.KeepFor = 90 * time.Minute
 			v := Verdict{Task: Task{Name: "t", UID: "u"}, Rule: tt.rule}
-			if got := v.Confirm(p, tt.task, now); got != tt.stays {
-				t.Errorf("stays because %q, want %q", got, tt.stays)
+			if got := v.Confirm(p, tt.task, now); got != tt.kept {
+				t.Errorf("kept because %q, want %q", got, tt.kept)
 			}
 		})
 	}
@@ -378,11 +426,7 @@ func TestMetadataAndWholeTaskAgree(t *testing.T) {
 		if status != "" {
 			task.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Status: status}}
 		}
-		whole, metadata := Of(task), OfMetadata(&metav1.PartialObjectMetadata{ObjectMeta: task.ObjectMeta}, task.Final())
-		if (whole.Outcome == Running) != (metadata.Outcome == Running) {
-			t.Errorf("%q: %s from the Task, %s from its metadata", status, whole.Outcome, metadata.Outcome)
-		}
-		whole.Outcome, metadata.Outcome = "", ""
+		whole, metadata := Of(task), OfMetadata(&metav1.PartialObjectMetadata{ObjectMeta: task.ObjectMeta}, task.Final(), string(status))
 		if whole != metadata {
 			t.Errorf("%q: %+v from the Task, %+v from its metadata", status, whole, metadata)
 		}

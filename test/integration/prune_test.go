@@ -398,6 +398,53 @@ func TestPruneOneThatCannotGoIsNotInTheWay(t *testing.T) {
 	p.wantLeft("app", "001", "005", "006")
 }
 
+// A ping looks at all Apps. That one of them fails costs itself: it is not the sender's to repeat all for it.
+func TestPruneOneAppThatFailsCostsItself(t *testing.T) {
+	p := newPruned(t, "RETAIN=1")
+	for _, name := range []string{"good", "bad"} {
+		p.history(p.App(name, nil), numbers(1, 3)...)
+	}
+	p.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Is(http.MethodGet, "/apps/bad") {
+			return harness.Fault{Status: http.StatusForbidden}
+		}
+		return harness.Fault{}
+	})
+	if code, _ := p.Send(harness.Ping("every-hour")); code != http.StatusOK && code != http.StatusAccepted && code != http.StatusNoContent {
+		t.Errorf("answered %d, want success", code)
+	}
+	p.wantLeft("good", "003")
+	p.wantLeft("bad", numbers(1, 3)...)
+}
+
+// One that was counted as running, and has ended and gone before the others were counted, is none to keep others out.
+func TestPruneCountsNoneThatIsGone(t *testing.T) {
+	p := newPruned(t, "RETAIN=2")
+	tasks := p.history(p.App("app", nil), "001~", "002", "003")
+	lists := 0
+	p.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Method != http.MethodGet || !strings.HasSuffix(r.Path, p.Namespace+"/tasks") {
+			return harness.Fault{}
+		}
+		if lists++; lists != 2 { // the first is the table, the second and the third are the Tasks
+			return harness.Fault{}
+		}
+		return harness.Fault{Then: func() {
+			if err := p.End(t.Context(), tasks[0]); err != nil {
+				t.Error(err)
+			}
+			if err := p.Kf.Tasks(p.Namespace).Delete(t.Context(), tasks[0].Name, metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+	p.Deliver(harness.Added("Task", tasks[2]))
+	if lists != 3 {
+		t.Errorf("%d lists, want 3", lists)
+	}
+	p.wantLeft("app", "002", "003")
+}
+
 func TestPruneTwoAtOnceDoNotFight(t *testing.T) {
 	p := newPruned(t, "RETAIN=10")
 	second := p.World.Function(t, "prune", "RETAIN=10", "K_SINK="+p.facts.URL, "SWEEP_INTERVAL=1ms")
@@ -423,9 +470,9 @@ func TestPruneRefusesABadPolicy(t *testing.T) {
 		p.Deliver(harness.Added("Task", tasks[3]))
 	}
 	p.wantLeft("app", numbers(1, 4)...)
-	said, err := p.Kube.CoreV1().Events(p.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=RetentionRefused"})
+	said, err := p.Kube.EventsV1().Events(p.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=RetentionRefused"})
 	p.Must(err)
-	if len(said.Items) != 1 || !strings.Contains(said.Items[0].Message, `tasks.kf.dev/retain: "0"`) || said.Items[0].InvolvedObject.Name != "app" {
+	if len(said.Items) != 1 || !strings.Contains(said.Items[0].Note, `tasks.kf.dev/retain: "0"`) || said.Items[0].Regarding.Name != "app" {
 		t.Errorf("the App's Events do not say once what is wrong: %+v", said.Items)
 	}
 

@@ -26,3 +26,22 @@ func (c *Client) Table(ctx context.Context, namespace, resource string, opts met
 	}
 	return &table, nil
 }
+
+// Column reads a column of a table: the text of its cells, by the object's name. A cell without a value is "".
+func Column(table *metav1.Table, column string) (map[string]string, error) {
+	index := map[string]int{}
+	for i, c := range table.ColumnDefinitions {
+		index[c.Name] = i
+	}
+	of, ok := index[column]
+	name, named := index["Name"]
+	if !ok || !named {
+		return nil, fmt.Errorf("the table lacks Name or %s: is the CRD of this project installed?", column)
+	}
+	cells := make(map[string]string, len(table.Rows))
+	for _, row := range table.Rows {
+		text, _ := row.Cells[of].(string)
+		cells[fmt.Sprint(row.Cells[name])] = text
+	}
+	return cells, nil
+}

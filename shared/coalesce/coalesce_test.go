@@ -1,4 +1,4 @@
-package main
+package coalesce
 
 import (
 	"context"
@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-func TestABurstIsAFewSweeps(t *testing.T) {
+func TestABurstIsAFewRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turns[string]{Every: 5 * time.Second, Hold: 30 * time.Second}
-		var sweeps, work, seen atomic.Int64
+		group := Group[string]{Every: 5 * time.Second, Hold: 30 * time.Second}
+		var runs, work, seen atomic.Int64
 		var all sync.WaitGroup
 		for range 200 { // ten a second, for twenty seconds
 			all.Go(func() {
-				if err := turns.Take(t.Context(), "app", func(context.Context) error {
-					sweeps.Add(1)
+				if err := group.Do(t.Context(), "app", func(context.Context) error {
+					runs.Add(1)
 					seen.Store(work.Load())
 					return nil
 				}); err != nil {
@@ -29,24 +29,24 @@ func TestABurstIsAFewSweeps(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		all.Wait()
-		if n := sweeps.Load(); n < 4 || n > 5 {
-			t.Errorf("%d sweeps in 20 s, want one every 5 s", n)
+		if n := runs.Load(); n < 4 || n > 5 {
+			t.Errorf("%d runs in 20 s, want one every 5 s", n)
 		}
 		if seen.Load() != work.Load() {
-			t.Errorf("the last sweep saw %d of %d", seen.Load(), work.Load())
+			t.Errorf("the last run saw %d of %d", seen.Load(), work.Load())
 		}
-		time.Sleep(turns.Every)
+		time.Sleep(group.Every)
 		synctest.Wait()
-		if len(turns.leaders) != 0 {
-			t.Errorf("left behind: %v", turns.leaders)
+		if len(group.leaders) != 0 {
+			t.Errorf("left behind: %v", group.leaders)
 		}
 	})
 }
 
-// Whatever the timing, a sweep begins after each request and ends well before the request that vouches for it does.
+// Whatever the timing, a run begins after each request and ends well before the request that leads it does.
 func TestNobodyIsAnsweredForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turns[string]{Every: 300 * time.Millisecond, Hold: 2 * time.Second}
+		group := Group[string]{Every: 300 * time.Millisecond, Hold: 2 * time.Second}
 		var mu sync.Mutex
 		began, lastBegan, inside := time.Time{}, time.Time{}, 0
 		var longest time.Duration
@@ -54,10 +54,10 @@ func TestNobodyIsAnsweredForNothing(t *testing.T) {
 		for i := range 1000 {
 			all.Go(func() {
 				start := time.Now()
-				_ = turns.Take(t.Context(), "app", func(context.Context) error {
+				_ = group.Do(t.Context(), "app", func(context.Context) error {
 					mu.Lock()
 					if inside++; inside > 1 {
-						t.Error("two sweeps of one App at once")
+						t.Error("two runs of one App at once")
 					}
 					began = time.Now()
 					mu.Unlock()
@@ -77,47 +77,47 @@ func TestNobodyIsAnsweredForNothing(t *testing.T) {
 		last := time.Now()
 		all.Wait()
 		if lastBegan.Add(17 * time.Millisecond).Before(last) {
-			t.Errorf("the last sweep began %s before the last request", last.Sub(lastBegan))
+			t.Errorf("the last run began %s before the last request", last.Sub(lastBegan))
 		}
 		if longest > 5*time.Second {
-			t.Errorf("a request was held for %s, with a bound of 2 s and one sweep more", longest)
+			t.Errorf("a request was held for %s, with a bound of 2 s and one run more", longest)
 		}
 	})
 }
 
-func TestAFailedSweepIsTheLeadersFailure(t *testing.T) {
+func TestAFailedRunIsTheLeadersFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turns[string]{Every: time.Second, Hold: time.Minute}
+		group := Group[string]{Every: time.Second, Hold: time.Minute}
 		failing := errors.New("503")
 		answer := make(chan error)
 		go func() {
-			answer <- turns.Take(t.Context(), "app", func(context.Context) error {
+			answer <- group.Do(t.Context(), "app", func(context.Context) error {
 				time.Sleep(time.Second)
 				return failing
 			})
 		}()
 		synctest.Wait()
-		if err := turns.Take(t.Context(), "app", nil); err != nil {
-			t.Error("the second was not vouched for:", err)
+		if err := group.Do(t.Context(), "app", nil); err != nil {
+			t.Error("the second was not taken on:", err)
 		}
 		if err := <-answer; !errors.Is(err, failing) {
 			t.Errorf("the leader's sender was told %v: it would not send again, and the second's work would be lost", err)
 		}
-		swept := false
-		if err := turns.Take(t.Context(), "app", func(context.Context) error { swept = true; return nil }); err != nil || !swept {
-			t.Errorf("the next one: %v, swept %v", err, swept)
+		ran := false
+		if err := group.Do(t.Context(), "app", func(context.Context) error { ran = true; return nil }); err != nil || !ran {
+			t.Errorf("the next one: %v, ran %v", err, ran)
 		}
 	})
 }
 
-func TestAppsDoNotWaitForEachOther(t *testing.T) {
+func TestKeysDoNotWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turns[string]{Every: time.Minute, Hold: time.Hour}
+		group := Group[string]{Every: time.Minute, Hold: time.Hour}
 		release := make(chan struct{})
-		go func() { _ = turns.Take(t.Context(), "slow", func(context.Context) error { <-release; return nil }) }()
+		go func() { _ = group.Do(t.Context(), "slow", func(context.Context) error { <-release; return nil }) }()
 		synctest.Wait()
 		start := time.Now()
-		if err := turns.Take(t.Context(), "quick", func(context.Context) error { return nil }); err != nil || time.Since(start) > 0 {
+		if err := group.Do(t.Context(), "quick", func(context.Context) error { return nil }); err != nil || time.Since(start) > 0 {
 			t.Errorf("%v after %s", err, time.Since(start))
 		}
 		close(release)
@@ -126,22 +126,22 @@ func TestAppsDoNotWaitForEachOther(t *testing.T) {
 
 func TestALeaderThatIsCutOffLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turns[string]{Every: time.Minute, Hold: time.Hour}
+		group := Group[string]{Every: time.Minute, Hold: time.Hour}
 		ctx, cut := context.WithCancel(t.Context())
 		answer := make(chan error)
 		go func() {
-			answer <- turns.Take(ctx, "app", func(context.Context) error { time.Sleep(time.Second); return nil })
+			answer <- group.Do(ctx, "app", func(context.Context) error { time.Sleep(time.Second); return nil })
 		}()
 		synctest.Wait()
-		_ = turns.Take(t.Context(), "app", nil) // makes it go on
+		_ = group.Do(t.Context(), "app", nil) // makes it go on
 		time.Sleep(2 * time.Second)
 		cut()
 		if err := <-answer; !errors.Is(err, context.Canceled) {
 			t.Errorf("answered %v", err)
 		}
-		time.Sleep(turns.Every)
+		time.Sleep(group.Every)
 		synctest.Wait()
-		if len(turns.leaders) != 0 {
+		if len(group.leaders) != 0 {
 			t.Error("left behind")
 		}
 	})

@@ -1,15 +1,13 @@
-package main
+package client
 
 import (
 	"maps"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/kf-tasks/kf-tasks/shared/retention"
 )
 
-func TestOutcomesOfATable(t *testing.T) {
+func TestColumnOfATable(t *testing.T) {
 	columns := func(names ...string) (c []metav1.TableColumnDefinition) {
 		for _, n := range names {
 			c = append(c, metav1.TableColumnDefinition{Name: n})
@@ -25,13 +23,15 @@ func TestOutcomesOfATable(t *testing.T) {
 			{Cells: []any{"d", nil, nil, nil}},
 		},
 	}
-	got, err := outcomes(table)
-	want := map[string]retention.Outcome{"a": retention.Succeeded, "b": retention.Failed, "c": "", "d": ""}
+	got, err := Column(table, "Succeeded")
+	want := map[string]string{"a": "True", "b": "False", "c": "Unknown", "d": ""}
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
-	table.ColumnDefinitions = columns("Name", "ID", "Age", "Reason")
-	if got, err := outcomes(table); err == nil {
-		t.Errorf("a table of something else was read as %v", got)
+	for _, other := range [][]string{{"Name", "ID", "Age", "Reason"}, {"ID", "Succeeded"}} {
+		table.ColumnDefinitions = columns(other...)
+		if got, err := Column(table, "Succeeded"); err == nil {
+			t.Errorf("a table of %v was read as %v", other, got)
+		}
 	}
 }

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"knative.dev/pkg/logging"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
+	"github.com/kf-tasks/kf-tasks/shared/retention"
+)
+
+const (
+	// progressEvery is how often a long sweep says in the log how far it is.
+	progressEvery = 10 * time.Second
+	// slack, or the limit again if that is more, is how far beyond its limit an App may be while Tasks come and end.
+	// Further beyond, pruning no longer waits for them: etcd must not fill up.
+	slack = 100
+	// enoughFailures end a sweep: it is not the Tasks' fault then, and the rest is left for the next try.
+	enoughFailures = 10
+)
+
+// sweep brings one App down to its policy. It may be cut off anywhere, run again, and run by several at once; why it
+// deletes none too many all the same is argued in shared/retention.
+func (h *Handler) sweep(ctx context.Context, app types.NamespacedName) error {
+	space, err := h.find(ctx, namespaces, "", app.Namespace)
+	if err != nil {
+		return err
+	}
+	is, err := h.find(ctx, apps, app.Namespace, app.Name)
+	if err != nil {
+		return err
+	}
+	if space.DeletionTimestamp != nil || is.DeletionTimestamp != nil { // and with them all of its Tasks
+		return nil
+	}
+	policy, err := retention.Resolve(h.Policy, space.Annotations, is.Annotations)
+	if err != nil {
+		return h.refuse(ctx, app, is.UID, err)
+	}
+	tasks, err := h.tasks(ctx, app, policy)
+	if err != nil {
+		return err
+	}
+
+	plan := retention.Decide(policy, tasks, h.Now())
+
+	if err := h.carryOut(ctx, app, policy, plan); err != nil {
+		return err
+	}
+	return h.dropPods(ctx, app, policy)
+}
+
+// refuse shows on the App that its policy can't be read, and that nothing is deleted until it can.
+func (h *Handler) refuse(ctx context.Context, app types.NamespacedName, uid types.UID, why error) error {
+	logging.FromContext(ctx).Warnw("policy refused: all Tasks are kept", "app", app.String(), "error", why)
+	return kubeevent.Warn(ctx, h.Events, kubeevent.Warning{
+		About: corev1.ObjectReference{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: "App", Namespace: app.Namespace, Name: app.Name, UID: uid,
+		},
+		Reason: "RetentionRefused", Action: "Prune", By: "prune", Once: why.Error(),
+		Note: fmt.Sprintf("All Tasks are kept until this is mended: %v", why),
+	}, h.Now())
+}
+
+// carryOut deletes what the plan says, oldest first, so that a sweep that is cut off has deleted the right ones. A Task
+// that can't be deleted is not in the way of the others.
+func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy retention.Policy, plan retention.Plan) error {
+	log := logging.FromContext(ctx).With("app", app.String())
+	if plan.Over > 0 {
+		log.Infow("more Tasks run than the App may keep; none is deleted before it ends", "over", plan.Over, "keep", policy.Keep)
+	}
+	if len(plan.Delete) == 0 {
+		return nil
+	}
+	reported, stopped := h.Now(), error(nil)
+	var failed atomic.Int32
+	var group errgroup.Group
+	group.SetLimit(h.Workers)
+	for i, v := range plan.Delete {
+		stopped = h.Deletions.Wait(ctx, len(plan.Delete)-i > max(policy.Keep, slack))
+		if stopped != nil || failed.Load() >= enoughFailures {
+			break
+		}
+		if now := h.Now(); now.Sub(reported) >= progressEvery {
+			log.Infow("pruning", "done", i, "of", len(plan.Delete))
+			reported = now
+		}
+		group.Go(func() error {
+			err := h.prune(ctx, app.Namespace, policy, v)
+			if err != nil {
+				failed.Add(1)
+			}
+			return err
+		})
+	}
+	if err := cmp.Or(group.Wait(), stopped); err != nil {
+		return fmt.Errorf("prune Tasks of App %s, %d failed, the first: %w", app, failed.Load(), err)
+	}
+	log.Infow("pruned", "tasks", len(plan.Delete), "running", plan.Running, "pinned", plan.Pinned,
+		"oldest", plan.Delete[0].Name, "reason", plan.Delete[0].Reason)
+	return nil
+}
+
+// prune deletes one Task as it was decided on: it reads it again, decides again, and deletes that very version of it.
+//
+// The fact goes first. Only the Task knows its last status: were it deleted first, a crash between the two would lose
+// the fact for ever. This way round the next sweep finds the Task still there and does both again, so that the fact may
+// come twice, under one id, or a moment early.
+func (h *Handler) prune(ctx context.Context, namespace string, policy retention.Policy, v retention.Verdict) error {
+	log := logging.FromContext(ctx).With("task", namespace+"/"+v.Name)
+	tasks := h.Kf.Tasks(namespace)
+	for {
+		task, err := client.Find(ctx, tasks, namespace, v.Name)
+		if err != nil || task == nil {
+			return err
+		}
+
+		if kept := v.Confirm(policy, task, h.Now()); kept != "" {
+			log.Debugw("kept", "because", kept)
+			return nil
+		}
+
+		if err := h.Emit(ctx, *events.NewTaskFact(events.TaskPruned, "prune", task)); err != nil {
+			return fmt.Errorf("prune Task %s/%s: %w", namespace, v.Name, err)
+		}
+		err = tasks.Delete(ctx, task.Name, client.Exactly(task))
+		if apierrors.IsConflict(err) {
+			continue // it has changed since it was read
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete Task %s/%s: %w", namespace, v.Name, err)
+		}
+		log.Debugw("pruned", "reason", v.Reason)
+		return nil
+	}
+}
+
+// dropPods deletes the Pods of ended Tasks whose log has been delivered. Their Tasks are kept in the history.
+func (h *Handler) dropPods(ctx context.Context, app types.NamespacedName, policy retention.Policy) error {
+	if policy.PodsFor == retention.Unlimited {
+		return nil
+	}
+	ended := metav1.ListOptions{
+		LabelSelector: v1alpha1.TaskLabel + "," + v1alpha1.NameLabel + "=" + app.Name,
+		FieldSelector: "status.phase!=Pending,status.phase!=Running",
+	}
+	for pod, err := range client.All[*metav1.PartialObjectMetadata](ctx, h.Metadata.Resource(pods).Namespace(app.Namespace), ended) {
+		if err != nil {
+			return fmt.Errorf("Pods of App %s: %w", app, err)
+		}
+		task, err := client.Find(ctx, h.Kf.Tasks(app.Namespace), app.Namespace, pod.Labels[v1alpha1.TaskLabel])
+		if err != nil {
+			return err
+		}
+		if task == nil || pod.DeletionTimestamp != nil || !policy.DropPod(task, h.Now()) { // without its Task, it is garbage collected
+			continue
+		}
+		if err := h.Deletions.Wait(ctx, false); err != nil {
+			return err
+		}
+		err = h.Pods.Pods(app.Namespace).Delete(ctx, pod.Name, client.Exactly(pod))
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete Pod %s/%s: %w", app.Namespace, pod.Name, err)
+		}
+	}
+	return nil
+}
