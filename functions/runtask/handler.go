@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -10,10 +9,8 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
-	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -21,7 +18,12 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
+	"github.com/kf-tasks/kf-tasks/shared/resync"
 )
+
+// atOnce is how many Tasks a resync handles side by side: as many as the API server's write path takes from one client
+// without queueing.
+const atOnce = 16
 
 // Handler turns Tasks into PipelineRuns.
 type Handler struct {
@@ -30,8 +32,7 @@ type Handler struct {
 	Options pipelinerun.Options
 	Emit    func(context.Context, cloudevents.Event) error
 	Now     func() time.Time
-
-	ids idAllocator
+	IDs     *idAllocator
 }
 
 // Handle handles a Task's event, or a ping to look for Tasks whose event was lost.
@@ -54,52 +55,39 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 
 // resync finds the Tasks that have not been handled, because their event was lost or their App was not ready.
 func (h *Handler) resync(ctx context.Context) error {
-	found, err := h.Kf.Tasks("").List(ctx, metav1.ListOptions{LabelSelector: "!" + v1alpha1.VersionLabel})
-	if err != nil {
-		return fmt.Errorf("list Tasks without an ID: %w", err)
-	}
-	var group errgroup.Group
-	group.SetLimit(16) // as many as the API server's write path takes from one client without queueing
-	for _, t := range found.Items {
-		group.Go(func() error {
-			fact, err := h.run(ctx, t.Namespace, t.Name)
-			if fact != nil {
-				return h.Emit(ctx, *fact)
-			}
-			return err
-		})
-	}
-	return group.Wait()
+	unhandled := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.VersionLabel})
+	return resync.Each(ctx, atOnce, unhandled, func(t *v1alpha1.Task) error {
+		fact, err := h.run(ctx, t.Namespace, t.Name)
+		if fact != nil {
+			return h.Emit(ctx, *fact)
+		}
+		return err
+	})
 }
 
 // run takes one Task as far as it can go. It reads the Task again: an event may be old, and a Task that has ended, or
 // has been deleted, must not be started by it.
 func (h *Handler) run(ctx context.Context, namespace, name string) (*cloudevents.Event, error) {
-	task, err := h.Kf.Tasks(namespace).Get(ctx, name, metav1.GetOptions{})
-	if errors.IsNotFound(err) {
-		return nil, nil
+	task, err := client.Find(ctx, h.Kf.Tasks(namespace), namespace, name)
+	if err != nil || task == nil {
+		return nil, err
 	}
+	app, err := client.Find(ctx, h.Kf.Apps(namespace), namespace, task.Spec.AppRef.Name)
 	if err != nil {
-		return nil, fmt.Errorf("get Task %s/%s: %w", namespace, name, err)
-	}
-	app, err := h.Kf.Apps(namespace).Get(ctx, task.Spec.AppRef.Name, metav1.GetOptions{})
-	if errors.IsNotFound(err) {
-		app = nil
-	} else if err != nil {
-		return nil, fmt.Errorf("get App %s/%s: %w", namespace, task.Spec.AppRef.Name, err)
+		return nil, err
 	}
 
 	d := Decide(task, app, h.Options)
 
-	log := logging.FromContext(ctx).With("task", namespace+"/"+name)
-	log.Infow("decided", "action", d.Action, "reason", d.Reason)
+	logging.FromContext(ctx).Infow("decided", "task", namespace+"/"+name, "action", d.Action, "reason", d.Reason)
 	switch d.Action {
+	case Finish:
+		return h.finish(ctx, task)
 	case Wait:
-		_, err := client.PatchStatus(ctx, h.Kf.Tasks(namespace), task, func(t *v1alpha1.Task) { d.Record(t, 0, h.Now()) })
-		return nil, ignoreGone(err)
+		return nil, h.wait(ctx, task, d)
 	case Fail:
 		return h.fail(ctx, task, app, d)
-	case Create:
+	case Create, CreateCancelled:
 		return h.start(ctx, task, app, d.Run)
 	}
 	return nil, nil
@@ -108,44 +96,41 @@ func (h *Handler) run(ctx context.Context, namespace, name string) (*cloudevents
 // start creates the PipelineRun, whose name is the lock, and then marks the Task as handled. Killed in between, the
 // next delivery or the resync finds the PipelineRun there and marks the Task.
 func (h *Handler) start(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.App, run *tekton.PipelineRun) (*cloudevents.Event, error) {
-	id := 0
-	if app != nil {
-		var err error
-		if id, err = h.ids.next(ctx, app); err != nil {
-			return nil, fmt.Errorf("ID for Task %s/%s: %w", task.Namespace, task.Name, err)
-		}
+	id, err := h.newID(ctx, task, app)
+	if err != nil {
+		return nil, err
 	}
 	run.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
 	runs := h.Tekton.PipelineRuns(task.Namespace)
-	_, err := runs.Create(ctx, run, metav1.CreateOptions{})
-	switch {
-	case err == nil:
-	case errors.IsAlreadyExists(err):
-		there, err := runs.Get(ctx, run.Name, metav1.GetOptions{})
-		if err != nil {
-			return nil, fmt.Errorf("get PipelineRun %s/%s: %w", task.Namespace, run.Name, err)
-		}
-		if !pipelinerun.Owned(there, task) {
-			if leavesSoon(there) {
-				return nil, fmt.Errorf("PipelineRun %s/%s of an earlier Task is still there", task.Namespace, run.Name)
+	_, err = runs.Create(ctx, run, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		there, ferr := client.Find(ctx, runs, task.Namespace, run.Name)
+		switch {
+		case ferr != nil:
+			return nil, ferr
+		case there != nil && pipelinerun.Owned(there, task):
+			// It has kept the ID that a killed predecessor had given it.
+			if was, aerr := strconv.Atoi(there.Labels[v1alpha1.VersionLabel]); aerr == nil {
+				id = was
 			}
-			return h.fail(ctx, task, app, Decision{Action: Fail, Reason: "NameTaken", Message: fmt.Sprintf(
+			err = nil
+		case there == nil || there.DeletionTimestamp != nil || pipelinerun.TaskOf(there) != "":
+			// The garbage collector is about to remove that of a deleted Task.
+			return nil, fmt.Errorf("PipelineRun %s/%s of an earlier Task is still there", task.Namespace, run.Name)
+		default:
+			return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonNameTaken, Message: fmt.Sprintf(
 				"a PipelineRun %q that is not this Task's is in the way: delete it, or run the Task under another name", run.Name)})
 		}
-		// The PipelineRun has kept the ID that a killed predecessor had given it.
-		if was, err := strconv.Atoi(there.Labels[v1alpha1.VersionLabel]); err == nil {
-			id = was
+	}
+	switch {
+	case apierrors.IsBadRequest(err) || apierrors.IsInvalid(err): // refused by the API server or by Tekton's admission
+		return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonPipelineRunRefused, Message: err.Error()})
+	case apierrors.IsForbidden(err): // a quota or a right may yet be granted: the Task says what it waits for
+		if werr := h.wait(ctx, task, Decision{Action: Wait, Reason: v1alpha1.ReasonPipelineRunNotCreated, Message: err.Error()}); werr != nil {
+			logging.FromContext(ctx).Warnw("could not say why the Task waits", "error", werr)
 		}
-	case errors.IsBadRequest(err) || errors.IsInvalid(err): // refused by the API server or by Tekton's admission
-		return h.fail(ctx, task, app, Decision{Action: Fail, Reason: "PipelineRunRefused", Message: err.Error()})
-	default:
-		// A quota or a right may yet be granted: the Task waits, and says why.
-		wait := Decision{Action: Wait, Reason: "PipelineRunNotCreated", Message: err.Error()}
-		if errors.IsForbidden(err) {
-			if _, perr := client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { wait.Record(t, 0, h.Now()) }); perr != nil {
-				logging.FromContext(ctx).Warnw("could not say why the Task waits", "error", perr)
-			}
-		}
+		fallthrough
+	case err != nil:
 		return nil, fmt.Errorf("create PipelineRun %s/%s: %w", task.Namespace, run.Name, err)
 	}
 	if err := h.mark(ctx, task, id); err != nil {
@@ -155,55 +140,53 @@ func (h *Handler) start(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.
 	return events.NewTaskFact(events.TaskCreated, "runtask", task), nil
 }
 
-// fail ends a Task that can't run. The label comes last: until then the resync finds the Task again.
+// wait says on the Task what it waits for.
+func (h *Handler) wait(ctx context.Context, task *v1alpha1.Task, d Decision) error {
+	_, err := client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { d.Record(t, 0, h.Now()) })
+	return client.IgnoreNotFound(err)
+}
+
+// fail ends a Task that can't run.
 func (h *Handler) fail(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.App, d Decision) (*cloudevents.Event, error) {
-	id := 0
-	if app != nil {
-		var err error
-		if id, err = h.ids.next(ctx, app); err != nil {
-			return nil, fmt.Errorf("ID for Task %s/%s: %w", task.Namespace, task.Name, err)
-		}
-	}
-	ended, err := client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { d.Record(t, id, h.Now()) })
+	id, err := h.newID(ctx, task, app)
 	if err != nil {
-		return nil, ignoreGone(err)
-	}
-	if err := h.mark(ctx, task, ended.Status.ID); err != nil {
 		return nil, err
 	}
-	return events.NewTaskFact(events.TaskFailed, "runtask", ended), nil
+	task, err = client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { d.Record(t, id, h.Now()) })
+	if err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return h.finish(ctx, task)
+}
+
+// finish marks a Task that has ended. The label comes last: until then the resync finds the Task again.
+func (h *Handler) finish(ctx context.Context, task *v1alpha1.Task) (*cloudevents.Event, error) {
+	if err := h.mark(ctx, task, task.Status.ID); err != nil {
+		return nil, err
+	}
+	return events.NewTaskFact(EndFact(task), "runtask", task), nil
+}
+
+// newID is the next ID of the App; 0 for a Task that ends without one ever having been there.
+func (h *Handler) newID(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.App) (int, error) {
+	if app == nil {
+		return 0, nil
+	}
+	id, err := h.IDs.next(ctx, app)
+	if err != nil {
+		return 0, fmt.Errorf("ID for Task %s/%s: %w", task.Namespace, task.Name, err)
+	}
+	return id, nil
 }
 
 // mark gives the Task the labels and the display name that Kf's webhook would have given it. The ID among them says
 // that the Task has been handled.
 func (h *Handler) mark(ctx context.Context, task *v1alpha1.Task, id int) error {
-	labels := v1alpha1.TaskLabels(task.Spec.AppRef.Name)
-	labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
-	patch := map[string]any{"metadata": map[string]any{"uid": task.UID, "labels": labels}}
+	change := client.Change{Labels: v1alpha1.TaskLabels(task.Spec.AppRef.Name)}
+	change.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
 	if task.Spec.DisplayName == "" {
-		patch["spec"] = map[string]any{"displayName": task.Name}
+		change.Spec = map[string]any{"displayName": task.Name}
 	}
-	b, err := json.Marshal(patch)
-	if err != nil {
-		return err
-	}
-	if _, err := h.Kf.Tasks(task.Namespace).Patch(ctx, task.Name, types.MergePatchType, b, metav1.PatchOptions{}); err != nil {
-		return ignoreGone(fmt.Errorf("label Task %s/%s: %w", task.Namespace, task.Name, err))
-	}
-	return nil
-}
-
-// leavesSoon says whether a PipelineRun is that of a deleted Task of the same name, which the garbage collector is
-// about to remove.
-func leavesSoon(run *tekton.PipelineRun) bool {
-	owner := metav1.GetControllerOf(run)
-	return run.DeletionTimestamp != nil || owner != nil && owner.Kind == "Task" && owner.APIVersion == v1alpha1.GroupVersion.String()
-}
-
-// ignoreGone: a Task that was deleted meanwhile needs nothing more.
-func ignoreGone(err error) error {
-	if errors.IsNotFound(err) {
-		return nil
-	}
-	return err
+	_, err := client.Merge(ctx, h.Kf.Tasks(task.Namespace), task, change)
+	return client.IgnoreNotFound(err)
 }

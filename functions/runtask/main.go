@@ -5,8 +5,6 @@ import (
 	"time"
 
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
-	"go.uber.org/zap"
-	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
@@ -22,23 +20,14 @@ type config struct {
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("runtask", &cfg, &cfg.Env)
-	log := logging.FromContext(ctx)
-	kf, err := client.New(kube)
-	if err != nil {
-		log.Fatalw("client", zap.Error(err))
-	}
-	tekton, err := tektonclient.NewForConfig(kube)
-	if err != nil {
-		log.Fatalw("client of Tekton", zap.Error(err))
-	}
-	emit, err := receiver.Emitter(cfg.Env)
-	if err != nil {
-		log.Fatalw("sink", zap.Error(err))
-	}
+	kf := receiver.Must(client.New(kube))
 	h := &Handler{
-		Kf: kf, Tekton: tekton, Emit: emit, Now: time.Now,
+		Kf:      kf,
+		Tekton:  receiver.Must(tektonclient.NewForConfig(kube)),
 		Options: pipelinerun.Options{DefaultTimeout: cfg.DefaultTimeout},
+		Emit:    receiver.Must(receiver.Emitter(cfg.Env)),
+		Now:     time.Now,
+		IDs:     &idAllocator{kf: kf},
 	}
-	h.ids.kf = kf
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

@@ -12,7 +12,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
@@ -104,6 +106,50 @@ func TestTaskIsNotLostWhateverWriteItsFunctionDiesAfter(t *testing.T) {
 			f.Deliver(harness.Ping("every-minute"))
 			wantOneRun(t, c, ns, "migrate")
 		})
+	}
+}
+
+// TestTaskThatHasEndedNeverRuns: runtask dies between ending a Task and labelling it, and then its App is mended.
+func TestTaskThatHasEndedNeverRuns(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "runtask")
+	shell := func(app *v1alpha1.App, s v1alpha1.Shell) *v1alpha1.App {
+		app, err := client.PatchStatus(ctx, c.Kf.Apps(ns), app, func(a *v1alpha1.App) { a.Status.StartCommands.Shell = s })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return app
+	}
+	app := shell(c.App(t, ns, "shop"), v1alpha1.ShellNone)
+	task := harness.NewTask(ns, "shop", "migrate")
+	task.Spec.Command = `echo "only a shell could make something of this`
+	task, err := c.Kf.Tasks(ns).Create(ctx, task, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := c.Function(t, "runtask")
+	f.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Is("PATCH", "/tasks/migrate/status") {
+			return harness.Fault{Then: f.Kill}
+		}
+		return harness.Fault{}
+	})
+	if status, _ := f.Send(harness.Added("Task", task)); status != 0 {
+		t.Fatalf("the function answered %d: it was to die", status)
+	}
+	f.Proxy.Inject(nil)
+	f.Start()
+	shell(app, v1alpha1.ShellPOSIX)
+	fact := f.Deliver(harness.Added("Task", task))
+	if fact == nil || fact.Type() != events.TaskFailed {
+		t.Errorf("the fact that the dead function could not tell: %v, want %s", fact, events.TaskFailed)
+	}
+	if runs, err := c.Tekton.PipelineRuns(ns).List(ctx, metav1.ListOptions{}); err != nil || len(runs.Items) != 0 {
+		t.Errorf("%d runs of a Task that had ended, want none (%v)", len(runs.Items), err)
+	}
+	task, err = c.Kf.Tasks(ns).Get(ctx, "migrate", metav1.GetOptions{})
+	if err != nil || task.Outcome() != v1alpha1.TaskFailed || task.Labels[v1alpha1.VersionLabel] != "1" {
+		t.Errorf("outcome %q, labels %v (%v): want it failed and labelled with the ID of its status", task.Outcome(), task.Labels, err)
 	}
 }
 
