@@ -3,7 +3,6 @@ package main
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -24,21 +23,27 @@ func Image(app *v1alpha1.App) string {
 	return *app.Spec.Build.Image
 }
 
-// NeedsLook says whether the App's image is yet to be looked into.
-func NeedsLook(app *v1alpha1.App) bool {
-	if app.Status.StartCommands.Error != "" {
-		return Image(app) != "" // the registry may answer by now
+// NeedsLook says whether the App's image is to be looked into now. One that could not be read is so again when the App
+// was changed (its credentials, maybe) or it is time to retry. It is not at any other event: the function's own note of
+// the failure is one, and would be the cause of the next look.
+func NeedsLook(app *v1alpha1.App, retry bool) bool {
+	was := app.Status.StartCommands
+	switch {
+	case Image(app) == "":
+		return false
+	case was.Image != Image(app):
+		return true
 	}
-	return Image(app) != "" && app.Status.StartCommands.Image != Image(app)
+	return was.Error != "" && (retry || app.Status.ObservedGeneration != app.Generation)
 }
 
-// Settled says whether the App's status says all that its spec asks for, so that nothing need be done.
-func Settled(app *v1alpha1.App) bool {
-	return app.DeletionTimestamp != nil || app.Status.ObservedGeneration == app.Generation && !NeedsLook(app)
+// InSync says whether the App's status says all that its spec asks for, so that nothing need be done.
+func InSync(app *v1alpha1.App, retry bool) bool {
+	return app.DeletionTimestamp != nil || app.Status.ObservedGeneration == app.Generation && !NeedsLook(app, retry)
 }
 
-// Settle writes what Tasks need of an App into its status. looked is nil when the image was looked into before.
-func Settle(app *v1alpha1.App, looked *Looked, now time.Time) {
+// SyncStatus writes what Tasks need of an App into its status. looked is nil when the image was looked into before.
+func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
 	s := &app.Status
 	s.ObservedGeneration = app.Generation
 	s.Image = Image(app)
@@ -53,13 +58,10 @@ func Settle(app *v1alpha1.App, looked *Looked, now time.Time) {
 			s.StartCommands.Error = looked.Err.Error()
 		}
 	}
-	ready := metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "ImageReady",
-		ObservedGeneration: app.Generation, LastTransitionTime: metav1.NewTime(now),
-	}
+	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonImageReady}
 	if s.Image == "" {
-		ready.Status, ready.Reason = metav1.ConditionFalse, "NoImage"
+		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoImage
 		ready.Message = "spec.build.image names no image: push the App with --docker-image"
 	}
-	meta.SetStatusCondition(&s.Conditions, ready)
+	v1alpha1.SetCondition(app, &s.Conditions, ready, now)
 }

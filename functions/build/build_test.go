@@ -58,24 +58,38 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-func TestSettle(t *testing.T) {
+func TestSyncStatus(t *testing.T) {
 	ref := "registry.example/shop:1"
 	app := &v1alpha1.App{}
 	app.Generation = 2
-	Settle(app, nil, time.Unix(1, 0))
-	if app.Status.Conditions[0].Reason != "NoImage" || !Settled(app) {
+	SyncStatus(app, nil, time.Unix(1, 0))
+	if app.Status.Conditions[0].Reason != v1alpha1.ReasonNoImage || !InSync(app, true) {
 		t.Errorf("without an image: %+v", app.Status)
 	}
 	app.Spec.Build.Image, app.Generation = &ref, 3
-	if Settled(app) || !NeedsLook(app) {
+	if InSync(app, false) || !NeedsLook(app, false) {
 		t.Error("a new image is to be looked into")
 	}
-	Settle(app, &Looked{Err: errors.New("registry down")}, time.Unix(2, 0))
-	if app.Status.Image != ref || app.Status.Conditions[0].Reason != "ImageReady" || Settled(app) {
-		t.Errorf("an image that could not be read runs, and is looked into again: %+v", app.Status)
+	SyncStatus(app, &Looked{Err: errors.New("registry down")}, time.Unix(2, 0))
+	if app.Status.Image != ref || app.Status.Conditions[0].Reason != v1alpha1.ReasonImageReady {
+		t.Errorf("an image that could not be read runs: %+v", app.Status)
 	}
-	Settle(app, &Looked{Shell: v1alpha1.ShellPOSIX}, time.Unix(3, 0))
-	if !Settled(app) || app.Status.StartCommands.Error != "" {
+	if !InSync(app, false) {
+		t.Error("the event of the function's own note of a failure is cause for another look")
+	}
+	if InSync(app, true) {
+		t.Error("an image that could not be read is not looked into again")
+	}
+	app.Generation = 4
+	if !NeedsLook(app, false) {
+		t.Error("an App was changed, its credentials maybe, and its image that could not be read is not looked into")
+	}
+	SyncStatus(app, &Looked{Shell: v1alpha1.ShellPOSIX}, time.Unix(3, 0))
+	if !InSync(app, true) || app.Status.StartCommands.Error != "" {
 		t.Errorf("read at last: %+v", app.Status.StartCommands)
+	}
+	app.Generation = 5
+	if InSync(app, false) || NeedsLook(app, false) {
+		t.Error("a change of the App alone is cause for a status, not for a look into an image that was read")
 	}
 }

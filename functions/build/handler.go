@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
@@ -15,17 +14,22 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
+	"github.com/kf-tasks/kf-tasks/shared/resync"
 )
 
-// Handler settles the image of Apps.
+// atOnce is how many Apps a resync deals with side by side. They wait for registries, some of which may never answer.
+const atOnce = 32
+
+// Handler keeps the status of Apps in step with their images.
 type Handler struct {
 	Kf *client.Client
-	// Look looks into an App's image.
-	Look func(context.Context, *v1alpha1.App) Looked
-	Now  func() time.Time
+	// Look looks into an App's image, for as long as Patience.
+	Look     func(context.Context, *v1alpha1.App) Looked
+	Patience time.Duration
+	Now      func() time.Time
 }
 
-// Handle handles an App's event, or a ping to find Apps whose event was lost.
+// Handle handles an App's event, or a ping to find Apps whose event was lost or whose image could not be read.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
@@ -33,42 +37,49 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if err := events.Object(e, &app); err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		return nil, h.settle(ctx, &app)
+		return nil, h.sync(ctx, &app, false)
 	case events.Ping:
-		apps, err := h.Kf.Apps("").List(ctx, metav1.ListOptions{ResourceVersion: "0"})
-		if err != nil {
-			return nil, fmt.Errorf("list Apps: %w", err)
-		}
-		var failed error
-		for i := range apps.Items {
-			failed = errors.Join(failed, h.settle(ctx, &apps.Items[i]))
-		}
-		return nil, failed
+		return nil, resync.Each(ctx, atOnce, h.notInSync(ctx), func(app *v1alpha1.App) error { return h.sync(ctx, app, true) })
 	}
 	return nil, receiver.Permanent(fmt.Errorf("build does not handle events of type %q", e.Type()))
 }
 
-func (h *Handler) settle(ctx context.Context, app *v1alpha1.App) error {
-	if Settled(app) {
+// notInSync ranges over the Apps that something is to be done about. The list is from the API server's cache: most of
+// the time it finds none.
+func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error] {
+	return func(yield func(*v1alpha1.App, error) bool) {
+		for app, err := range client.All[*v1alpha1.App](ctx, h.Kf.Apps(""), metav1.ListOptions{ResourceVersion: "0"}) {
+			if (err != nil || !InSync(app, true)) && !yield(app, err) {
+				return
+			}
+		}
+	}
+}
+
+// sync brings an App's status up to date, looking into its image if that is new.
+func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry bool) error {
+	if InSync(app, retry) {
 		return nil
 	}
 	var looked *Looked
-	if NeedsLook(app) {
-		l := h.Look(ctx, app)
+	if NeedsLook(app, retry) {
+		patient, cancel := context.WithTimeout(ctx, h.Patience)
+		l := h.Look(patient, app)
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err() // the look was cut off from outside: that says nothing about the image
+		}
 		looked = &l
 	}
 	image := Image(app)
 	app, err := client.PatchStatus(ctx, h.Kf.Apps(app.Namespace), app, func(a *v1alpha1.App) {
 		if Image(a) == image { // else it was changed meanwhile, and an event of that comes
-			Settle(a, looked, h.Now())
+			SyncStatus(a, looked, h.Now())
 		}
 	})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
 	if err == nil {
-		logging.FromContext(ctx).Infow("settled", "app", app.Namespace+"/"+app.Name, "image", app.Status.Image,
+		logging.FromContext(ctx).Infow("synced", "app", app.Namespace+"/"+app.Name, "image", app.Status.Image,
 			"shell", app.Status.StartCommands.Shell, "error", app.Status.StartCommands.Error)
 	}
-	return err
+	return client.IgnoreNotFound(err)
 }

@@ -2,199 +2,169 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/apis"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/events"
 )
 
-// Reasons of a Task's Succeeded condition. Where Tekton knows one that none of these says better, it is passed on.
-const (
-	ReasonPending      = "Pending"            // accepted, not running yet
-	ReasonRunning      = "Running"            //
-	ReasonSucceeded    = "Succeeded"          // exit code 0
-	ReasonFailed       = "Failed"             // another exit code
-	ReasonCancelled    = "Cancelled"          // terminated
-	ReasonTimedOut     = "TimedOut"           // ran longer than its timeout
-	ReasonOutOfMemory  = "OutOfMemory"        // killed by the kernel at its memory limit
-	ReasonImagePull    = "ImagePullFailed"    // the image can't be had
-	ReasonEvicted      = "Evicted"            // removed by its node
-	ReasonRunDeleted   = "PipelineRunDeleted" // somebody deleted the run
-	ReasonUnscheduable = "Unschedulable"      // no node has room
-)
+// Sighting is a PipelineRun as it was seen, by an event that may be old or just now.
+type Sighting struct {
+	Run     *tekton.PipelineRun
+	TaskRun *tekton.TaskRun // nil if there is none, or it was not read: it has the exit code, and what a waiting Pod waits for
+	Deleted bool
+	Fresh   bool // read just now, rather than carried by an event
+}
 
-// Outcome is what a PipelineRun says of its Task.
-type Outcome struct {
+// Observation is what a Sighting says of the Task.
+type Observation struct {
 	Succeeded metav1.ConditionStatus // Unknown while it runs
 	Reason    string
 	Message   string // for the user: what happened and what to do about it
+	ID        string // that runtask gave it
 	ExitCode  *int32
 	Start     *metav1.Time
 	End       *metav1.Time
+	Fresh     bool
 }
 
-// Observe reads the outcome of a Task from its PipelineRun and, where it was read (else nil), the TaskRun: that has the
-// exit code and says what a waiting Pod waits for.
-func Observe(run *tekton.PipelineRun, tr *tekton.TaskRun) Outcome {
-	o := Outcome{Succeeded: metav1.ConditionUnknown, Reason: ReasonPending, Start: run.Status.StartTime}
-	c := run.Status.GetCondition(apis.ConditionSucceeded)
-	if c == nil {
-		return o
-	}
-	switch {
-	case c.IsUnknown():
-		if c.Reason == tekton.PipelineRunReasonRunning.String() || strings.Contains(c.Reason, "Cancel") {
-			o.Reason, o.Message = ReasonRunning, ""
+// asTekton is the reason where Tekton's own says it best.
+const asTekton = ""
+
+// rules say what is the case. The first that applies is; docs/tasks.md tells the user what to do. Before them, Tekton
+// would only say how many tasks of a run failed, or that it runs while it waits.
+var rules = []struct {
+	succeeded metav1.ConditionStatus
+	reason    string
+	rule      func(situation) (message string, applies bool)
+}{
+	{metav1.ConditionFalse, v1alpha1.ReasonPipelineRunDeleted, deletedBeforeItsEnd},
+	{metav1.ConditionUnknown, v1alpha1.ReasonUnschedulable, unschedulable},
+	{metav1.ConditionUnknown, asTekton, waiting},
+	{metav1.ConditionUnknown, v1alpha1.ReasonRunning, running},
+	{metav1.ConditionUnknown, v1alpha1.ReasonPending, pending},
+	{metav1.ConditionTrue, v1alpha1.ReasonSucceeded, succeeded},
+	{metav1.ConditionFalse, v1alpha1.ReasonCancelled, cancelled},
+	{metav1.ConditionFalse, v1alpha1.ReasonTimedOut, timedOut},
+	{metav1.ConditionFalse, v1alpha1.ReasonOutOfMemory, outOfMemory},
+	{metav1.ConditionFalse, v1alpha1.ReasonImagePullFailed, imagePullFailed},
+	{metav1.ConditionFalse, v1alpha1.ReasonEvicted, evicted},
+	{metav1.ConditionFalse, v1alpha1.ReasonFailed, exitedWithAnError},
+	{metav1.ConditionFalse, asTekton, failed},
+}
+
+// situation is all that the rules look at. The conditions are nil where there is none, and Unknown then.
+type situation struct {
+	Sighting
+	run, taskRun *apis.Condition  // Succeeded, of each
+	step         tekton.StepState // the container's
+}
+
+// Observe reads what became of a Task from its PipelineRun.
+func Observe(seen Sighting) Observation {
+	s := situation{Sighting: seen, run: seen.Run.Status.GetCondition(apis.ConditionSucceeded)}
+	if seen.TaskRun != nil {
+		s.taskRun = seen.TaskRun.Status.GetCondition(apis.ConditionSucceeded)
+		for _, step := range seen.TaskRun.Status.Steps {
+			if step.Name == v1alpha1.UserContainer {
+				s.step = step
+			}
 		}
-		return waiting(o, tr)
-	case c.IsTrue():
-		o.Succeeded, o.Reason = metav1.ConditionTrue, ReasonSucceeded
-	default:
-		o.Succeeded, o.Reason, o.Message = metav1.ConditionFalse, c.Reason, c.Message
 	}
-	o.End = run.Status.CompletionTime
-	o.ExitCode = exitCode(tr)
-	if o.Succeeded == metav1.ConditionFalse {
-		explain(&o, run, tr)
+	o := Observation{Start: seen.Run.Status.StartTime, ID: seen.Run.Labels[v1alpha1.VersionLabel], Fresh: seen.Fresh}
+	for _, r := range rules {
+		if message, applies := r.rule(s); applies {
+			o.Succeeded, o.Reason, o.Message = r.succeeded, r.reason, message
+			break
+		}
+	}
+	if o.Reason == asTekton {
+		o.Reason, o.Message = s.tekton()
+	}
+	if !s.run.IsUnknown() {
+		o.End = seen.Run.Status.CompletionTime
+		if t := s.step.Terminated; t != nil {
+			o.ExitCode = &t.ExitCode
+		}
 	}
 	return o
 }
 
-// waiting says what a TaskRun that has not started waits for.
-func waiting(o Outcome, tr *tekton.TaskRun) Outcome {
-	if tr == nil {
-		return o
+// tekton is Tekton's word: the TaskRun's if it gave one, for it is nearer to the cause.
+func (s situation) tekton() (reason, message string) {
+	if s.taskRun.GetMessage() != "" {
+		return s.taskRun.GetReason(), s.taskRun.GetMessage()
 	}
-	// Just after its process has ended, a Pod is not ready, and Tekton says Pending once more.
-	if s := tr.Status.Steps; len(s) > 0 && (s[0].Running != nil || s[0].Terminated != nil) {
-		return o
-	}
-	c := tr.Status.GetCondition(apis.ConditionSucceeded)
-	if c == nil || !c.IsUnknown() || c.Reason == tekton.TaskRunReasonRunning.String() || c.Message == "" {
-		return o
-	}
-	o.Reason, o.Message = c.Reason, c.Message
-	if strings.Contains(c.Message, "PodScheduled") || strings.Contains(c.Message, "nodes are available") {
-		o.Reason = ReasonUnscheduable
-	}
-	return o
+	return s.run.GetReason(), s.run.GetMessage()
 }
 
-// explain puts the cause, as far as it is known, in place of Tekton's count of failed tasks.
-func explain(o *Outcome, run *tekton.PipelineRun, tr *tekton.TaskRun) {
-	reason := run.Status.GetCondition(apis.ConditionSucceeded).Reason
-	taskReason, taskMessage := "", ""
-	if tr != nil {
-		if c := tr.Status.GetCondition(apis.ConditionSucceeded); c != nil {
-			taskReason, taskMessage = c.Reason, c.Message
-		}
-	}
-	terminated := func() string { // what the container runtime said of the step
-		if tr != nil && len(tr.Status.Steps) > 0 && tr.Status.Steps[0].Terminated != nil {
-			return tr.Status.Steps[0].Terminated.Reason
-		}
-		return ""
-	}()
-	switch {
-	case reason == tekton.PipelineRunReasonCancelled.String() || taskReason == tekton.TaskRunReasonCancelled.String() && reason != tekton.PipelineRunReasonTimedOut.String():
-		o.Reason, o.Message = ReasonCancelled, "the Task was terminated"
-	case reason == tekton.PipelineRunReasonTimedOut.String() || taskReason == tekton.TaskRunReasonTimedOut.String():
-		limit := ""
-		if t := run.Spec.Timeouts; t != nil && t.Pipeline != nil {
-			limit = " of " + t.Pipeline.Duration.String()
-		}
-		o.Reason, o.Message = ReasonTimedOut, "the Task ran longer than its timeout"+limit+": set spec.timeout to allow more"
-	case taskReason == tekton.TaskRunReasonStepOOM.String() || terminated == "OOMKilled":
-		o.Reason, o.Message = ReasonOutOfMemory, "the Task used more memory than its limit and was killed: raise the App's memory limit or run the Task with more memory"
-	case strings.Contains(taskReason, "ImagePull"):
-		o.Reason, o.Message = ReasonImagePull, "the App's image can't be pulled: "+taskMessage
-	case taskReason == tekton.TaskRunReasonPodEvicted.String():
-		o.Reason, o.Message = ReasonEvicted, taskMessage
-	case o.ExitCode != nil && *o.ExitCode != 0:
-		o.Reason, o.Message = ReasonFailed, fmt.Sprintf("the command exited with code %d", *o.ExitCode)
-		if *o.ExitCode == 127 || *o.ExitCode == 126 {
-			o.Message += ": it was not found, or can't be run, in the App's image"
-		}
-	case taskMessage != "":
-		o.Reason, o.Message = taskReason, taskMessage
-	}
+func deletedBeforeItsEnd(s situation) (string, bool) {
+	return "somebody deleted the Task's PipelineRun before it ended: run the Task again", s.Deleted && s.run.IsUnknown()
 }
 
-func exitCode(tr *tekton.TaskRun) *int32 {
-	if tr == nil {
-		return nil
-	}
-	for _, s := range tr.Status.Steps {
-		if s.Terminated != nil && s.Name == v1alpha1.UserContainer {
-			code := s.Terminated.ExitCode
-			return &code
-		}
-	}
-	return nil
+func unschedulable(s situation) (string, bool) {
+	said, is := waiting(s)
+	return said, is && (strings.Contains(said, "PodScheduled") || strings.Contains(said, "nodes are available"))
 }
 
-// Apply writes an outcome into the Task's status, unless the Task has ended already or the outcome is older than what
-// stands there: events come in any order, and a status never goes back. The ID is the run's. fresh says that the
-// outcome was read just now rather than carried by an event.
-func Apply(t *v1alpha1.Task, o Outcome, id string, fresh bool, now time.Time) {
-	if t.Final() {
-		return
-	}
-	was := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSucceeded)
-	if !fresh && o.Reason == ReasonPending && was != nil && was.Reason == ReasonRunning {
-		return
-	}
-	s := &t.Status
-	s.ObservedGeneration = t.Generation
-	if n, err := strconv.Atoi(id); err == nil && n > 0 {
-		s.ID = n
-	}
-	if o.Start != nil {
-		s.StartTime = o.Start
-	}
-	if o.Succeeded != metav1.ConditionUnknown {
-		s.ExitCode = o.ExitCode
-		s.CompletionTime = o.End
-		if s.CompletionTime == nil {
-			end := metav1.NewTime(now)
-			s.CompletionTime = &end
-		}
-		if s.StartTime != nil {
-			s.Duration = &metav1.Duration{Duration: s.CompletionTime.Sub(s.StartTime.Time)}
-		}
-	}
-	for _, c := range []metav1.Condition{
-		{Type: v1alpha1.ConditionAppReady, Status: metav1.ConditionTrue, Reason: "Found"},
-		{Type: v1alpha1.ConditionPipelineRunReady, Status: o.Succeeded, Reason: o.Reason, Message: o.Message},
-		{Type: v1alpha1.ConditionSucceeded, Status: o.Succeeded, Reason: o.Reason, Message: o.Message},
-	} {
-		c.ObservedGeneration = t.Generation
-		c.LastTransitionTime = metav1.NewTime(now)
-		meta.SetStatusCondition(&s.Conditions, c)
-	}
+// waiting: the container has not started, and Tekton says why. Just after the process has ended, a Pod is not ready, and
+// Tekton says Pending once more: that is not meant.
+func waiting(s situation) (string, bool) {
+	started := s.step.Running != nil || s.step.Terminated != nil
+	return s.taskRun.GetMessage(), s.run.IsUnknown() && s.taskRun.IsUnknown() && !started &&
+		s.taskRun.GetReason() != tekton.TaskRunReasonRunning.String() && s.taskRun.GetMessage() != ""
 }
 
-// Fact is the event that a Task's status is worth, "" for none.
-func Fact(t *v1alpha1.Task) string {
-	c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSucceeded)
-	switch {
-	case c == nil:
-		return ""
-	case c.Status == metav1.ConditionTrue:
-		return events.TaskSucceeded
-	case c.Status == metav1.ConditionFalse && c.Reason == ReasonCancelled:
-		return events.TaskTerminated
-	case c.Status == metav1.ConditionFalse:
-		return events.TaskFailed
-	case c.Reason == ReasonRunning:
-		return events.TaskStarted
-	}
-	return ""
+// running: so is a run that is being cancelled, until it has ended.
+func running(s situation) (string, bool) {
+	return "", s.run.IsUnknown() && (s.run.GetReason() == tekton.PipelineRunReasonRunning.String() || strings.Contains(s.run.GetReason(), "Cancel"))
 }
+
+func pending(s situation) (string, bool) { return "", s.run.IsUnknown() }
+
+func succeeded(s situation) (string, bool) { return "", s.run.IsTrue() }
+
+// cancelled: a run that times out cancels its TaskRun too.
+func cancelled(s situation) (string, bool) {
+	return "the Task was terminated", s.run.GetReason() == tekton.PipelineRunReasonCancelled.String() ||
+		s.taskRun.GetReason() == tekton.TaskRunReasonCancelled.String() && s.run.GetReason() != tekton.PipelineRunReasonTimedOut.String()
+}
+
+func timedOut(s situation) (string, bool) {
+	limit := ""
+	if t := s.Run.Spec.Timeouts; t != nil && t.Pipeline != nil {
+		limit = " of " + t.Pipeline.Duration.String()
+	}
+	return "the Task ran longer than its timeout" + limit + ": set spec.timeout to allow more",
+		s.run.GetReason() == tekton.PipelineRunReasonTimedOut.String() || s.taskRun.GetReason() == tekton.TaskRunReasonTimedOut.String()
+}
+
+func outOfMemory(s situation) (string, bool) {
+	return "the Task used more memory than its limit and was killed: raise the App's memory limit or run the Task with more memory",
+		s.taskRun.GetReason() == tekton.TaskRunReasonStepOOM.String() || s.step.Terminated != nil && s.step.Terminated.Reason == "OOMKilled"
+}
+
+func imagePullFailed(s situation) (string, bool) {
+	return "the App's image can't be pulled: " + s.taskRun.GetMessage(), strings.Contains(s.taskRun.GetReason(), "ImagePull")
+}
+
+func evicted(s situation) (string, bool) {
+	return s.taskRun.GetMessage(), s.taskRun.GetReason() == tekton.TaskRunReasonPodEvicted.String()
+}
+
+func exitedWithAnError(s situation) (string, bool) {
+	if s.step.Terminated == nil || s.step.Terminated.ExitCode == 0 {
+		return "", false
+	}
+	code := s.step.Terminated.ExitCode
+	message := fmt.Sprintf("the command exited with code %d", code)
+	if code == 126 || code == 127 { // POSIX, 2.8.2 of the Shell Command Language
+		message += ": it was not found, or can't be run, in the App's image"
+	}
+	return message, true
+}
+
+func failed(situation) (string, bool) { return "", true }

@@ -42,51 +42,68 @@ func TestObserve(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"no status yet":  {run("", ""), nil, "Unknown", ReasonPending, ""},
-		"started":        {run(unknown, "Started"), nil, "Unknown", ReasonPending, ""},
-		"running":        {run(unknown, "Running"), nil, "Unknown", ReasonRunning, ""},
-		"just after":     {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "Ready":"False"; message: "containers with unready status"`, 0, "Completed"), "Unknown", ReasonRunning, ""},
-		"no room":        {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "PodScheduled":"False"; message: "0/1 nodes are available"`, 0, ""), "Unknown", ReasonUnscheduable, "0/1 nodes"},
+		"no status yet":  {run("", ""), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"started":        {run(unknown, "Started"), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"running":        {run(unknown, "Running"), nil, "Unknown", v1alpha1.ReasonRunning, ""},
+		"just after":     {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "Ready":"False"; message: "containers with unready status"`, 0, "Completed"), "Unknown", v1alpha1.ReasonRunning, ""},
+		"no room":        {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "PodScheduled":"False"; message: "0/1 nodes are available"`, 0, ""), "Unknown", v1alpha1.ReasonUnschedulable, "0/1 nodes"},
 		"quota":          {run(unknown, "Running"), taskRun(unknown, "ExceededResourceQuota", "exceeded quota: compute", 0, ""), "Unknown", "ExceededResourceQuota", "exceeded quota"},
-		"succeeded":      {run(yes, "Succeeded"), taskRun(yes, "Succeeded", "", 0, "Completed"), "True", ReasonSucceeded, ""},
-		"exit code":      {run(no, "Failed"), taskRun(no, "Failed", "m", 3, "Error"), "False", ReasonFailed, "exited with code 3"},
-		"no command":     {run(no, "Failed"), taskRun(no, "Failed", "m", 127, "Error"), "False", ReasonFailed, "was not found"},
-		"out of memory":  {run(no, "Failed"), taskRun(no, "Failed", "m", 137, "OOMKilled"), "False", ReasonOutOfMemory, "more memory"},
-		"no image":       {run(no, "Failed"), taskRun(no, "TaskRunImagePullFailed", "the step \"x\" failed to pull the image \"y\"", 0, ""), "False", ReasonImagePull, `"y"`},
-		"cancelled":      {run(no, "Cancelled"), taskRun(no, "TaskRunCancelled", "m", 143, "Error"), "False", ReasonCancelled, "terminated"},
-		"timeout":        {run(no, "PipelineRunTimeout"), taskRun(no, "TaskRunCancelled", "m", 0, ""), "False", ReasonTimedOut, "spec.timeout"},
-		"evicted":        {run(no, "Failed"), taskRun(no, "PodEvicted", "low on disk", 0, ""), "False", ReasonEvicted, "low on disk"},
+		"succeeded":      {run(yes, "Succeeded"), taskRun(yes, "Succeeded", "", 0, "Completed"), "True", v1alpha1.ReasonSucceeded, ""},
+		"exit code":      {run(no, "Failed"), taskRun(no, "Failed", "m", 3, "Error"), "False", v1alpha1.ReasonFailed, "exited with code 3"},
+		"no command":     {run(no, "Failed"), taskRun(no, "Failed", "m", 127, "Error"), "False", v1alpha1.ReasonFailed, "was not found"},
+		"out of memory":  {run(no, "Failed"), taskRun(no, "Failed", "m", 137, "OOMKilled"), "False", v1alpha1.ReasonOutOfMemory, "more memory"},
+		"no image":       {run(no, "Failed"), taskRun(no, "TaskRunImagePullFailed", "the step \"x\" failed to pull the image \"y\"", 0, ""), "False", v1alpha1.ReasonImagePullFailed, `"y"`},
+		"cancelled":      {run(no, "Cancelled"), taskRun(no, "TaskRunCancelled", "m", 143, "Error"), "False", v1alpha1.ReasonCancelled, "terminated"},
+		"timeout":        {run(no, "PipelineRunTimeout"), taskRun(no, "TaskRunCancelled", "m", 0, ""), "False", v1alpha1.ReasonTimedOut, "spec.timeout"},
+		"evicted":        {run(no, "Failed"), taskRun(no, "PodEvicted", "low on disk", 0, ""), "False", v1alpha1.ReasonEvicted, "low on disk"},
 		"something else": {run(no, "Failed"), taskRun(no, "PodCreationFailed", "no such account", 0, ""), "False", "PodCreationFailed", "no such account"},
 		"TaskRun gone":   {run(no, "Failed"), nil, "False", "Failed", "Tasks Completed"},
 	} {
-		o := Observe(test.run, test.taskRun)
+		o := Observe(Sighting{Run: test.run, TaskRun: test.taskRun})
 		if o.Succeeded != test.status || o.Reason != test.reason || !strings.Contains(o.Message, test.message) {
 			t.Errorf("%s: %s %s %q, want %s %s %q", name, o.Succeeded, o.Reason, o.Message, test.status, test.reason, test.message)
 		}
 	}
 }
 
+// TestDeletedRun: one that had ended says what became of the Task; one that had not has taken it along.
+func TestDeletedRun(t *testing.T) {
+	for name, test := range map[string]struct {
+		run  *tekton.PipelineRun
+		want string
+	}{
+		"gone without a word": {&tekton.PipelineRun{}, v1alpha1.ReasonPipelineRunDeleted},
+		"while it ran":        {run(corev1.ConditionUnknown, "Running"), v1alpha1.ReasonPipelineRunDeleted},
+		"after its end":       {run(corev1.ConditionTrue, "Succeeded"), v1alpha1.ReasonSucceeded},
+	} {
+		if o := Observe(Sighting{Run: test.run, Deleted: true}); o.Reason != test.want || o.Succeeded == metav1.ConditionUnknown {
+			t.Errorf("%s: %s %s, want an end with %s", name, o.Succeeded, o.Reason, test.want)
+		}
+	}
+}
+
 func TestStatusNeverGoesBack(t *testing.T) {
 	now := time.Unix(1000, 0)
-	running := Outcome{Succeeded: metav1.ConditionUnknown, Reason: ReasonRunning}
-	pending := Outcome{Succeeded: metav1.ConditionUnknown, Reason: ReasonPending}
-	ended := Outcome{Succeeded: metav1.ConditionTrue, Reason: ReasonSucceeded}
-	failed := Outcome{Succeeded: metav1.ConditionFalse, Reason: ReasonFailed}
+	running := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonRunning}
+	pending := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending}
+	ended := Observation{Succeeded: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded}
+	failed := Observation{Succeeded: metav1.ConditionFalse, Reason: v1alpha1.ReasonFailed}
 	for name, test := range map[string]struct {
-		outcomes []Outcome
-		want     string
-		fact     string
+		seen []Observation
+		want string
+		fact string
 	}{
-		"natural order":       {[]Outcome{pending, running, ended}, ReasonSucceeded, events.TaskSucceeded},
-		"backwards":           {[]Outcome{ended, running, pending}, ReasonSucceeded, events.TaskSucceeded},
-		"an end stays":        {[]Outcome{ended, failed}, ReasonSucceeded, events.TaskSucceeded},
-		"running stays":       {[]Outcome{running, pending}, ReasonRunning, events.TaskStarted},
-		"only the first":      {[]Outcome{pending}, ReasonPending, ""},
-		"failed, then others": {[]Outcome{failed, ended, running}, ReasonFailed, events.TaskFailed},
+		"natural order":       {[]Observation{pending, running, ended}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
+		"backwards":           {[]Observation{ended, running, pending}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
+		"an end stays":        {[]Observation{ended, failed}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
+		"running stays":       {[]Observation{running, pending}, v1alpha1.ReasonRunning, events.TaskStarted},
+		"only the first":      {[]Observation{pending}, v1alpha1.ReasonPending, ""},
+		"failed, then others": {[]Observation{failed, ended, running}, v1alpha1.ReasonFailed, events.TaskFailed},
 	} {
 		task := &v1alpha1.Task{}
-		for _, o := range test.outcomes {
-			Apply(task, o, "5", false, now)
+		for _, o := range test.seen {
+			o.ID = "5"
+			Apply(task, o, now)
 		}
 		c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionSucceeded)
 		if c.Reason != test.want || Fact(task) != test.fact || task.Status.ID != 5 {

@@ -66,7 +66,7 @@ func TestTaskGetsOnePipelineRunHoweverOftenItsEventComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Deliver(harness.Added("Task", task))
-	f.Deliver(harness.Ping("every-minute"))
+	f.Deliver(harness.Ping("resync"))
 	if runs, _ := c.Tekton.PipelineRuns(ns).List(ctx, metav1.ListOptions{}); len(runs.Items) != 0 {
 		t.Error("an old event started the Task a second time")
 	}
@@ -78,7 +78,7 @@ func TestTaskWhoseEventWasLostIsFoundByThePing(t *testing.T) {
 	c.App(t, ns, "shop")
 	c.Task(t, ns, "shop", "migrate")
 	f := c.Function(t, "runtask")
-	f.Deliver(harness.Ping("every-minute"))
+	f.Deliver(harness.Ping("resync"))
 	wantOneRun(t, c, ns, "migrate")
 }
 
@@ -103,7 +103,7 @@ func TestTaskIsNotLostWhateverWriteItsFunctionDiesAfter(t *testing.T) {
 			}
 			f.Proxy.Inject(nil)
 			f.Start()
-			f.Deliver(harness.Ping("every-minute"))
+			f.Deliver(harness.Ping("resync"))
 			wantOneRun(t, c, ns, "migrate")
 		})
 	}
@@ -206,13 +206,13 @@ func TestTaskWaitsForItsAppAndSaysSo(t *testing.T) {
 		t.Errorf("AppReady says %q, want it to name the App", said)
 	}
 	_, writes := f.Proxy.Counts()
-	f.Deliver(harness.Ping("every-minute"))
+	f.Deliver(harness.Ping("resync"))
 	if _, again := f.Proxy.Counts(); again != writes {
 		t.Errorf("a Task that still waits cost %d more writes, want none", again-writes)
 	}
 
 	c.App(t, ns, "shop")
-	f.Deliver(harness.Ping("every-minute"))
+	f.Deliver(harness.Ping("resync"))
 	wantOneRun(t, c, ns, "migrate")
 }
 

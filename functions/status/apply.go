@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+)
+
+// Apply writes what was observed into the Task's status, unless the Task has ended already or the observation is older
+// than what stands there: events come in any order, and a status never goes back.
+func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
+	if t.Final() {
+		return
+	}
+	s := &t.Status
+	if !o.Fresh && o.Reason == v1alpha1.ReasonPending && v1alpha1.Reason(s.Conditions, v1alpha1.ConditionSucceeded) == v1alpha1.ReasonRunning {
+		return
+	}
+	s.ObservedGeneration = t.Generation
+	if id, err := strconv.Atoi(o.ID); err == nil && id > 0 {
+		s.ID = id
+	}
+	if o.Start != nil {
+		s.StartTime = o.Start
+	}
+	if o.Succeeded != metav1.ConditionUnknown {
+		s.ExitCode = o.ExitCode
+		s.CompletionTime = o.End
+		if s.CompletionTime == nil {
+			end := metav1.NewTime(now)
+			s.CompletionTime = &end
+		}
+		if s.StartTime != nil {
+			s.Duration = &metav1.Duration{Duration: s.CompletionTime.Sub(s.StartTime.Time)}
+		}
+	}
+	for _, c := range []metav1.Condition{
+		{Type: v1alpha1.ConditionAppReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonFound},
+		{Type: v1alpha1.ConditionPipelineRunReady, Status: o.Succeeded, Reason: o.Reason, Message: o.Message},
+		{Type: v1alpha1.ConditionSucceeded, Status: o.Succeeded, Reason: o.Reason, Message: o.Message},
+	} {
+		v1alpha1.SetCondition(t, &s.Conditions, c, now)
+	}
+}
+
+var facts = map[v1alpha1.TaskOutcome]string{
+	v1alpha1.TaskSucceeded: events.TaskSucceeded, v1alpha1.TaskTerminated: events.TaskTerminated, v1alpha1.TaskFailed: events.TaskFailed,
+}
+
+// Fact is the event that a Task's status is worth, "" for none.
+func Fact(t *v1alpha1.Task) string {
+	if !t.Final() && v1alpha1.Reason(t.Status.Conditions, v1alpha1.ConditionSucceeded) == v1alpha1.ReasonRunning {
+		return events.TaskStarted
+	}
+	return facts[t.Outcome()]
+}
