@@ -67,8 +67,8 @@ type Result struct {
 	EndedAt time.Time
 }
 
-// How long to wait in between. They are variables for the tests alone.
-var (
+// How long to wait in between.
+const (
 	retryMin = 100 * time.Millisecond
 	retryMax = 5 * time.Second
 	// idleMin is how long a followed log is silent before the first look whether the kubelet has lost track of it: it

@@ -10,13 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
-
-func init() {
-	retryMin, retryMax = time.Millisecond, 5*time.Millisecond
-	idleMin, idleMax = 20*time.Millisecond, 50*time.Millisecond
-}
 
 // node plays a kubelet and a container: a file of lines that is only added to, and may be rotated. It does what
 // k8s.io/cri-client/pkg/logs does with since, follow and rotation, its faults included.
@@ -118,52 +114,55 @@ var base = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 func TestEachLineOnceAndInOrderThoughStreamsBreak(t *testing.T) {
 	for seed := range uint64(300) {
-		rnd := rand.New(rand.NewPCG(seed, 1))
-		n := newNode()
-		n.cut = func() int {
-			if rnd.IntN(4) == 0 {
-				return 0
-			}
-			return 1 + rnd.IntN(4000)
+		synctest.Test(t, func(t *testing.T) { eachLineOnce(t, seed) })
+	}
+}
+
+func eachLineOnce(t *testing.T, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	n := newNode()
+	var want []string
+	at := base
+	for i := range 200 {
+		switch rnd.IntN(6) {
+		case 0: // the same time again, as runtimes do that stamp a read
+		case 1: // the other stream's line was written down first
+			at = at.Add(-time.Duration(rnd.IntN(int(disorder / 4))))
+		default:
+			at = at.Add(time.Duration(rnd.IntN(int(400 * time.Millisecond))))
 		}
-		var want []string
-		at := base
-		for i := range 200 {
-			switch rnd.IntN(6) {
-			case 0: // the same time again, as runtimes do that stamp a read
-			case 1: // the other stream's line was written down first
-				at = at.Add(-time.Duration(rnd.IntN(int(disorder / 4))))
-			default:
-				at = at.Add(time.Duration(rnd.IntN(int(400 * time.Millisecond))))
-			}
-			text := fmt.Sprint("line ", i%7)
-			if rnd.IntN(50) == 0 {
-				text = strings.Repeat("é", MaxPiece/2+rnd.IntN(MaxPiece))
-			}
-			n.write(at, text)
-			want = append(want, text)
+		text := fmt.Sprint("line ", i%7)
+		if rnd.IntN(50) == 0 {
+			text = strings.Repeat("é", MaxPiece/2+rnd.IntN(MaxPiece))
 		}
-		n.cut = raise(n.cut, 3*MaxPiece) // a stream that never gives a whole line gets nowhere
-		go func() { n.set(Ended) }()
-		var got []string
-		open := ""
-		res, err := Log(t.Context(), n, Options{Follow: true}, func(l Line) error {
-			if !strings.HasPrefix(string(l.Text), "line") && bytes.ContainsRune(l.Text, '\uFFFD') {
-				t.Fatal("a character was cut")
-			}
-			open += string(l.Text)
-			if !l.More {
-				got, open = append(got, open), ""
-			}
-			return nil
-		})
-		if err != nil || !res.Whole || res.Lines != int64(len(want)) {
-			t.Fatalf("seed %d: %+v %v", seed, res, err)
+		n.write(at, text)
+		want = append(want, text)
+	}
+	n.cut = raise(func() int {
+		if rnd.IntN(4) == 0 {
+			return 0
 		}
-		for i := range want {
-			if got[i] != want[i] {
-				t.Fatalf("seed %d: line %d of %d is %.20q, want %.20q", seed, i, len(got), got[i], want[i])
-			}
+		return 1 + rnd.IntN(4000)
+	}, 3*MaxPiece) // a stream that never gives a whole line gets nowhere
+	time.AfterFunc(time.Duration(rnd.IntN(2000))*time.Millisecond, func() { n.set(Ended) })
+	var got []string
+	open := ""
+	res, err := Log(t.Context(), n, Options{Follow: true}, func(l Line) error {
+		if bytes.ContainsRune(l.Text, '\uFFFD') {
+			t.Fatalf("seed %d: a character was cut", seed)
+		}
+		open += string(l.Text)
+		if !l.More {
+			got, open = append(got, open), ""
+		}
+		return nil
+	})
+	if err != nil || !res.Whole || res.Lines != int64(len(want)) {
+		t.Fatalf("seed %d: %+v %v", seed, res, err)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("seed %d: line %d of %d is %.20q, want %.20q", seed, i, len(got), got[i], want[i])
 		}
 	}
 }
@@ -188,128 +187,140 @@ func collect(ctx context.Context, n *node, o Options) (got []string, gaps int, r
 
 func TestRotationWhileFollowedLosesNothing(t *testing.T) {
 	for _, stuck := range []bool{false, true} {
-		n := newNode()
-		n.stuck = stuck
-		done := make(chan struct{})
-		var got []string
-		var gaps int
-		var count = make(chan int, 100)
-		go func() {
-			defer close(done)
-			Log(t.Context(), n, Options{Follow: true, Gap: func(_, _ time.Time) { gaps++ }}, func(l Line) error {
-				got = append(got, string(l.Text))
-				count <- len(got)
-				return nil
-			})
-		}()
-		at := base
-		for i := range 9 {
-			at = at.Add(time.Millisecond)
-			n.write(at, fmt.Sprint(i))
-			for len(count) == 0 { // read up, as the writer is slower than the reader
-				time.Sleep(time.Millisecond)
+		synctest.Test(t, func(t *testing.T) {
+			n := newNode()
+			n.stuck = stuck
+			var got []string
+			var gaps int
+			done := make(chan error)
+			go func() {
+				_, err := Log(t.Context(), n, Options{Follow: true, Gap: func(_, _ time.Time) { gaps++ }}, func(l Line) error {
+					got = append(got, string(l.Text))
+					return nil
+				})
+				done <- err
+			}()
+			for i := range 9 {
+				n.write(base.Add(time.Duration(i)*time.Millisecond), fmt.Sprint(i))
+				time.Sleep(idleMax + idleMin) // read up, as the writer is slower than the reader; one that is stuck has had its look
+				synctest.Wait()
+				if len(got) != i+1 {
+					t.Errorf("stuck %t: after %s at rest there are %d lines of %d", stuck, idleMax+idleMin, len(got), i+1)
+				}
+				if i%3 == 2 {
+					n.rotate()
+				}
 			}
-			<-count
-			if i%3 == 2 {
-				n.rotate()
+			n.set(Ended)
+			if err := <-done; err != nil || strings.Join(got, "") != "012345678" || gaps != 0 {
+				t.Errorf("stuck %t: got %v, %d gaps reported, %v", stuck, got, gaps, err)
 			}
-		}
-		n.set(Ended)
-		<-done
-		if strings.Join(got, "") != "012345678" || gaps != 0 {
-			t.Errorf("stuck %t: got %v, %d gaps reported", stuck, got, gaps)
-		}
+		})
 	}
 }
 
 func TestWhatRotationTookBetweenTwoReadsIsReported(t *testing.T) {
-	n := newNode()
-	n.write(base, "a")
-	n.write(base.Add(time.Second), "b")
-	from := Cursor{}
-	from.advance(Line{Time: base})
-	n.rotate()
-	n.write(base.Add(20*time.Second), "c")
-	n.set(Ended)
-	got, gaps, res, err := collect(t.Context(), n, Options{Follow: true, From: from})
-	if strings.Join(got, "") != "c" || gaps != 1 || !res.Whole || err != nil {
-		t.Errorf("got %v, %d gaps reported, %+v %v", got, gaps, res, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		n.write(base, "a")
+		n.write(base.Add(time.Second), "b")
+		from := Cursor{}
+		from.advance(Line{Time: base})
+		n.rotate()
+		n.write(base.Add(20*time.Second), "c")
+		n.set(Ended)
+		got, gaps, res, err := collect(t.Context(), n, Options{Follow: true, From: from})
+		if strings.Join(got, "") != "c" || gaps != 1 || !res.Whole || err != nil {
+			t.Errorf("got %v, %d gaps reported, %+v %v", got, gaps, res, err)
+		}
+	})
 }
 
 func TestResumeAtAStoredMicrosecondGivesWhatMayBeNewAndNothingOlder(t *testing.T) {
-	n := newNode()
-	for i := range 10 { // 0..4 in one microsecond, 5..9 in the next
-		n.write(base.Add(time.Duration(i)*200*time.Nanosecond), fmt.Sprint(i))
-	}
-	n.write(base.Add(-time.Millisecond), "late") // of the other stream
-	n.set(Ended)
-	got, gaps, _, _ := collect(t.Context(), n, Options{From: Cursor{Time: base, Same: 1, Resolution: time.Microsecond}})
-	if strings.Join(got, "") != "123456789late" || gaps != 0 {
-		t.Error(got, gaps)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		for i := range 10 { // 0..4 in one microsecond, 5..9 in the next
+			n.write(base.Add(time.Duration(i)*200*time.Nanosecond), fmt.Sprint(i))
+		}
+		n.write(base.Add(-time.Millisecond), "late") // of the other stream
+		n.set(Ended)
+		got, gaps, _, _ := collect(t.Context(), n, Options{From: Cursor{Time: base, Same: 1, Resolution: time.Microsecond}})
+		if strings.Join(got, "") != "123456789late" || gaps != 0 {
+			t.Error(got, gaps)
+		}
+	})
 }
 
 func TestWaitsForTheStartAndEndsWithTheEnd(t *testing.T) {
-	n := newNode()
-	n.state = Waiting
-	go func() {
-		n.set(Running)
-		n.write(base, "a")
-		n.set(Ended)
-	}()
-	got, _, res, err := collect(t.Context(), n, Options{Follow: true})
-	if strings.Join(got, "") != "a" || !res.Whole || err != nil {
-		t.Error(got, res, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		n.state = Waiting
+		go func() {
+			n.set(Running)
+			n.write(base, "a")
+			n.set(Ended)
+		}()
+		got, _, res, err := collect(t.Context(), n, Options{Follow: true})
+		if strings.Join(got, "") != "a" || !res.Whole || err != nil {
+			t.Error(got, res, err)
+		}
+	})
 }
 
 func TestNotFollowingEndsWhereTheLogDoes(t *testing.T) {
-	n := newNode()
-	for i := range 5 {
-		n.write(base.Add(time.Duration(i)*time.Second), fmt.Sprint(i))
-	}
-	two := int64(2)
-	for _, c := range []struct {
-		o    Options
-		want string
-	}{
-		{Options{}, "01234"},
-		{Options{Tail: &two}, "34"},
-		{Options{Since: base.Add(1500 * time.Millisecond)}, "234"},
-	} {
-		got, _, res, err := collect(t.Context(), n, c.o)
-		if strings.Join(got, "") != c.want || res.Whole || err != nil {
-			t.Error(got, res, err)
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		for i := range 5 {
+			n.write(base.Add(time.Duration(i)*time.Second), fmt.Sprint(i))
 		}
-	}
+		two := int64(2)
+		for _, c := range []struct {
+			o    Options
+			want string
+		}{
+			{Options{}, "01234"},
+			{Options{Tail: &two}, "34"},
+			{Options{Since: base.Add(1500 * time.Millisecond)}, "234"},
+		} {
+			got, _, res, err := collect(t.Context(), n, c.o)
+			if strings.Join(got, "") != c.want || res.Whole || err != nil {
+				t.Error(got, res, err)
+			}
+		}
+	})
 }
 
 func TestATakerThatFailsEndsIt(t *testing.T) {
-	n := newNode()
-	n.write(base, "a")
-	mine := errors.New("mine")
-	_, err := Log(t.Context(), n, Options{Follow: true}, func(Line) error { return mine })
-	if err != mine {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		n.write(base, "a")
+		mine := errors.New("mine")
+		_, err := Log(t.Context(), n, Options{Follow: true}, func(Line) error { return mine })
+		if err != mine {
+			t.Error(err)
+		}
+	})
 }
 
 func TestANodeThatHasNoLogIsBelievedInTheEnd(t *testing.T) {
-	n := nodeSays("unable to retrieve container logs for containerd://abc")
-	_, err := Log(t.Context(), n, Options{Follow: true}, func(l Line) error { t.Errorf("delivered %q", l.Text); return nil })
-	if !errors.Is(err, errNoTime) || !strings.Contains(err.Error(), "unable to retrieve") {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := nodeSays("unable to retrieve container logs for containerd://abc")
+		_, err := Log(t.Context(), n, Options{Follow: true}, func(l Line) error { t.Errorf("delivered %q", l.Text); return nil })
+		if !errors.Is(err, errNoTime) || !strings.Contains(err.Error(), "unable to retrieve") {
+			t.Error(err)
+		}
+	})
 }
 
 // The kubelet answers so, with 200, for a container that it has removed meanwhile.
 func TestALogThatWasRemovedAfterItsEndStaysWhole(t *testing.T) {
-	removed := &removedLater{newNode(), 0}
-	res, err := Log(t.Context(), removed, Options{Follow: true}, func(Line) error { return nil })
-	if !errors.Is(err, errNoTime) || res.Lines != 1 || res.EndedAt.IsZero() {
-		t.Errorf("%+v %v", res, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		removed := &removedLater{newNode(), 0}
+		res, err := Log(t.Context(), removed, Options{Follow: true}, func(Line) error { return nil })
+		if !errors.Is(err, errNoTime) || res.Lines != 1 || res.EndedAt.IsZero() {
+			t.Errorf("%+v %v", res, err)
+		}
+	})
 }
 
 type removedLater struct {
