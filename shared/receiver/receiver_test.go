@@ -20,6 +20,12 @@ import (
 // serve starts a receiver and returns its address, and what stops it and waits until it has.
 func serve(t *testing.T, handle Handler) (address string, stop func()) {
 	t.Helper()
+	return start(t, func(ctx context.Context, env Env) { Serve(ctx, env, handle) })
+}
+
+// start runs a server on a free port until it is stopped.
+func start(t *testing.T, serve func(context.Context, Env)) (address string, stop func()) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +34,7 @@ func serve(t *testing.T, handle Handler) (address string, stop func()) {
 	l.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); Serve(ctx, Env{Port: port}, handle) }()
+	go func() { defer close(done); serve(ctx, Env{Port: port}) }()
 	stop = func() { cancel(); <-done }
 	t.Cleanup(stop)
 	address = fmt.Sprintf("http://127.0.0.1:%d", port)
