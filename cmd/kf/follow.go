@@ -96,7 +96,7 @@ func (t *target) entries(o text.Options) (out tasklog.Output, done func()) {
 	lines, remarks := text.NewPlain(t.out, o), text.NewPlain(t.err, text.Options{})
 	flush := func() { _ = lines.Flush() }
 	return tasklog.Output{
-		Idle: flush,
+		Idle: func(string) { flush() },
 		Entry: func(e text.Entry) error {
 			if e.Note == "" && e.Status == nil {
 				return lines.Entry(e)

@@ -2,50 +2,29 @@
 package main
 
 import (
-	"context"
-	"net"
-	"net/http"
-	"strconv"
 	"time"
 
-	"go.uber.org/zap"
 	"k8s.io/client-go/kubernetes"
-	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
+type config struct {
+	receiver.Env
+	// Limit is how long an answer may last: less than the Service's timeoutSeconds, by what a cold start takes.
+	Limit time.Duration `envconfig:"STREAM_LIMIT" default:"9m30s"`
+}
+
 func main() {
-	var cfg struct{ receiver.Env }
+	var cfg config
 	ctx, kube := receiver.Setup("logs", &cfg, &cfg.Env)
-	log := logging.FromContext(ctx)
-	kf, err := client.New(kube)
-	if err != nil {
-		log.Fatalw("client", zap.Error(err))
-	}
-	k8s, err := kubernetes.NewForConfig(kube)
-	if err != nil {
-		log.Fatalw("client of Kubernetes", zap.Error(err))
-	}
+	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	h := &Handler{
-		Kf: kf, Pods: k8s.CoreV1(), Reviews: k8s.AuthenticationV1().TokenReviews(),
-		Access: k8s.AuthorizationV1().SubjectAccessReviews(), Streams: AsCaller(kube),
+		Kf: receiver.Must(client.New(kube)), Pods: k8s.CoreV1(), Streams: tasklog.StreamsAs(kube),
+		Reviews: k8s.AuthenticationV1().TokenReviews(), Access: k8s.AuthorizationV1().SubjectAccessReviews(),
+		Limit: cfg.Limit,
 	}
-	// No time limit on a response: it lasts as long as the Task. Streams end with the process.
-	server := &http.Server{
-		Addr: net.JoinHostPort("", strconv.Itoa(cfg.Port)), Handler: h.Routes(),
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	go func() {
-		<-ctx.Done()
-		stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		_ = server.Shutdown(stop)
-	}()
-	log.Infow("serving", "port", cfg.Port)
-	if err := server.ListenAndServe(); err != http.ErrServerClosed {
-		log.Fatalw("serve", zap.Error(err))
-	}
+	receiver.ServeHTTP(ctx, cfg.Env, h.Routes())
 }

@@ -7,18 +7,6 @@ import (
 	"net/http"
 )
 
-// policy lets a page show text and send its form, and nothing else: a log is written by anybody.
-const policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-// safe sets what every answer carries.
-func safe(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-}
-
 // The page is as long as the log: the browser shows what it has, and a column that is laid out from its end stays at
 // the newest line, without a script.
 const style = `body{margin:0;font:14px system-ui,sans-serif;background:#fff;color:#111}
@@ -37,23 +25,24 @@ func title(q Request) string {
 
 func head(w io.Writer, q Request) {
 	fmt.Fprintf(w, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"+
-		"<title>%s</title><style>%s</style>\n", html.EscapeString(title(q)), style)
+		"<title>%[1]s</title><style>%[2]s</style><header>%[1]s</header>\n", html.EscapeString(title(q)), style)
 }
 
-func pageHead(w io.Writer, q Request) {
-	head(w, q)
-	fmt.Fprintf(w, "<header>%s</header><main><pre>\n", html.EscapeString(title(q)))
+// foot ends a log, with a link to what follows if there is more.
+func foot(w io.Writer, next string) {
+	if next != "" {
+		fmt.Fprintf(w, "<a href=\"%s\">Go on</a>\n", html.EscapeString(next))
+	}
+	fmt.Fprint(w, "</pre></main></html>\n")
 }
-
-func pageFoot(w io.Writer) { fmt.Fprint(w, "</pre></main></html>\n") }
 
 // form asks for a token and posts it to the page's own address.
 func form(w http.ResponseWriter, status int, q Request, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	head(w, q)
-	fmt.Fprintf(w, `<form method="post"><h1>%s</h1><p>%s. Whoever may read the Pod logs of the namespace may read this.</p>
+	fmt.Fprintf(w, `<form method="post"><p>%s. Whoever may read the Pod logs of the namespace may read this.</p>
 <label>Token (for example of <code>kubectl create token</code>)<input type="password" name="token" autocomplete="off" autofocus required></label>
 <button>Show the log</button></form></html>
-`, html.EscapeString(title(q)), html.EscapeString(text))
+`, html.EscapeString(text))
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,52 +25,49 @@ const (
 // Request is what a caller asks for.
 type Request struct {
 	Namespace, Task, App string
+	Query                url.Values
 	Options              follow.Options
 	Timestamps           bool
 	As                   string
 	Token                string
 }
 
+var parameters = []string{"follow", "tail", "since", "timestamps", "format"}
+
 // pageTail is how many lines a page begins with if nothing else is asked for: a browser keeps them all.
-const pageTail = 1000
+const pageTail = "1000"
 
 // Parse reads a request. The error is the caller's fault.
 func Parse(r *http.Request, now time.Time) (Request, error) {
-	q := Request{Namespace: r.PathValue("namespace"), Task: r.PathValue("task"), App: r.PathValue("app"), Token: token(r)}
 	v := r.URL.Query()
+	q := Request{Namespace: r.PathValue("namespace"), Task: r.PathValue("task"), App: r.PathValue("app"), Query: v, Token: token(r)}
 	for name := range v {
-		switch name {
-		case "follow", "tail", "since", "timestamps", "format":
-		default:
-			return q, fmt.Errorf("there is no parameter %q: follow, tail, since, timestamps and format are", name)
+		if !slices.Contains(parameters, name) {
+			return q, fmt.Errorf("there is no parameter %q: there are %s", name, strings.Join(parameters, ", "))
 		}
 	}
-	var err error
-	if q.As, err = as(v.Get("format"), r.Header.Get("Accept")); err != nil {
-		return q, err
+	var errs [5]error
+	q.As, errs[0] = as(v.Get("format"), r.Header.Get("Accept"))
+	q.Timestamps, errs[1] = boolean(v, "timestamps", false)
+	q.Options.Follow, errs[2] = boolean(v, "follow", q.As == asPage)
+	q.Options.Tail, errs[3] = tail(v, q)
+	q.Options.Since, errs[4] = since(v.Get("since"), now)
+	return q, errors.Join(errs[:]...)
+}
+
+func tail(v url.Values, q Request) (*int64, error) {
+	s := v.Get("tail")
+	if q.As == asPage && s == "" && !v.Has("since") {
+		s = pageTail
 	}
-	if q.Timestamps, err = boolean(v, "timestamps", false); err != nil {
-		return q, err
+	if s == "" {
+		return nil, nil
 	}
-	if q.Options.Follow, err = boolean(v, "follow", q.As == asPage); err != nil {
-		return q, err
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || q.App != "" && n > tasklog.MaxTail {
+		return nil, fmt.Errorf("tail must be a number of lines, and at most %d for an App, not %q", tasklog.MaxTail, s)
 	}
-	if s := v.Get("tail"); s != "" {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || n < 0 || q.App != "" && n > tasklog.MaxTail {
-			return q, fmt.Errorf("tail must be a number of lines, and at most %d for an App, not %q", tasklog.MaxTail, s)
-		}
-		q.Options.Tail = &n
-	} else if q.As == asPage {
-		n := int64(pageTail)
-		q.Options.Tail = &n
-	}
-	if s := v.Get("since"); s != "" {
-		if q.Options.Since, err = since(s, now); err != nil {
-			return q, err
-		}
-	}
-	return q, nil
+	return &n, nil
 }
 
 func boolean(v url.Values, name string, otherwise bool) (bool, error) {
@@ -87,6 +86,9 @@ func boolean(v url.Values, name string, otherwise bool) (bool, error) {
 }
 
 func since(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
 	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
@@ -97,27 +99,25 @@ func since(s string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
+// accepted are the media types that say how to answer.
+var accepted = map[string]string{
+	"text/plain": asText, "text/*": asText, "*/*": asText,
+	"application/json": asJSON, "application/x-ndjson": asJSON, "application/jsonl": asJSON,
+	"text/html": asPage, "application/xhtml+xml": asPage,
+}
+
 // as says how to answer: as format says, else the first in Accept that is known.
 func as(format, accept string) (string, error) {
-	switch format {
-	case asText, asJSON, asPage:
+	if format != "" {
+		if !slices.Contains([]string{asText, asJSON, asPage}, format) {
+			return "", fmt.Errorf("format must be text, json or html, not %q", format)
+		}
 		return format, nil
-	case "":
-	default:
-		return "", fmt.Errorf("format must be text, json or html, not %q", format)
 	}
 	for part := range strings.SplitSeq(accept, ",") {
 		kind, _, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		switch kind {
-		case "text/plain", "*/*", "text/*":
-			return asText, nil
-		case "application/json", "application/x-ndjson", "application/jsonl":
-			return asJSON, nil
-		case "text/html", "application/xhtml+xml":
-			return asPage, nil
+		if as := accepted[kind]; err == nil && as != "" {
+			return as, nil
 		}
 	}
 	return asText, nil

@@ -24,7 +24,7 @@ func TestARequestUnderWayIsAnsweredWhenTheFunctionStops(t *testing.T) {
 				t.Error("main would have returned, and the process with it, before the request was answered")
 			case <-time.After(200 * time.Millisecond):
 			}
-			fmt.Fprintln(w, "last")
+			fmt.Fprintln(w, context.Cause(r.Context()))
 		}))
 		close(returned)
 	})
@@ -35,7 +35,30 @@ func TestARequestUnderWayIsAnsweredWhenTheFunctionStops(t *testing.T) {
 	defer r.Body.Close()
 	<-begun
 	stop()
-	if b, err := io.ReadAll(r.Body); err != nil || string(b) != "first\nlast\n" {
+	if b, err := io.ReadAll(r.Body); err != nil || string(b) != "first\n"+ErrStopping.Error()+"\n" {
 		t.Errorf("%q %v", b, err)
+	}
+}
+
+// TestAnswersAreGuarded: every answer keeps a browser from running what a log or a name says, and what may pass says when
+// to come again.
+func TestAnswersAreGuarded(t *testing.T) {
+	address, _ := start(t, func(ctx context.Context, env Env) {
+		ServeHTTP(ctx, env, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "no", map[string]int{"/no": 403, "/later": 503}[r.URL.Path])
+		}))
+	})
+	for path, again := range map[string]string{"/no": "", "/later": "1"} {
+		r, err := http.Get(address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		for name, want := range map[string]string{"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "Retry-After": again} {
+			if got := r.Header.Get(name); got != want {
+				t.Errorf("%s: %s %q, want %q", path, name, got, want)
+			}
+		}
 	}
 }

@@ -120,6 +120,9 @@ func retryAfter(next http.Handler) http.Handler {
 
 type unavailableHeader struct{ http.ResponseWriter }
 
+// Unwrap is for http.ResponseController.
+func (w *unavailableHeader) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 func (w *unavailableHeader) WriteHeader(code int) {
 	if code == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")

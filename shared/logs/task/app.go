@@ -28,7 +28,7 @@ func (r *Reader) App(ctx context.Context, app string, o follow.Options, out Outp
 	var mu sync.Mutex
 	locked := Output{
 		Entry: func(e text.Entry) error { mu.Lock(); defer mu.Unlock(); return out.Entry(e) },
-		Idle:  func() { mu.Lock(); defer mu.Unlock(); out.idle() },
+		Idle:  func(pod string) { mu.Lock(); defer mu.Unlock(); out.idle(pod) },
 	}
 	pods := WatchPods(ctx, r.Pods, labels.Set{
 		v1alpha1.NameLabel: app, v1alpha1.ComponentLabel: v1alpha1.TaskComponent, v1alpha1.PipelineTaskLabel: v1alpha1.UserContainer,
@@ -45,7 +45,7 @@ func (r *Reader) App(ctx context.Context, app string, o follow.Options, out Outp
 			return err
 		}
 	}
-	locked.Idle()
+	locked.idle("")
 	found, _, _, _ := pods.Snapshot()
 	sortPods(found)
 	begun := map[types.UID]bool{}
@@ -128,7 +128,7 @@ func (r *Reader) past(ctx context.Context, pods *Pods, past []Pod, o follow.Opti
 			return err
 		}
 	}
-	out.idle()
+	out.idle("")
 	return nil
 }
 
@@ -157,7 +157,7 @@ func (r *Reader) ended(ctx context.Context, p Pod, out Output) error {
 			if err := out.Entry(text.Entry{Task: p.Task, ID: p.ID, Status: StatusOf(task)}); err != nil {
 				return err
 			}
-			out.idle()
+			out.idle("")
 			return nil
 		}
 		if err := follow.Wait(ctx, nil, time.Second); err != nil {

@@ -30,6 +30,16 @@ func Streams(cfg *rest.Config) *rest.Config {
 	return c
 }
 
+// StreamsAs returns a maker of such clients for callers: they carry the caller's token, and no credential of cfg's own.
+func StreamsAs(cfg *rest.Config) func(token string) (corev1client.PodsGetter, error) {
+	anonymous := Streams(rest.AnonymousClientConfig(cfg))
+	return func(token string) (corev1client.PodsGetter, error) {
+		c := rest.CopyConfig(anonymous)
+		c.BearerToken = token
+		return corev1client.NewForConfig(c)
+	}
+}
+
 // Pod is what a reader of logs needs to know of a Pod.
 type Pod struct {
 	Name    string

@@ -47,15 +47,16 @@ func StatusOf(t *v1alpha1.Task) *text.Status {
 	return s
 }
 
-// Output takes entries, one at a time. Idle is called when there are no more for now.
+// Output takes entries, one at a time.
 type Output struct {
 	Entry func(text.Entry) error
-	Idle  func()
+	// Idle is called when the Pod has no more entries for now; "" is all Pods.
+	Idle func(pod string)
 }
 
-func (o Output) idle() {
+func (o Output) idle(pod string) {
 	if o.Idle != nil {
-		o.Idle()
+		o.Idle(pod)
 	}
 }
 
@@ -68,7 +69,7 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 	if err != nil {
 		return fmt.Errorf("get Task %s: %w", name, err)
 	}
-	out.idle() // it is there, and there may be nothing to show for long
+	out.idle("") // it is there, and there may be nothing to show for long
 	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: name}.String())
 	read := map[types.UID]bool{}
 	var lines int64
@@ -125,7 +126,7 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 		}
 	}
 	err = out.Entry(text.Entry{Task: name, ID: task.Labels[v1alpha1.VersionLabel], Status: StatusOf(task)})
-	out.idle()
+	out.idle("")
 	return err
 }
 
@@ -179,7 +180,7 @@ func (r *Reader) changed(ctx context.Context, task *v1alpha1.Task, pods <-chan s
 
 // pod delivers one Pod's log.
 func (r *Reader) pod(ctx context.Context, pods *Pods, p Pod, o follow.Options, out Output) (int64, error) {
-	o.Idle = out.Idle
+	o.Idle = func() { out.idle(p.Name) }
 	o.Gap = func(after, before time.Time) {
 		_ = out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Note: fmt.Sprintf(
 			"lines between %s and %s may be missing: the node rotated them away while they were not being read",
