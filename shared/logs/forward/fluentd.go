@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/fluent/fluent-logger-golang/fluent"
@@ -15,7 +16,7 @@ import (
 // Fluentd sends records to a Fluentd or Fluent Bit by the forward protocol, each acknowledged before the next is sent:
 // a connection that takes bytes and dies loses nothing. The tag is that of all records.
 func Fluentd(address, tag string, p sink.Patience) (sink.Sink, error) {
-	host, port, err := net.SplitHostPort(address)
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("Fluentd's address %q is not HOST:PORT: %w", address, err)
 	}
@@ -24,7 +25,8 @@ func Fluentd(address, tag string, p sink.Patience) (sink.Sink, error) {
 		return nil, fmt.Errorf("Fluentd's port %q is not a number", port)
 	}
 	return &fluentd{tag: tag, patience: p, config: fluent.Config{
-		FluentHost: host, FluentPort: n, RequestAck: true, SubSecondPrecision: true,
+		FluentHost: strings.TrimSuffix(address, ":"+port), FluentPort: n, // joined again as they are: an IPv6 address keeps its brackets
+		RequestAck: true, SubSecondPrecision: true,
 		MaxRetry: 1, RetryWait: 1, // records are tried again here
 		Timeout: p.Attempt, WriteTimeout: p.Attempt, ReadTimeout: p.Attempt,
 	}}, nil

@@ -18,7 +18,6 @@ import (
 )
 
 var (
-	quick  = sink.Patience{Total: 300 * time.Millisecond, Attempt: 100 * time.Millisecond, First: time.Millisecond, Most: 10 * time.Millisecond}
 	origin = sink.Origin{Space: "s", App: "a", Task: "t", ID: 7, Pod: "p", Container: "c"}
 	base   = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 )
@@ -62,11 +61,11 @@ func TestOTLPCarriesWhereALineIsFrom(t *testing.T) {
 	}))
 	defer server.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
-	s0, err := OTLP(t.Context(), quick)
+	collector, err := OTLP(t.Context(), patient)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := s0.Open(origin)
+	s := collector.Open(origin)
 	write(t, s, 1, 3)
 	if us := s.Flush(t.Context()); us != nil {
 		t.Fatal(us)
