@@ -121,7 +121,7 @@ func (o *prune) show(p retention.Policy, total int, plan retention.Plan, whole m
 	going := [][]string{{"Name", "ID", "Created", "Why"}}
 	for _, v := range plan.Delete {
 		if v.Confirm(p, whole[v.Name], now) == "" {
-			going = append(going, []string{v.Name, strconv.Itoa(v.ID), v.Created.UTC().Format(time.RFC3339), string(v.Reason)})
+			going = append(going, []string{v.Name, strconv.Itoa(v.ID), v.Created.UTC().Format(time.RFC3339), v.Reason})
 		}
 	}
 	o.printf("The App keeps %s. It has %d, of which %d run and %d are pinned; %d would go.\n",

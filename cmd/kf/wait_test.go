@@ -67,7 +67,7 @@ func TestAWaitOutlivesTheAPIServer(t *testing.T) {
 		}
 		forbidden := apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("tasks").GroupResource(), "x", nil)
 		err = w.await(t.Context(), patience{every: time.Second}, func(context.Context) (bool, error) { return false, forbidden })
-		if err != forbidden {
+		if !errors.Is(err, forbidden) {
 			t.Error(err)
 		}
 	})
@@ -120,7 +120,7 @@ func TestATasksExitCodeIsTheProgramsOwn(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%s %v: %v", c.status, c.exit, err)
 			}
-		case err != c.want:
+		case !errors.Is(err, c.want):
 			t.Errorf("%s: %v, want %v", c.status, err, c.want)
 		}
 	}

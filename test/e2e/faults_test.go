@@ -7,7 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -213,7 +213,7 @@ func TestCommandFromAnotherSystem(t *testing.T) {
 	}
 	harness.Eventually(t, time.Minute, func() error {
 		list, err := w.Kube.CoreV1().Events(w.space).List(ctx, metav1.ListOptions{FieldSelector: "reason=EventNotDelivered"})
-		if err != nil && !errors.IsNotFound(err) {
+		if err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
 		if len(list.Items) != 1 || list.Items[0].InvolvedObject.Name != "shop" || list.Items[0].Type != corev1.EventTypeWarning {

@@ -15,7 +15,7 @@ import (
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -185,7 +185,7 @@ func (c *Cluster) account(t testing.TB, function string) string {
 	t.Helper()
 	ctx := context.Background()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: SystemNamespace}}
-	if _, err := c.Kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil && !errors.IsAlreadyExists(err) {
+	if _, err := c.Kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(Root(), "config", "rbac", function+".yaml"))
@@ -215,7 +215,7 @@ func (c *Cluster) put(ctx context.Context, obj any) error {
 	case *corev1.ServiceAccount:
 		_, err = c.Kube.CoreV1().ServiceAccounts(o.Namespace).Create(ctx, o, metav1.CreateOptions{})
 	case *rbacv1.ClusterRole:
-		if _, err = c.Kube.RbacV1().ClusterRoles().Create(ctx, o, metav1.CreateOptions{}); errors.IsAlreadyExists(err) {
+		if _, err = c.Kube.RbacV1().ClusterRoles().Create(ctx, o, metav1.CreateOptions{}); apierrors.IsAlreadyExists(err) {
 			_, err = c.Kube.RbacV1().ClusterRoles().Update(ctx, o, metav1.UpdateOptions{})
 		}
 	case *rbacv1.ClusterRoleBinding:
@@ -227,7 +227,7 @@ func (c *Cluster) put(ctx context.Context, obj any) error {
 	default:
 		return fmt.Errorf("the harness does not know %T", obj)
 	}
-	if errors.IsAlreadyExists(err) {
+	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}
 	return err

@@ -13,7 +13,7 @@ func (t *Task) TerminatedBy() string {
 		var set struct {
 			Spec map[string]json.RawMessage `json:"f:spec"`
 		}
-		if m.FieldsV1 == nil || m.Subresource != "" || json.Unmarshal(m.FieldsV1.Raw, &set) != nil {
+		if m.FieldsV1 == nil || m.Subresource != "" || json.Unmarshal(m.FieldsV1.GetRawBytes(), &set) != nil {
 			continue
 		}
 		if _, ok := set.Spec["f:terminated"]; ok {

@@ -8,9 +8,9 @@ import (
 
 func TestWhoAskedToTerminateIsKnownFromManagedFields(t *testing.T) {
 	task := &Task{ObjectMeta: metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{
-		{Manager: "creator", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:command":{}}}`)}},
-		{Manager: "status", Subresource: "status", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:terminated":{}}}`)}},
-		{Manager: "kf", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:terminated":{}}}`)}},
+		{Manager: "creator", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:command":{}}}`)},
+		{Manager: "status", Subresource: "status", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:terminated":{}}}`)},
+		{Manager: "kf", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:terminated":{}}}`)},
 	}}}
 	if got := task.TerminatedBy(); got != "kf" {
 		t.Errorf("%q", got)
