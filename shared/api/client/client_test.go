@@ -62,23 +62,6 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestMergeNamesTheObjectAndWhatChanges(t *testing.T) {
-	var body, manager string
-	c := against(t, func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
-		body, manager = string(b), r.URL.Query().Get("fieldManager")
-		refuse(w, http.StatusConflict, metav1.StatusReasonConflict)
-	})
-	task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Namespace: "space", Name: "t", UID: "u", ResourceVersion: "7", Labels: map[string]string{"a": "b"}}}
-	_, err := Merge(t.Context(), c.Tasks("space"), task, Change{Spec: map[string]any{"terminated": true}, Manager: "event:/billing"})
-	if want := `{"metadata":{"uid":"u"},"spec":{"terminated":true}}`; body != want || manager != "event:/billing" {
-		t.Errorf("%s by %q, want %s", body, manager, want)
-	}
-	if !apierrors.IsConflict(err) || !strings.Contains(err.Error(), "patch Task space/t") {
-		t.Errorf("another object has the name: %v", err)
-	}
-}
-
 func TestAllGoesFromPageToPage(t *testing.T) {
 	pages := 0
 	c := against(t, func(w http.ResponseWriter, r *http.Request) {
