@@ -109,7 +109,7 @@ func (h *Handler) record(ctx context.Context, j *v1alpha1.TaskSchedule, plan job
 		log.Infow("decided", "instant", d.Instant.Time, "outcome", d.Outcome, "task", d.Task, "count", d.Count, "message", d.Message)
 	}
 	if s := plan.Status; s != nil && plan.Records == nil {
-		log.Infow("observed", "ready", v1alpha1.Reason(s.Conditions, v1alpha1.ConditionReady), "next", s.NextScheduleTime, "active", len(s.Active))
+		log.Infow("observed", "ready", v1alpha1.Reason(s.Conditions, v1alpha1.ConditionReady), "next", s.NextScheduleTime)
 	}
 	return nil
 }

@@ -104,24 +104,12 @@ func atRest(j *v1alpha1.TaskSchedule, when timetable, now time.Time) Plan {
 
 // decide decides a Job that is not at rest; only a tick runs what is due, and looks anew at what the Job has said.
 func decide(s situation, tick bool) (Plan, Need) {
-	j, status := s.job, *s.job.Status.DeepCopy()
-	status.ScheduleHash, status.ObservedGeneration = s.when.hash, j.Generation
-
-	// What does the Job owe no more?
-	var closed []v1alpha1.Decision
-	if newEpoch(j, s.when) {
-		began := changedAt(j, s.now)
-		if j.Status.DecidedUntil != nil {
-			if s.facts.Made == nil {
-				return Plan{}, NeedMade
-			}
-			closed = closeEpoch(j, s.when, s.facts.Made, began)
-		}
-		status = record(status, closed)
-		if status.DecidedUntil == nil || status.DecidedUntil.Time.Before(began) {
-			status.DecidedUntil = &metav1.Time{Time: began}
-		}
+	// What does the Job say, and what does it owe no more?
+	j := s.job
+	if newEpoch(j, s.when) && j.Status.DecidedUntil != nil && s.facts.Made == nil {
+		return Plan{}, NeedMade
 	}
+	status, closed := s.enterEpoch()
 
 	// What is due, and what must be known to decide it?
 	if tick && !j.Spec.Suspend {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
@@ -14,6 +16,25 @@ import (
 func newEpoch(j *v1alpha1.TaskSchedule, when timetable) bool {
 	s := j.Status
 	return s.DecidedUntil == nil || s.ScheduleHash != when.hash || j.Generation > s.ObservedGeneration+1
+}
+
+// enterEpoch is the Job's status in its present epoch, and what was decided on what the one before still owed.
+func (s situation) enterEpoch() (v1alpha1.TaskScheduleStatus, []v1alpha1.Decision) {
+	status := *s.job.Status.DeepCopy()
+	status.ScheduleHash, status.ObservedGeneration = s.when.hash, s.job.Generation
+	if !newEpoch(s.job, s.when) {
+		return status, nil
+	}
+	began := changedAt(s.job, s.now)
+	var closed []v1alpha1.Decision
+	if status.DecidedUntil != nil {
+		closed = closeEpoch(s.job, s.when, s.facts.Made, began)
+	}
+	status = record(status, closed)
+	if status.DecidedUntil == nil || status.DecidedUntil.Time.Before(began) {
+		status.DecidedUntil = &metav1.Time{Time: began}
+	}
+	return status, closed
 }
 
 // closeEpoch decides what the epoch before still owed when the present one began, oldest first.

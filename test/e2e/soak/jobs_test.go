@@ -1,5 +1,5 @@
-// Package soak watches Jobs on a whole cluster, in real time, while what runs them is disturbed. functions/tick has
-// the checker with the fast clock, which sees more instants and more kinds of faults, but no Broker and no PingSource.
+// Package soak watches Jobs on a whole cluster, in real time, while what runs them is disturbed. test/checker is
+// the one with the fast clock, which sees more instants and more kinds of faults, but no Broker and no PingSource.
 //
 //	. .cluster/env && go test -count=1 -timeout=60m -v ./test/e2e/soak -args -minutes 20 \
 //		-kill-api "$PWD/bin/cluster kill kube-apiserver --dir $PWD/.cluster"

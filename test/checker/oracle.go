@@ -1,10 +1,8 @@
-//go:build checker
-
-package main
+package checker
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -24,16 +22,16 @@ func randomExpr(r *rand.Rand) expr {
 	field := func(star float64, low, high, n int) (string, map[int]bool) {
 		set := map[int]bool{}
 		if r.Float64() < star {
-			step := []int{1, 1, 1, 2, 3, 5}[r.Intn(6)]
+			step := []int{1, 1, 1, 2, 3, 5}[r.IntN(6)]
 			for v := low; v <= high; v += step {
 				set[v] = true
 			}
 			return "*" + map[bool]string{true: "", false: fmt.Sprint("/", step)}[step == 1], set
 		}
 		var parts []string
-		for range 1 + r.Intn(n) {
-			from := low + r.Intn(high-low+1)
-			to := min(high, from+r.Intn(3))
+		for range 1 + r.IntN(n) {
+			from := low + r.IntN(high-low+1)
+			to := min(high, from+r.IntN(3))
 			for v := from; v <= to; v++ {
 				set[v] = true
 			}
@@ -59,26 +57,56 @@ func (e expr) matches(wall time.Time) bool {
 	return e.minute[wall.Minute()] && e.hour[wall.Hour()] && (dom && dow || e.eitherDay && (dom || dow))
 }
 
+// wall is what a zone's clock shows, as if it were UTC.
+func wall(t time.Time, zone *time.Location) time.Time {
+	l := t.In(zone)
+	return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), 0, 0, time.UTC)
+}
+
 // names says whether the expression names this minute, walking through the changes of the clock minute by minute.
 func (e expr) names(t time.Time, zone *time.Location) bool {
-	wall := func(t time.Time) time.Time { // what the clock shows, as if it were UTC
-		l := t.In(zone)
-		return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), 0, 0, time.UTC)
-	}
-	if e.wildcard {
-		return e.matches(wall(t))
-	}
-	for skipped := wall(t.Add(-time.Minute)).Add(time.Minute); skipped.Before(wall(t)); skipped = skipped.Add(time.Minute) {
-		if e.matches(skipped) {
+	return e.madeUp(t, zone) || e.matches(wall(t, zone)) && !e.leftOut(t, zone)
+}
+
+// madeUp says whether this minute makes up for one that the expression names and the clock skipped.
+func (e expr) madeUp(t time.Time, zone *time.Location) bool {
+	now := wall(t, zone)
+	for skipped := wall(t.Add(-time.Minute), zone).Add(time.Minute); skipped.Before(now); skipped = skipped.Add(time.Minute) {
+		if !e.wildcard && e.matches(skipped) {
 			return true
 		}
 	}
-	for back := time.Minute; back <= 3*time.Hour; back += time.Minute {
-		if wall(t.Add(-back)).Equal(wall(t)) {
-			return false
+	return false
+}
+
+// leftOut says whether this minute is one that the expression names and the clock shows for the second time.
+func (e expr) leftOut(t time.Time, zone *time.Location) bool {
+	for back := time.Minute; !e.wildcard && e.matches(wall(t, zone)) && back <= 3*time.Hour; back += time.Minute {
+		if wall(t.Add(-back), zone).Equal(wall(t, zone)) {
+			return true
 		}
 	}
-	return e.matches(wall(t))
+	return false
+}
+
+// every is the expression that names all minutes.
+func every() expr {
+	all := func(low, high int) map[int]bool {
+		set := map[int]bool{}
+		for v := low; v <= high; v++ {
+			set[v] = true
+		}
+		return set
+	}
+	return expr{text: "* * * * *", minute: all(0, 59), hour: all(0, 23), dom: all(1, 31), dow: all(0, 6), wildcard: true}
+}
+
+// daily is the expression that names one minute of each day.
+func daily(hour, minute int) expr {
+	e := every()
+	e.text, e.wildcard = fmt.Sprintf("%d %d * * *", minute, hour), false
+	e.hour, e.minute = map[int]bool{hour: true}, map[int]bool{minute: true}
+	return e
 }
 
 // epoch is a time in which a Job's schedule stayed as it was. Its instants are after from, and not after to.
@@ -95,6 +123,7 @@ type seen struct {
 	jitter  time.Duration
 	epochs  []epoch
 	created map[int64]int              // Tasks, by instant: as the API server took them
+	early   map[int64]time.Duration    // how long before its start an instant ran
 	ledger  map[int64]v1alpha1.Outcome // all that the history has ever said
 	fired   map[int64]bool             // facts
 }
@@ -106,12 +135,16 @@ type ran struct{ begin, end time.Time }
 func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []string) {
 	for _, s := range jobs {
 		bad := func(instant int64, format string, args ...any) {
-			broken = append(broken, fmt.Sprintf("Job %s at %s: ", s.job.Name, time.Unix(instant, 0).UTC().Format(time.RFC3339))+fmt.Sprintf(format, args...))
+			at := time.Unix(instant, 0).UTC().Format(time.RFC3339)
+			broken = append(broken, fmt.Sprintf("Job %s at %s: ", s.job.Name, at)+fmt.Sprintf(format, args...))
 		}
 		owed := s.owed(last)
 		for instant, n := range s.created {
 			if _, ok := owed[instant]; !ok {
 				bad(instant, "a Task was created that is not on the schedule")
+			}
+			if early := s.early[instant]; early > 0 {
+				bad(instant, "it ran %s before its time", early)
 			}
 			if n > 1 {
 				bad(instant, "%d Tasks were created", n)
@@ -147,7 +180,8 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 			limit := s.job.Spec.StartingDeadlineSeconds
 			expired := limit != nil && ticks[i].end.Sub(start) > time.Duration(*limit)*time.Second
 			if !superseded && !expired && s.ledger[instant] != v1alpha1.OutcomeSkipped {
-				bad(instant, "it was lost: the tick of %s was the first to see it, and the history says %q", ticks[i].begin.Format(time.RFC3339), s.ledger[instant])
+				bad(instant, "it was lost: the tick of %s was the first to see it, and the history says %q",
+					ticks[i].begin.Format(time.RFC3339), s.ledger[instant])
 			}
 		}
 	}
@@ -172,6 +206,26 @@ func (s *seen) owed(last time.Time) map[int64]epoch {
 	return owed
 }
 
+// clockChanges counts the instants at which a change of the clock matters: those that make up for a skipped one, and those
+// that are left out because they are repeated.
+func (s *seen) clockChanges(last time.Time) (madeUp, leftOut int) {
+	for _, e := range s.epochs {
+		to := e.to
+		if to.IsZero() {
+			to = last
+		}
+		for t := e.from.Truncate(time.Minute).Add(time.Minute); !e.suspend && !t.After(to); t = t.Add(time.Minute) {
+			if slices.ContainsFunc(e.exprs, func(x expr) bool { return x.madeUp(t, s.zone) }) {
+				madeUp++
+			}
+			if slices.ContainsFunc(e.exprs, func(x expr) bool { return x.leftOut(t, s.zone) }) {
+				leftOut++
+			}
+		}
+	}
+	return madeUp, leftOut
+}
+
 // learn adds what a history says now.
 func (s *seen) learn(job *v1alpha1.TaskSchedule) (contradictions []string) {
 	e := s.epochs[len(s.epochs)-1]
@@ -184,7 +238,8 @@ func (s *seen) learn(job *v1alpha1.TaskSchedule) (contradictions []string) {
 			n--
 			was := s.ledger[t.Unix()]
 			if was != "" && was != d.Outcome && d.Count <= 1 {
-				contradictions = append(contradictions, fmt.Sprintf("Job %s at %s: the history said %s, and now %s", job.Name, t, was, d.Outcome))
+				contradictions = append(contradictions,
+					fmt.Sprintf("Job %s at %s: the history said %s, and now %s", job.Name, t, was, d.Outcome))
 			}
 			if was == "" || d.Count <= 1 {
 				s.ledger[t.Unix()] = d.Outcome

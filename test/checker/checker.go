@@ -1,0 +1,520 @@
+// Package checker runs tick against a real API server with a fast clock: each step is a minute. Meanwhile it kills tick
+// between its writes, makes requests fail, doubles, delays and drops ticks and events, delivers events of long ago,
+// edits, suspends and resumes Jobs, ends Tasks and deletes them. Then it compares what was created, and what the Jobs'
+// histories say, with what the schedules name, computed apart from the code under test. With -kill-api the API
+// server itself dies in the middle of ticks.
+//
+//	KUBECONFIG=... go test -tags=checker -v -timeout=2h ./functions/tick -args -jobs 100 -minutes 2000 -seed new
+//
+// functions/tick starts it, for a program's handler can be had from its own folder only.
+package checker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"knative.dev/pkg/logging"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/job"
+	"github.com/kf-tasks/kf-tasks/test/harness"
+)
+
+// Process is what one process of tick has of the world.
+type Process struct {
+	Kf      *client.Client
+	Now     func() time.Time
+	After   func(time.Duration) <-chan time.Time
+	Emit    func(context.Context, cloudevents.Event) error
+	Workers int
+	Stale   time.Duration
+}
+
+// Handle is a function's handler.
+type Handle = func(context.Context, cloudevents.Event) (*cloudevents.Event, error)
+
+// Tick starts a process of tick.
+type Tick func(Process) Handle
+
+// world is a world of Jobs.
+type world struct {
+	testing.TB
+	ctx    context.Context
+	choose choices
+	tick   Tick
+	broken sabotage // what is wrong with tick, if anything
+	api    *api
+	user   *client.Client // sees the API server without faults
+	ns     string
+
+	host      string
+	transport http.RoundTripper
+
+	mu      sync.Mutex
+	now     time.Time
+	jobs    map[string]*seen     // by name
+	running map[string]time.Time // Tasks that have not ended
+	ticks   []ran
+	found   []string // promises that were seen to be broken
+	old     []cloudevents.Event
+	sum     map[string]int
+}
+
+// beginnings are a while before clocks change: in Berlin forward at 01:00 UTC, in New York back at 06:00.
+var beginnings = []time.Time{time.Date(2027, 3, 28, 0, 35, 10, 0, time.UTC), time.Date(2026, 11, 1, 5, 20, 10, 0, time.UTC)}
+
+func newWorld(t testing.TB, seed uint64, tick Tick) *world {
+	c := harness.New(t)
+	w := &world{
+		TB: t, ctx: logging.WithLogger(context.Background(), zap.NewNop().Sugar()), choose: choices(seed), tick: tick, host: c.Config.Host,
+		jobs: map[string]*seen{}, running: map[string]time.Time{}, sum: map[string]int{}, now: beginnings[seed%2],
+	}
+	w.api = &api{
+		made: map[types.UID]time.Time{}, changed: map[types.UID]time.Time{}, terminated: map[string]bool{},
+		onTask: w.created, onStatus: w.learn,
+	}
+	var err error
+	w.transport, err = rest.TransportFor(c.Config)
+	w.must(err)
+	w.user = w.client(&line{api: w.api, next: w.transport})
+	w.ns = c.Namespace(t, "checker")
+	c.App(t, w.ns, "app")
+	return w
+}
+
+func (w *world) must(err error) {
+	if err != nil {
+		w.Helper()
+		w.Fatal(err)
+	}
+}
+
+func (w *world) clock() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(max(d, 0))
+}
+
+// until lets the time pass up to a moment after the next minute.
+func (w *world) until(after time.Duration) {
+	w.pass(w.clock().Truncate(time.Minute).Add(time.Minute + after).Sub(w.clock()))
+}
+
+func (w *world) client(way http.RoundTripper) *client.Client {
+	c, err := client.New(&rest.Config{Host: w.host, Transport: way, QPS: -1})
+	w.must(err)
+	return c
+}
+
+// start starts a process of tick, whose requests may fail.
+func (w *world) start(r *rand.Rand, faults func(*http.Request, int) fault) Handle {
+	l := &line{api: w.api, next: w.transport, fault: faults} // one transport for all: connections are not what is tested
+	p := Process{
+		Kf: w.client(w.broken.way(l)), Now: w.clock, Workers: pick(r, 1, 8), Stale: pick(r, 0, time.Hour),
+		After: func(d time.Duration) <-chan time.Time {
+			w.pass(d)
+			now := make(chan time.Time, 1)
+			now <- w.clock()
+			return now
+		},
+		Emit: func(_ context.Context, e cloudevents.Event) error {
+			if l.dead() {
+				return errKilled
+			}
+			var fact events.JobFact
+			if err := e.DataAs(&fact); err == nil && e.Type() == events.JobFired {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.jobs[fact.Job].fired[fact.Instant.Unix()] = true
+			}
+			return nil
+		},
+	}
+	if w.broken.process != nil {
+		w.broken.process(&p)
+	}
+	if w.broken.handle != nil {
+		return w.broken.handle
+	}
+	return w.tick(p)
+}
+
+// stopped asks the API server: an answer that says so may have been lost with an API server that died.
+func (w *world) stopped(task string) bool {
+	t, err := w.user.Tasks(w.ns).Get(w.ctx, task, metav1.GetOptions{})
+	return err == nil && t.Spec.Terminated
+}
+
+// parts are the Job and the instant of a Task.
+func parts(task string) (job string, instant int64) {
+	job, suffix, _ := strings.Cut(task, "-")
+	instant, _ = strconv.ParseInt(suffix, 10, 64)
+	return job, instant
+}
+
+// created is told of each Task when the API server has created it.
+func (w *world) created(owner types.UID, task string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name, instant := parts(task)
+	s := w.jobs[name]
+	if s == nil || s.job.UID != owner {
+		return
+	}
+	s.created[instant]++
+	s.early[instant] = time.Unix(instant, 0).Add(s.jitter).Sub(w.now)
+	w.sum["created"]++
+	for other := range w.running {
+		if !strings.HasPrefix(other, name+"-") || other == task || w.api.isTerminated(other) || w.stopped(other) {
+			continue
+		}
+		if p := s.job.Spec.ConcurrencyPolicy; p != v1alpha1.ConcurrencyAlways {
+			w.found = append(w.found, fmt.Sprintf("%s was created while %s ran, and the policy is %s", task, other, p))
+		}
+	}
+	w.running[task] = w.now
+}
+
+func expressions(r *rand.Rand) (all []expr) {
+	for range pick(r, 1, 1, 1, 2, 3) {
+		all = append(all, randomExpr(r))
+	}
+	return all
+}
+
+func set(j *v1alpha1.TaskSchedule, exprs []expr) {
+	j.Spec.Schedule, j.Spec.Schedules = exprs[0].text, nil
+	for _, e := range exprs[1:] {
+		j.Spec.Schedules = append(j.Spec.Schedules, e.text)
+	}
+}
+
+// addRandom adds a Job of any kind.
+func (w *world) addRandom(name string) {
+	r := w.choose.about("Job", name)
+	e := epoch{exprs: expressions(r), suspend: r.IntN(5) == 0}
+	j := &v1alpha1.TaskSchedule{}
+	j.Spec.Suspend = e.suspend
+	j.Spec.TimeZone = pick(r, "", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
+	j.Spec.ConcurrencyPolicy = pick(r,
+		v1alpha1.ConcurrencyAlways, v1alpha1.ConcurrencyAlways, v1alpha1.ConcurrencyForbid, v1alpha1.ConcurrencyReplace)
+	if r.IntN(4) == 0 {
+		j.Spec.JitterSeconds = pick[int32](r, 30, 59, 300)
+	}
+	if r.IntN(6) == 0 {
+		limit := pick[int64](r, 60, 600)
+		j.Spec.StartingDeadlineSeconds = &limit
+	}
+	w.add(name, j, e)
+}
+
+// addFixed adds a Job that nobody edits.
+func (w *world) addFixed(name, zone string, policy v1alpha1.ConcurrencyPolicy, exprs ...expr) {
+	j := &v1alpha1.TaskSchedule{}
+	j.Spec.TimeZone, j.Spec.ConcurrencyPolicy = zone, policy
+	w.add(name, j, epoch{exprs: exprs})
+}
+
+func (w *world) add(name string, j *v1alpha1.TaskSchedule, e epoch) {
+	e.from = w.clock()
+	j.Name, j.Namespace = name, w.ns
+	j.Spec.TaskTemplate.AppRef.Name = "app"
+	set(j, e.exprs)
+	j, err := w.user.TaskSchedules(w.ns).Create(w.ctx, j, metav1.CreateOptions{})
+	w.must(err)
+	w.api.mu.Lock()
+	w.api.made[j.UID], w.api.changed[j.UID] = e.from, e.from
+	w.api.mu.Unlock()
+	zone, err := time.LoadLocation(j.Spec.TimeZone)
+	w.must(err)
+	w.mu.Lock()
+	w.jobs[name] = &seen{job: j, zone: zone, jitter: job.Jitter(j), epochs: []epoch{e}, // which second of jitter is nobody's promise
+		created: map[int64]int{}, early: map[int64]time.Duration{}, ledger: map[int64]v1alpha1.Outcome{}, fired: map[int64]bool{}}
+	w.mu.Unlock()
+	w.hear(events.ResourceAdded, name)
+}
+
+// edit changes a Job as its user does, at a whole second.
+func (w *world) edit(r *rand.Rand, name string) {
+	s := w.jobs[name]
+	j, err := w.user.TaskSchedules(w.ns).Get(w.ctx, name, metav1.GetOptions{})
+	w.must(err)
+	was := s.epochs[len(s.epochs)-1]
+	e := epoch{exprs: was.exprs, suspend: was.suspend}
+	switch r.IntN(4) {
+	case 0:
+		e.exprs = expressions(r)
+	case 1: // kf schedule-job
+		e.exprs, e.suspend = expressions(r), false
+	default:
+		e.suspend = !e.suspend
+	}
+	set(j, e.exprs)
+	j.Spec.Suspend = e.suspend
+	w.mu.Lock()
+	w.now = w.now.Truncate(time.Second).Add(time.Second)
+	e.from = w.now
+	s.epochs[len(s.epochs)-1].to = e.from
+	s.epochs = append(s.epochs, e)
+	w.mu.Unlock()
+	_, err = w.user.TaskSchedules(w.ns).Update(w.ctx, j, metav1.UpdateOptions{})
+	w.must(err)
+	w.api.mu.Lock()
+	w.api.changed[j.UID] = e.from
+	w.api.mu.Unlock()
+	w.sum["edits"]++
+	w.hear(events.ResourceUpdated, name)
+}
+
+// hear delivers the event of a Job, or loses it, and maybe one of long ago with it.
+func (w *world) hear(kind, name string) {
+	r := w.choose.about("event", len(w.old))
+	j, err := w.user.TaskSchedules(w.ns).Get(w.ctx, name, metav1.GetOptions{})
+	w.must(err)
+	e := harness.Updated("TaskSchedule", j)
+	e.SetType(kind)
+	w.old = append(w.old, e)
+	if r.IntN(3) > 0 {
+		_, err = w.start(r, nil)(w.ctx, e)
+		w.must(err)
+	}
+	if r.IntN(3) == 0 {
+		_, err = w.start(r, nil)(w.ctx, pick(r, w.old...))
+		w.must(err)
+	}
+}
+
+// faults makes a process fail, in one of several ways. Which requests fail is drawn from what each is about.
+func (w *world) faults(r *rand.Rand, process ...any) func(*http.Request, int) fault {
+	switch n := r.IntN(10); {
+	case n < 4:
+		return nil
+	case n < 7: // dies after one of its first writes
+		last := 1 + r.IntN(12)
+		return func(_ *http.Request, write int) fault { return fault{kill: write == last} }
+	default:
+		share, times := pick(r, 0.02, 0.1, 0.5), map[string]int{}
+		return func(req *http.Request, _ int) fault {
+			what := about(req)
+			times[what]++
+			r := w.choose.about(append([]any{"request", what, times[what]}, process...)...)
+			if r.Float64() >= share {
+				return fault{}
+			}
+			return fault{status: pick(r, 409, 429, 500, 503, 504), after: r.IntN(2) == 0}
+		}
+	}
+}
+
+// ping delivers a tick once and says whether it was taken.
+func (w *world) ping(h Handle) bool {
+	begin := w.clock()
+	_, err := h(w.ctx, harness.Ping("every-minute"))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sum["ticks"]++
+	if err == nil {
+		w.ticks = append(w.ticks, ran{begin, w.now})
+	}
+	return err == nil
+}
+
+// minute is a step: perhaps some edits, then perhaps a tick, perhaps two, perhaps again and again.
+func (w *world) minute(n int, outage bool) {
+	r := w.choose.about("minute", n)
+	end := w.clock().Truncate(time.Minute).Add(time.Minute)
+	for i := range pick(r, 0, 0, 0, 1, 1, 3) {
+		r := w.choose.about("edit", n, i)
+		w.pass(time.Duration(r.IntN(15)) * time.Second)
+		w.edit(r, fmt.Sprintf("job%d", r.IntN(*jobCount)))
+	}
+	w.pass(end.Add(pick(r, 300*time.Millisecond, time.Second, time.Second, 40*time.Second)).Sub(w.clock()))
+	tries := pick(r, 1, 3, 8)
+	for try := 0; !outage && try < tries; try++ {
+		if w.deliver(n, try) {
+			break
+		}
+		w.pass(time.Duration(try) * time.Second)
+	}
+	w.end()
+}
+
+// deliver delivers a tick, to one process or to two at once, and says whether one took it.
+func (w *world) deliver(n, try int) bool {
+	r := w.choose.about("delivery", n, try)
+	var group errgroup.Group
+	taken := make([]bool, pick(r, 1, 1, 1, 2))
+	for i := range taken {
+		h := w.start(r, w.faults(r, n, try, i))
+		group.Go(func() error { taken[i] = w.ping(h); return nil })
+	}
+	if *killAPI != "" && r.IntN(6) == 0 {
+		w.killAPI(time.Duration(r.IntN(150)) * time.Millisecond)
+	}
+	_ = group.Wait() // no goroutine returns an error
+	w.up()
+	return slices.Contains(taken, true)
+}
+
+// killAPI kills the API server a moment after a tick has begun.
+func (w *world) killAPI(after time.Duration) {
+	time.Sleep(after)
+	command := strings.Fields(*killAPI)
+	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+		w.Fatalf("%s: %v: %s", *killAPI, err, out)
+	}
+	w.sum["kills of the API server"]++
+	time.Sleep(300 * time.Millisecond) // until it is gone for sure
+}
+
+// up waits for the API server.
+func (w *world) up() {
+	if *killAPI == "" {
+		return
+	}
+	harness.Eventually(w, time.Minute, func() error {
+		_, err := w.user.Apps(w.ns).Get(w.ctx, "app", metav1.GetOptions{})
+		return err
+	})
+}
+
+// learn takes note of what a history says, each time that it is written.
+func (w *world) learn(j *v1alpha1.TaskSchedule) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.jobs[j.Name]; s != nil && s.job.UID == j.UID {
+		w.found = append(w.found, s.learn(j)...)
+	}
+}
+
+// end ends the Tasks that have run for long enough, and deletes some of those: what was recorded may go.
+func (w *world) end() {
+	var group errgroup.Group
+	group.SetLimit(8)
+	for _, task := range slices.Sorted(maps.Keys(w.running)) {
+		name, instant := parts(task)
+		r := w.choose.about("Task", task)
+		if w.now.Sub(w.running[task]) < time.Duration(r.IntN(8))*time.Minute || w.jobs[name].ledger[instant] == "" {
+			continue
+		}
+		delete(w.running, task)
+		prune := r.IntN(3) == 0
+		group.Go(func() error {
+			if prune {
+				return w.user.Tasks(w.ns).Delete(w.ctx, task, metav1.DeleteOptions{})
+			}
+			t, err := w.user.Tasks(w.ns).Get(w.ctx, task, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			_, err = client.PatchStatus(w.ctx, w.user.Tasks(w.ns), t, func(t *v1alpha1.Task) {
+				t.Status.CompletionTime = &metav1.Time{Time: w.now}
+				meta.SetStatusCondition(&t.Status.Conditions, metav1.Condition{
+					Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded})
+			})
+			return err
+		})
+	}
+	w.must(group.Wait())
+}
+
+// rest gives tick the time to come to rest, and returns the promises that were broken.
+func (w *world) rest() []string {
+	for i := range 2 { // the second one knows no jitter that is under way
+		w.until(time.Second)
+		if !w.ping(w.start(w.choose.about("rest", i), nil)) {
+			w.found = append(w.found, "the last tick failed though nothing was in its way")
+		}
+	}
+	// The answer to a creation is lost with the API server that dies; such a Task is never ended here, so it is there.
+	list, err := w.user.Tasks(w.ns).List(w.ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel})
+	w.must(err)
+	for _, t := range list.Items {
+		name, instant := parts(t.Name)
+		if s := w.jobs[name]; s != nil && metav1.IsControlledBy(&t, s.job) {
+			s.created[instant] = max(s.created[instant], 1)
+		}
+	}
+	return append(w.found, violations(w.jobs, w.ticks, w.clock())...)
+}
+
+// Run checks tick with each seed.
+func Run(t *testing.T, tick Tick) {
+	for _, seed := range seedsOf(t) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("seed %d; run it again:\n  %s", seed, command(seed))
+				}
+			})
+			run(t, seed, tick)
+		})
+	}
+}
+
+func run(t *testing.T, seed uint64, tick Tick) {
+	began := time.Now()
+	w := newWorld(t, seed, tick)
+	for i := range *jobCount {
+		w.addRandom(fmt.Sprintf("job%d", i))
+	}
+	// These two are there to meet the changes of the clock.
+	w.addFixed("spring", "Europe/Berlin", v1alpha1.ConcurrencyAlways, daily(2, 15), daily(2, 45), daily(3, 20))
+	w.addFixed("autumn", "America/New_York", v1alpha1.ConcurrencyAlways, daily(1, 5), daily(1, 25), daily(1, 55))
+	outage := 0
+	for n := range *minutes {
+		r := w.choose.about("outage", n)
+		if outage == 0 && r.IntN(15) == 0 {
+			outage = 1 + r.IntN(12)
+		}
+		w.minute(n, outage > 0)
+		outage = max(outage-1, 0)
+	}
+	for i, b := range w.rest() {
+		if i == 20 {
+			t.Error("... and more")
+			break
+		}
+		t.Error(b)
+	}
+	owed, madeUp, leftOut, outcomes := 0, 0, 0, map[v1alpha1.Outcome]int{}
+	for _, s := range w.jobs {
+		owed += len(s.owed(w.clock()))
+		up, out := s.clockChanges(w.clock())
+		madeUp, leftOut = madeUp+up, leftOut+out
+		for _, o := range s.ledger {
+			outcomes[o]++
+		}
+	}
+	t.Logf("seed %d: %d Jobs with %d instants in %d minutes, %d edits; "+
+		"%d instants made up for a skipped hour, %d were left out of a repeated one; %d ticks, %d of them answered with success; %d Tasks; %d kills of the API server; history %v; %s",
+		seed, len(w.jobs), owed, *minutes, w.sum["edits"], madeUp, leftOut,
+		w.sum["ticks"], len(w.ticks), w.sum["created"], w.sum["kills of the API server"], outcomes, time.Since(began).Round(time.Second))
+	if owed == 0 || outcomes[v1alpha1.OutcomeRan] == 0 || outcomes[v1alpha1.OutcomeMissed] == 0 || len(w.ticks) == w.sum["ticks"] {
+		t.Error("the run was too quiet to show anything")
+	}
+	if seed%2 == 0 && madeUp == 0 || seed%2 == 1 && leftOut == 0 {
+		t.Error("no clock changed: more -minutes are needed")
+	}
+}
