@@ -19,8 +19,7 @@ type config struct {
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("tick", &cfg, &cfg.Env)
-	kube.Timeout = 30 * time.Second // a request that hangs must not hold up the others for longer
-	kube.DisableCompression = true  // the list of Jobs stays within the cluster, and comes every minute
+	kube.DisableCompression = true // the list of Jobs stays within the cluster, and comes every minute
 	h := &Handler{
 		Kf: receiver.Must(client.New(kube)), Emit: receiver.Must(receiver.Emitter(cfg.Env)), Now: time.Now, After: time.After,
 		Workers: cfg.Workers, PageSize: cfg.PageSize, Stale: 10 * time.Second,

@@ -544,6 +544,10 @@ func TestJitterIsStableAndSpreads(t *testing.T) {
 			t.Fatalf("at its start: %s", said(j, p, need))
 		}
 	}
+	j := settled("0 * * * *", "12:00", jitter(50))
+	if p, _ := Decide(j, Facts{App: &yes, Blocked: "quota"}, day("13:00").Add(Jitter(j))); !p.Start.IsZero() {
+		t.Errorf("what can't be created now starts again at %s, within this tick", p.Start)
+	}
 	if len(seen) < 40 {
 		t.Errorf("200 Jobs start at %d different seconds", len(seen))
 	}
