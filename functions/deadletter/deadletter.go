@@ -2,27 +2,26 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/cloudevents/sdk-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 )
 
 // Loss is what is known of an event that could not be delivered.
 type Loss struct {
-	Type, ID, Subject string
-	Reason            string // the last answer of the function
-	About             *corev1.ObjectReference
+	Type, Source, ID string
+	Reason           string // the last answer of the function
+	About            *corev1.ObjectReference
 }
 
 // Read takes an event apart. Knative adds knativeerror* extensions to what it gives up on.
 func Read(e cloudevents.Event) Loss {
-	l := Loss{Type: e.Type(), ID: e.ID(), Subject: e.Subject()}
+	l := Loss{Type: e.Type(), Source: e.Source(), ID: e.ID()}
 	ext := func(name string) string {
 		s, err := types.ToString(e.Extensions()[name])
 		if err != nil {
@@ -43,7 +42,7 @@ func Read(e cloudevents.Event) Loss {
 		if e.DataAs(&target) != nil {
 			return l
 		}
-		ref = &corev1.ObjectReference{APIVersion: "kf.dev/v1alpha1", Namespace: target.Namespace}
+		ref = &corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Namespace: target.Namespace}
 		switch {
 		case target.Task != "":
 			ref.Kind, ref.Name = "Task", target.Task
@@ -59,19 +58,11 @@ func Read(e cloudevents.Event) Loss {
 	return l
 }
 
-// Warning is the Kubernetes Event that shows the loss on the object it is about. Its name follows from the lost event,
-// so that a second delivery makes no second one.
-func (l Loss) Warning(name string, now time.Time) *eventsv1.Event {
-	return &eventsv1.Event{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: l.About.Namespace},
-		EventTime:  metav1.NewMicroTime(now),
-		Type:       corev1.EventTypeWarning,
-		Reason:     "EventNotDelivered",
-		Action:     "Deliver",
-		// The API server takes a note of 1 kB; a character may have four bytes, and what others send may be long.
-		Note:                fmt.Sprintf("event %.60s (%.60s) was given up: %.120s", l.ID, l.Type, l.Reason),
-		Regarding:           *l.About,
-		ReportingController: "kf-tasks/deadletter",
-		ReportingInstance:   "deadletter",
+// Warning shows the loss on the object that it is about: once, however often it is delivered.
+func (l Loss) Warning() kubeevent.Warning {
+	return kubeevent.Warning{
+		About: *l.About, Reason: "EventNotDelivered", Action: "Deliver", By: "deadletter", Once: l.Source + "\x00" + l.ID,
+		// What others send may be long, and must not push out the rest.
+		Note: fmt.Sprintf("event %.60s (%.60s) was given up: %.120s", l.ID, l.Type, l.Reason),
 	}
 }

@@ -3,10 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"k8s.io/apimachinery/pkg/util/validation"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/events"
 )
@@ -37,7 +36,7 @@ func TestWhatALostEventIsAbout(t *testing.T) {
 				e.SetExtension(k, v)
 			}
 			e.SetExtension("knativeerrorcode", 422)
-			e.SetExtension("knativeerrordest", "http://runtask")
+			e.SetExtension("knativeerrordest", "http://command")
 			l := Read(e)
 			got := ""
 			if l.About != nil {
@@ -46,31 +45,40 @@ func TestWhatALostEventIsAbout(t *testing.T) {
 			if got != c.want {
 				t.Fatalf("about %q, want %q", got, c.want)
 			}
-			if l.Reason != "http://runtask answered 422" {
+			if l.Reason != "http://command answered 422" {
 				t.Errorf("reason %q", l.Reason)
 			}
 			if l.About == nil {
 				return
 			}
-			w := l.Warning("w", time.Unix(1, 0))
-			if w.Regarding.Name != l.About.Name || w.Namespace != "n" || !strings.Contains(w.Note, "id-1") || len(w.Note) > 1024 {
+			if w := l.Warning(); w.About != *l.About || !strings.Contains(w.Note, "id-1") || !strings.Contains(w.Note, "answered 422") {
 				t.Errorf("%+v", w)
 			}
 		})
 	}
 }
 
-// TestALongReasonFits: the API server refuses an Event whose note is longer than 1 kB.
-func TestALongReasonFits(t *testing.T) {
+// TestNothingLongHidesTheRest: senders choose ids and types of any length, and an Event's note is cut.
+func TestNothingLongHidesTheRest(t *testing.T) {
 	e := cloudevents.NewEvent()
 	e.SetType(events.TaskRun)
 	e.SetID(strings.Repeat("é", 3000))
 	_ = e.SetData(cloudevents.ApplicationJSON, []byte(`{"namespace":"n","app":"a"}`))
-	w := Read(e).Warning("w", time.Unix(1, 0))
-	if len(w.Note) > 1024 || !strings.Contains(w.Note, events.TaskRun) {
+	e.SetExtension("knativeerrorcode", 422)
+	if w := Read(e).Warning(); len(w.Note) > 1024 || !strings.Contains(w.Note, events.TaskRun) || !strings.Contains(w.Note, "answered 422") {
 		t.Errorf("a note of %d bytes: %.80s", len(w.Note), w.Note)
 	}
-	if msgs := validation.IsDNS1123Subdomain(w.Name); len(msgs) > 0 {
-		t.Error(msgs)
+}
+
+// TestALossIsShownOnce: two deliveries of one event are one occurrence, two events are two.
+func TestALossIsShownOnce(t *testing.T) {
+	loss := func(source, id string) string {
+		return Loss{Source: source, ID: id, About: &corev1.ObjectReference{}}.Warning().Once
+	}
+	if loss("/a", "1") != loss("/a", "1") {
+		t.Error("one event is shown twice")
+	}
+	if loss("/a", "1") == loss("/a", "2") || loss("/a", "1") == loss("/a1", "") {
+		t.Error("two events are shown as one")
 	}
 }

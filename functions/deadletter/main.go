@@ -4,19 +4,19 @@ package main
 import (
 	"time"
 
-	"go.uber.org/zap"
-	"k8s.io/client-go/kubernetes"
-	"knative.dev/pkg/logging"
+	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
+type config struct{ receiver.Env }
+
 func main() {
-	var cfg struct{ receiver.Env }
+	var cfg config
 	ctx, kube := receiver.Setup("deadletter", &cfg, &cfg.Env)
-	core, err := kubernetes.NewForConfig(kube)
-	if err != nil {
-		logging.FromContext(ctx).Fatalw("client", zap.Error(err))
+	h := &Handler{
+		Events: receiver.Must(eventsv1client.NewForConfig(kube)),
+		Now:    time.Now,
 	}
-	receiver.Serve(ctx, cfg.Env, (&Handler{Events: core.EventsV1(), Now: time.Now}).Handle)
+	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

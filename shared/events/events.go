@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"github.com/cloudevents/sdk-go/v2/types"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
@@ -50,18 +48,6 @@ func Object(e cloudevents.Event, into any) error {
 		return fmt.Errorf("event %s %s: the data is not the object that the type promises: %w", e.Type(), e.ID(), err)
 	}
 	return nil
-}
-
-// Kind returns the kind that an ApiServerSource's event is about, "" for other events.
-func Kind(e cloudevents.Event) string {
-	if k, err := types.ToString(e.Extensions()["kind"]); err == nil && k != "" {
-		return k
-	}
-	var u unstructured.Unstructured
-	if e.Type() == ResourceAdded || e.Type() == ResourceUpdated || e.Type() == ResourceDeleted {
-		_ = json.Unmarshal(e.Data(), &u.Object)
-	}
-	return u.GetKind()
 }
 
 // TaskFact is the data of every dev.kf.task.* fact event.

@@ -221,16 +221,3 @@ func TestCommandsWithMistakesAreRefused(t *testing.T) {
 		}
 	}
 }
-
-func TestKindOfAnObject(t *testing.T) {
-	e := cloudevents.NewEvent()
-	e.SetType(ResourceUpdated)
-	_ = e.SetData(cloudevents.ApplicationJSON, []byte(`{"kind":"PipelineRun"}`))
-	if got := Kind(e); got != "PipelineRun" {
-		t.Errorf("without the extension: %q", got)
-	}
-	e.SetExtension("kind", "Task")
-	if got := Kind(e); got != "Task" {
-		t.Errorf("with the extension: %q", got)
-	}
-}
