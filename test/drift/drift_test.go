@@ -2,14 +2,19 @@
 package drift
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/test/harness"
@@ -36,23 +41,6 @@ func functions(t *testing.T) (names []string) {
 	return names
 }
 
-func TestNoFunctionImportsAnother(t *testing.T) {
-	cmd := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./functions/...", "./shared/...")
-	cmd.Dir = harness.Root()
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		for _, imported := range f[1:] {
-			if strings.Contains(imported, "kf-tasks/functions/") {
-				t.Errorf("%s imports %s", f[0], imported)
-			}
-		}
-	}
-}
-
 var triggerType = regexp.MustCompile(`type: ([a-z0-9.]+)`)
 
 func TestTriggersFilterOnTypesOfTheCatalogue(t *testing.T) {
@@ -71,33 +59,168 @@ func TestTriggersFilterOnTypesOfTheCatalogue(t *testing.T) {
 	}
 }
 
-var setting = regexp.MustCompile("envconfig:\"([A-Z_]+)\"")
+var setting = regexp.MustCompile("envconfig:\"([A-Z0-9_]+)\"")
 
-// TestSettingsAreDocumented: a setting stands in the function's README; one that has no default also in its YAML.
+// settings are the environment variables that the Go files of a folder read.
+func settings(t *testing.T, dir ...string) (names []string) {
+	t.Helper()
+	sources, _ := filepath.Glob(filepath.Join(append(append([]string{harness.Root()}, dir...), "*.go")...))
+	if len(sources) == 0 {
+		t.Fatalf("no Go files in %v", dir)
+	}
+	for _, s := range sources {
+		for _, m := range setting.FindAllStringSubmatch(read(t, append(dir, filepath.Base(s))...), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+var variable = regexp.MustCompile(`\{name: ([A-Z0-9_]+), value`)
+
+// TestSettingsAreDocumented: a setting of a function stands in its README and, set or as a comment, in its YAML; what the
+// YAML sets is a setting. What all functions have stands in the README of the project.
 func TestSettingsAreDocumented(t *testing.T) {
+	ofAll := settings(t, "shared", "receiver")
+	for _, s := range ofAll {
+		if !strings.Contains(read(t, "README.md"), "`"+s+"`") {
+			t.Errorf("README.md does not mention %s, which every function has", s)
+		}
+	}
 	for _, name := range functions(t) {
-		sources, _ := filepath.Glob(filepath.Join(harness.Root(), "functions", name, "*.go"))
-		readme := read(t, "functions", name, "README.md")
-		for _, s := range sources {
-			for _, m := range setting.FindAllStringSubmatch(read(t, "functions", name, filepath.Base(s)), -1) {
-				if !strings.Contains(readme, m[1]) {
-					t.Errorf("functions/%s/README.md does not mention the setting %s", name, m[1])
-				}
+		readme, yaml := read(t, "functions", name, "README.md"), read(t, "config", "knative", name+".yaml")
+		own := settings(t, "functions", name)
+		for _, s := range own {
+			if !strings.Contains(readme, s) {
+				t.Errorf("functions/%s/README.md does not mention the setting %s", name, s)
+			}
+			if !strings.Contains(yaml, s) && s != "HOSTNAME" { // which Kubernetes sets
+				t.Errorf("config/knative/%s.yaml does not mention the setting %s", name, s)
+			}
+		}
+		for _, m := range variable.FindAllStringSubmatch(yaml, -1) {
+			if !slices.Contains(own, m[1]) && !slices.Contains(ofAll, m[1]) {
+				t.Errorf("config/knative/%s.yaml sets %s, which the function does not read", name, m[1])
 			}
 		}
 	}
 }
 
+// listed are the files of a folder of config/. It fails unless its kustomization lists them, and nothing else.
+func listed(t *testing.T, folder string) (files []string) {
+	t.Helper()
+	var k struct{ Resources []string }
+	if err := yaml.Unmarshal([]byte(read(t, "config", folder, "kustomization.yaml")), &k); err != nil {
+		t.Fatal(err)
+	}
+	paths, _ := filepath.Glob(filepath.Join(harness.Root(), "config", folder, "*.yaml"))
+	for _, p := range paths {
+		if f := filepath.Base(p); f != "kustomization.yaml" {
+			files = append(files, f)
+		}
+	}
+	slices.Sort(k.Resources)
+	if !slices.Equal(files, k.Resources) {
+		t.Errorf("config/%s has %v, its kustomization lists %v", folder, files, k.Resources)
+	}
+	return files
+}
+
+var (
+	subscriber = regexp.MustCompile(`kind: Service, name: ([a-z]+)`)
+	pingSource = regexp.MustCompile(`kind: PingSource\nmetadata: \{name: ([a-z-]+)`)
+	ping       = regexp.MustCompile(`pingsources/([a-z-]+)`)
+	account    = regexp.MustCompile(`serviceAccountName: ([a-z]+)`)
+)
+
+// all are what a pattern finds in files of config/sources.
+func all(t *testing.T, pattern *regexp.Regexp, files []string) (found []string) {
+	t.Helper()
+	for _, f := range files {
+		for _, m := range pattern.FindAllStringSubmatch(read(t, "config", "sources", f), -1) {
+			found = append(found, m[1])
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
 func TestEveryFunctionHasItsPlaceInTheCluster(t *testing.T) {
+	crds, services, rights, sources := listed(t, "crd"), listed(t, "knative"), listed(t, "rbac"), listed(t, "sources")
+	if len(crds) == 0 {
+		t.Error("no CRDs")
+	}
+	reached := all(t, subscriber, sources) // by a Trigger, or as the place of what was given up
 	for _, name := range functions(t) {
-		for _, dir := range []string{"knative", "rbac"} {
-			read(t, "config", dir, name+".yaml")
-			if !strings.Contains(read(t, "config", dir, "kustomization.yaml"), "- "+name+".yaml") {
-				t.Errorf("config/%s/kustomization.yaml does not list %s.yaml", dir, name)
-			}
+		if !slices.Contains(services, name+".yaml") {
+			t.Errorf("config/knative has no %s.yaml", name)
+			continue
+		}
+		if !slices.Contains(rights, name+".yaml") {
+			t.Errorf("config/rbac has no %s.yaml", name)
+		}
+		if m := account.FindStringSubmatch(read(t, "config", "knative", name+".yaml")); m == nil || m[1] != name {
+			t.Errorf("config/knative/%s.yaml runs as %v, not as its own account", name, m)
+		}
+		if !slices.Contains(reached, name) && name != "logs" { // which answers requests of readers
+			t.Errorf("no Trigger in config/sources has %s as its subscriber: it would never hear of anything", name)
 		}
 		if !strings.Contains(read(t, "README.md"), "functions/"+name) {
 			t.Errorf("README.md does not mention functions/%s", name)
 		}
+	}
+	for _, name := range reached {
+		if !slices.Contains(functions(t), name) {
+			t.Errorf("config/sources sends events to %s, which is no function", name)
+		}
+	}
+}
+
+// TestPingsAreSentAndHeard: a Trigger on a PingSource that is not there would wait for ever.
+func TestPingsAreSentAndHeard(t *testing.T) {
+	files := listed(t, "sources")
+	sent, heard := all(t, pingSource, files), all(t, ping, files)
+	if len(sent) == 0 || !slices.Equal(sent, heard) {
+		t.Errorf("PingSources %v, Triggers filter on %v", sent, heard)
+	}
+}
+
+// TestReasonsAreInTheDocs: a user who reads a reason finds in a table what to do.
+func TestReasonsAreInTheDocs(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(harness.Root(), "shared", "api", "v1alpha1", "reasons.go"), nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, decl := range file.Decls {
+		block, ok := decl.(*ast.GenDecl)
+		if !ok || block.Tok != token.CONST {
+			continue
+		}
+		page := "tasks.md"
+		if strings.Contains(block.Doc.Text(), "of a Job") {
+			page = "jobs.md"
+		}
+		var rows strings.Builder
+		for line := range strings.Lines(read(t, "docs", page)) {
+			if strings.HasPrefix(line, "|") {
+				rows.WriteString(line)
+			}
+		}
+		for _, spec := range block.Specs {
+			for _, value := range spec.(*ast.ValueSpec).Values {
+				reason, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found++
+				if !strings.Contains(rows.String(), "`"+reason+"`") {
+					t.Errorf("no table of docs/%s has the reason %s", page, reason)
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d reasons found in reasons.go", found)
 	}
 }
