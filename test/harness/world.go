@@ -123,7 +123,12 @@ func (w *World) Start(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Tas
 
 // End plays Tekton and status: Pod, TaskRun, PipelineRun and Task have ended.
 func (w *World) End(ctx context.Context, task *v1alpha1.Task) error {
-	now := time.Now().UTC().Format(time.RFC3339)
+	return w.EndAt(ctx, task, time.Now())
+}
+
+// EndAt is End with a time of the test's.
+func (w *World) EndAt(ctx context.Context, task *v1alpha1.Task, at time.Time) error {
+	now := at.UTC().Format(time.RFC3339)
 	for _, patch := range []func() error{
 		func() error {
 			_, err := w.Kube.CoreV1().Pods(w.Namespace).Patch(ctx, task.Name+"-pod", types.MergePatchType, []byte(`{"status":{"phase":"Succeeded"}}`), metav1.PatchOptions{}, "status")
@@ -144,13 +149,17 @@ func (w *World) End(ctx context.Context, task *v1alpha1.Task) error {
 			return err
 		}
 	}
-	return w.Final(ctx, task, metav1.ConditionTrue)
+	return w.final(ctx, task, metav1.ConditionTrue, metav1.NewTime(at))
 }
 
 // Final writes the status of an ended Task.
 func (w *World) Final(ctx context.Context, task *v1alpha1.Task, succeeded metav1.ConditionStatus) error {
-	now, err := metav1.Now(), error(nil)
-	if task, err = w.Kf.Tasks(w.Namespace).Get(ctx, task.Name, metav1.GetOptions{}); err != nil {
+	return w.final(ctx, task, succeeded, metav1.Now())
+}
+
+func (w *World) final(ctx context.Context, task *v1alpha1.Task, succeeded metav1.ConditionStatus, now metav1.Time) error {
+	task, err := w.Kf.Tasks(w.Namespace).Get(ctx, task.Name, metav1.GetOptions{})
+	if err != nil {
 		return err
 	}
 	_, err = client.PatchStatus(ctx, w.Kf.Tasks(w.Namespace), task, func(t *v1alpha1.Task) {

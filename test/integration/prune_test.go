@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,68 +26,31 @@ import (
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// facts is a sink that keeps what prune says.
-type facts struct {
-	URL string
-
-	mu     sync.Mutex
-	got    []cloudevents.Event
-	refuse bool
-}
-
-func newFacts(t testing.TB) *facts {
-	f := &facts{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		e, err := cloudevents.NewEventFromHTTPRequest(r)
-		switch {
-		case f.refuse:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case err != nil || e.Validate() != nil:
-			t.Errorf("a fact that is no event: %v %v", err, e)
-			w.WriteHeader(http.StatusBadRequest)
-		default:
-			f.got = append(f.got, *e)
-		}
-	}))
-	t.Cleanup(server.Close)
-	f.URL = server.URL
-	return f
-}
-
-func (f *facts) setRefuse(refuse bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.refuse = refuse
-}
-
-// tasks returns the Tasks that facts were about, by name.
-func (f *facts) tasks(t testing.TB) map[string]events.TaskFact {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	about := map[string]events.TaskFact{}
-	for _, e := range f.got {
-		var fact events.TaskFact
-		if err := e.DataAs(&fact); err != nil || e.Type() != events.TaskPruned {
-			t.Errorf("not the fact of a pruned Task: %v %v", err, e)
-		}
-		about[fact.Task] = fact
-	}
-	return about
-}
-
 // pruned is a world with prune in it.
 type pruned struct {
 	*harness.World
 	*harness.Function
-	facts *facts
+	facts *harness.Facts
 }
 
 func newPruned(t *testing.T, settings ...string) *pruned {
 	w := harness.NewWorld(t)
-	f := newFacts(t)
+	f := harness.NewFacts(t)
 	return &pruned{w, w.Function(t, "prune", append([]string{"K_SINK=" + f.URL, "SWEEP_INTERVAL=200ms", "LOG_LEVEL=debug"}, settings...)...), f}
+}
+
+// reported are the Tasks that facts were about, by name.
+func (p *pruned) reported() map[string]events.TaskFact {
+	p.Helper()
+	about := map[string]events.TaskFact{}
+	for _, e := range p.facts.All() {
+		var fact events.TaskFact
+		if err := e.DataAs(&fact); err != nil || e.Type() != events.TaskPruned {
+			p.Errorf("not the fact of a pruned Task: %v %v", err, e)
+		}
+		about[fact.Task] = fact
+	}
+	return about
 }
 
 // history makes Tasks of an App, oldest first: "a" has ended, "a~" has not. Each is a second younger than the one before
@@ -135,7 +97,7 @@ func (p *pruned) wantLeft(app string, want ...string) {
 // wantNoOrphans waits for the garbage collector: each Task has its run, TaskRun and Pod, and there are no others.
 func (p *pruned) wantNoOrphans(tasks int) {
 	p.Helper()
-	harness.Eventually(p, 2*time.Minute, func() error {
+	harness.Eventually(p, 5*time.Minute, func() error {
 		if got := p.Dependents(); got != [3]int{tasks, tasks, tasks} {
 			return fmt.Errorf("%d Tasks have %v PipelineRuns, TaskRuns, Pods", tasks, got)
 		}
@@ -228,7 +190,7 @@ func TestPruneABurstIsAFewSweepsAndEndsExact(t *testing.T) {
 		if err := p.World.Start(ctx, app, task); err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
+		time.Sleep(time.Duration(i*37%200) * time.Millisecond)
 		if err := p.End(ctx, task); err != nil {
 			return err
 		}
@@ -239,7 +201,7 @@ func TestPruneABurstIsAFewSweepsAndEndsExact(t *testing.T) {
 		return nil
 	})
 	all := map[string]retention.Task{}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 5*time.Minute, func() error {
 		if n := len(p.Tasks("app")); n != limit {
 			return fmt.Errorf("%d Tasks are left, want %d", n, limit)
 		}
@@ -252,7 +214,7 @@ func TestPruneABurstIsAFewSweepsAndEndsExact(t *testing.T) {
 	for _, task := range left {
 		all[task.Name] = retention.Of(&task)
 	}
-	gone := p.facts.tasks(t)
+	gone := p.reported()
 	if len(gone) != before+burst-limit {
 		t.Errorf("%d Tasks went with a fact, want %d", len(gone), before+burst-limit)
 	}
@@ -348,7 +310,7 @@ func TestPruneKilledAnywhere(t *testing.T) {
 				if code, _ := p.Send(harness.Added("Task", tasks[6])); code >= 200 && code < 300 {
 					t.Fatalf("acknowledged (%d) though it was killed", code)
 				}
-				if gone := p.facts.tasks(t); len(gone) < 7-len(p.left("app")) {
+				if gone := p.reported(); len(gone) < 7-len(p.left("app")) {
 					t.Errorf("%d Tasks are left and only %d facts were posted", len(p.left("app")), len(gone))
 				}
 				p.Proxy.Inject(nil)
@@ -356,7 +318,7 @@ func TestPruneKilledAnywhere(t *testing.T) {
 				p.Deliver(harness.Added("Task", tasks[6]))
 				p.wantLeft("app", numbers(5, 7)...)
 				p.wantNoOrphans(3)
-				if gone := p.facts.tasks(t); len(gone) != 4 {
+				if gone := p.reported(); len(gone) != 4 {
 					t.Errorf("%d facts, want 4", len(gone))
 				}
 			})
@@ -526,10 +488,16 @@ func TestPruneOptionalRules(t *testing.T) {
 		p.wantLeft("jobs", "2", "4", "5")
 	})
 	t.Run("age counts from the end", func(*testing.T) {
-		app := p.App("age", map[string]string{v1alpha1.RetainForAnnotation: "3s"})
+		app := p.App("age", map[string]string{v1alpha1.RetainForAnnotation: "1s"})
 		tasks := p.history(app, "001", "002~", "003~")
-		time.Sleep(4100 * time.Millisecond)
-		p.Must(p.End(t.Context(), tasks[1])) // created as long ago as the first, and has ended only now
+		harness.Eventually(t, time.Minute, func() error {
+			if age := time.Since(tasks[1].CreationTimestamp.Time); age < 3*time.Second {
+				return fmt.Errorf("the second was created only %s ago", age)
+			}
+			return nil
+		})
+		// It was created longer ago than Tasks are kept, and has ended only now: in an hour, so that no machine is too slow.
+		p.Must(p.EndAt(t.Context(), tasks[1], time.Now().Add(time.Hour)))
 		p.Deliver(harness.Ping("every-hour"))
 		p.wantLeft("age", "002", "003")
 	})
@@ -537,7 +505,6 @@ func TestPruneOptionalRules(t *testing.T) {
 		app := p.App("pods", map[string]string{v1alpha1.RetainPodsForAnnotation: "0s"})
 		tasks := p.history(app, "001", "002~", "003")
 		pin("pods-003")
-		time.Sleep(1100 * time.Millisecond)
 		if code, _ := p.Send(harness.Added("Task", tasks[2])); code != http.StatusServiceUnavailable {
 			t.Errorf("answered %d without the right to delete Pods, want 503", code)
 		}
@@ -579,12 +546,12 @@ func (p *pruned) grantPods() {
 func TestPruneKeepsWhatItCannotReport(t *testing.T) {
 	p := newPruned(t, "RETAIN=1")
 	tasks := p.history(p.App("app", nil), numbers(1, 3)...)
-	p.facts.setRefuse(true)
+	p.facts.Refuse(true)
 	if code, _ := p.Send(harness.Added("Task", tasks[2])); code != http.StatusServiceUnavailable {
 		t.Errorf("answered %d, want 503", code)
 	}
 	p.wantLeft("app", numbers(1, 3)...)
-	p.facts.setRefuse(false)
+	p.facts.Refuse(false)
 	p.Deliver(harness.Added("Task", tasks[2]))
 	p.wantLeft("app", "003")
 }
@@ -601,7 +568,7 @@ func TestPruneLeavesWhatGoesAsAWhole(t *testing.T) {
 	background := metav1.DeletePropagationBackground
 	p.Must(p.Kf.Apps(p.Namespace).Delete(t.Context(), "app", metav1.DeleteOptions{PropagationPolicy: &background}))
 	p.Deliver(harness.Added("Task", tasks[1]))
-	if gone := p.facts.tasks(t); len(gone) != 0 {
+	if gone := p.reported(); len(gone) != 0 {
 		t.Errorf("pruned %d Tasks of an App that is being deleted", len(gone))
 	}
 	_, err = p.Kf.Apps(p.Namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})

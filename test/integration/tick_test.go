@@ -3,13 +3,11 @@ package integration
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,39 +23,22 @@ import (
 type jobs struct {
 	*testing.T
 	*harness.Cluster
-	ns   string
-	tick *harness.Function
-
-	mu    sync.Mutex
-	facts map[string]int // how often each was told, by type and Job
+	ns    string
+	tick  *harness.Function
+	facts *harness.Facts
 }
 
 func newJobs(t *testing.T) *jobs {
 	t.Helper()
-	j := &jobs{T: t, Cluster: harness.New(t), facts: map[string]int{}}
+	j := &jobs{T: t, Cluster: harness.New(t), facts: harness.NewFacts(t)}
 	j.ns = j.Cluster.Namespace(t, "tick")
 	j.Cluster.App(t, j.ns, "shop")
-	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		e, err := cehttp.NewEventFromHTTPRequest(r)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.facts[e.Type()+" "+e.Subject()]++
-	}))
-	t.Cleanup(sink.Close)
-	j.tick = j.Cluster.Function(t, "tick", "K_SINK="+sink.URL)
+	j.tick = j.Cluster.Function(t, "tick", "K_SINK="+j.facts.URL)
 	return j
 }
 
 // told is how often a fact of a Job was told.
-func (j *jobs) told(eventType, job string) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.facts[eventType+" "+j.ns+"/"+job]
-}
+func (j *jobs) told(eventType, job string) int { return j.facts.Told(eventType, j.ns+"/"+job) }
 
 // minute is n minutes ago.
 func minute(n int) time.Time {
