@@ -65,7 +65,7 @@ func edited(j *v1alpha1.TaskSchedule, when time.Time, edit func(*v1alpha1.TaskSc
 	j.Generation++
 	t := metav1.NewTime(when)
 	j.ManagedFields = append(j.ManagedFields, metav1.ManagedFieldsEntry{
-		Manager: fmt.Sprint("kf", j.Generation), Time: &t, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:schedule":{}}}`)}})
+		Manager: fmt.Sprint("kf", j.Generation), Time: &t, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:schedule":{}}}`)})
 	return j
 }
 

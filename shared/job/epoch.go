@@ -67,7 +67,7 @@ func changedAt(j *v1alpha1.TaskSchedule, now time.Time) time.Time {
 	if j.Generation > 1 {
 		at = time.Time{}
 		for _, m := range j.ManagedFields {
-			ofSpec := m.Subresource == "" && m.FieldsV1 != nil && strings.Contains(string(m.FieldsV1.Raw), `"f:spec":`)
+			ofSpec := m.Subresource == "" && strings.Contains(m.FieldsV1.GetRawString(), `"f:spec":`)
 			if m.Time != nil && ofSpec && m.Time.After(at) {
 				at = m.Time.Time
 			}
