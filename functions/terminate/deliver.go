@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -17,7 +15,6 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/logs/delivery"
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
-	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 )
@@ -27,8 +24,6 @@ type Limits struct {
 	// Open: for a running container's log to be opened. After that the Task is stopped all the same: a node that does
 	// not answer must not keep it running.
 	Open time.Duration
-	// Checkpoint: between two notes of how far the log was delivered.
-	Checkpoint time.Duration
 	// Gone: for the Pod to go after its container has ended.
 	Gone time.Duration
 	// Whole: for everything. It is less than Knative's timeout of a request, so that the sender hears of it.
@@ -36,19 +31,19 @@ type Limits struct {
 }
 
 // DefaultLimits are what the function runs with.
-var DefaultLimits = Limits{Open: 20 * time.Second, Checkpoint: delivery.LeaseDuration / 3, Gone: time.Minute, Whole: 590 * time.Second}
+var DefaultLimits = Limits{Open: 20 * time.Second, Gone: time.Minute, Whole: 590 * time.Second}
 
 // deliver stops a Task whose PipelineRun is there: it opens the log, cancels the run, so that the process gets its signal
 // and its grace period, delivers the log to its end, and sees the Pod gone. doc.go says why in this order.
 func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.PipelineRun) error {
-	lease, err := acquire(ctx, h.Kf.Tasks(task.Namespace), task, h.Me, h.Now)
+	lease, err := delivery.AcquireLease(ctx, h.Kf.Tasks(task.Namespace), task, h.Me, h.Now)
 	if err != nil {
 		return err
 	}
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	s := h.startReading(ctx, lease, pr)
-	go lease.renew(ctx, s.log.Progress, giveUp)
+	go lease.Keep(ctx, s.log.Progress, giveUp)
 
 	if err := s.openLog(ctx); err != nil {
 		return err
@@ -65,7 +60,7 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 	}
 	progress, log, message := s.verdict(ctx)
 	logging.FromContext(ctx).Infow("stopped", "task", s.name, "log", log, "lines", progress.Lines, "message", message)
-	if err := lease.finish(ctx, progress, log, message); err != nil {
+	if err := lease.Finish(ctx, progress, log, message); err != nil {
 		return err
 	}
 	return s.seePodsGone(ctx)
@@ -76,26 +71,17 @@ type stop struct {
 	name   string // NAMESPACE/NAME
 	run    *run
 	pods   corev1client.PodInterface
-	known  *tasklog.Pods // as the watch has them
 	log    *delivery.Delivery
 	limits Limits
 }
 
-// startReading watches the run's Pods and reads their logs, from where an instance that had begun has come to.
-func (h *Handler) startReading(ctx context.Context, held *lease, pr *tekton.PipelineRun) *stop {
-	task := held.task
-	s := &stop{name: task.Namespace + "/" + task.Name, run: &run{h.Tekton, pr}, pods: h.Pods.Pods(task.Namespace), limits: h.Limits}
-	s.known = tasklog.WatchPods(ctx, s.pods, s.run.selector())
-	settings := delivery.Settings{
-		Pods: s.known, Of: func(p tasklog.Pod) bool { return !p.Created.Before(pr.CreationTimestamp.Time) },
-		Streams: h.Streams.Pods(task.Namespace), Sink: h.Sink,
-		Origin: sink.Origin{Space: task.Namespace, App: task.Spec.AppRef.Name, Task: task.Name, ID: task.ID()},
-		From:   delivery.ProgressOf(held.before), Checkpoint: h.Limits.Checkpoint, Now: h.Now,
-	}
-	if held.before != nil {
-		settings.Resumed = h.Now()
-	}
-	s.log = delivery.Start(ctx, settings)
+// startReading watches the run's Pods and reads their logs.
+func (h *Handler) startReading(ctx context.Context, lease *delivery.Lease, pr *tekton.PipelineRun) *stop {
+	s := &stop{name: pr.Namespace + "/" + pr.Name, run: &run{h.Tekton, pr}, pods: h.Pods.Pods(pr.Namespace), limits: h.Limits}
+	s.log = delivery.Start(ctx, lease, delivery.Settings{
+		Pods: tasklog.WatchPods(ctx, s.pods, pipelinerun.Selector(pr)), Streams: h.Streams.Pods(pr.Namespace), Sink: h.Sink, Now: h.Now,
+		Of: func(p tasklog.Pod) bool { return !p.Created.Before(pr.CreationTimestamp.Time) }, // not of an earlier run of the name
+	})
 	return s
 }
 
@@ -104,13 +90,13 @@ func (s *stop) openLog(ctx context.Context) error {
 	opened := func(p tasklog.Reading) bool {
 		return p.Opened || p.Done || p.State != follow.Running && p.State != follow.Ended
 	}
-	expired, err := s.until(ctx, s.limits.Open, func(pods []tasklog.Reading) (bool, error) {
+	expired, err := s.log.Within(ctx, s.limits.Open, func(pods []tasklog.Reading) (bool, error) {
 		for _, p := range pods {
 			if p.Done && apierrors.IsForbidden(p.Err) { // a right can be granted: better late than without its log
 				return false, p.Err
 			}
 		}
-		return all(pods, opened), nil
+		return tasklog.Every(pods, opened), nil
 	})
 	if expired {
 		logging.FromContext(ctx).Warnw("stopping a Task whose log can't be opened", "task", s.name)
@@ -123,11 +109,11 @@ func (s *stop) readToTheEnd(ctx context.Context) error {
 	if err := s.run.awaitEnd(ctx); err != nil {
 		return err
 	}
-	if err := s.known.Refresh(ctx); err != nil {
+	if err := s.log.Refresh(ctx); err != nil {
 		return fmt.Errorf("list Pods of PipelineRun %s: %w", s.name, err)
 	}
 	done := func(p tasklog.Reading) bool { return p.Done }
-	return s.log.Until(ctx, func(pods []tasklog.Reading) (bool, error) { return all(pods, done), s.sweep(ctx, pods) })
+	return s.log.Until(ctx, func(pods []tasklog.Reading) (bool, error) { return tasklog.Every(pods, done), s.sweep(ctx, pods) })
 }
 
 func (s *stop) verdict(ctx context.Context) (delivery.Progress, v1alpha1.LogDelivery, string) {
@@ -144,7 +130,7 @@ func (s *stop) seePodsGone(ctx context.Context) error {
 		return nil
 	}
 	gone := func(p tasklog.Reading) bool { return p.State == follow.Gone }
-	expired, err := s.until(ctx, s.limits.Gone, func(pods []tasklog.Reading) (bool, error) { return all(pods, gone), s.sweep(ctx, pods) })
+	expired, err := s.log.Within(ctx, s.limits.Gone, func(pods []tasklog.Reading) (bool, error) { return tasklog.Every(pods, gone), s.sweep(ctx, pods) })
 	if expired {
 		return fmt.Errorf("the Pod of Task %s is still there", s.name)
 	}
@@ -169,19 +155,4 @@ func (s *stop) sweep(ctx context.Context, pods []tasklog.Reading) error {
 		}
 	}
 	return nil
-}
-
-// until waits for a condition, but no longer than limit.
-func (s *stop) until(ctx context.Context, limit time.Duration, done func([]tasklog.Reading) (bool, error)) (expired bool, err error) {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	err = s.log.Until(limited, done)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return true, nil
-	}
-	return false, err
-}
-
-func all(pods []tasklog.Reading, are func(tasklog.Reading) bool) bool {
-	return !slices.ContainsFunc(pods, func(p tasklog.Reading) bool { return !are(p) })
 }

@@ -24,7 +24,7 @@
 // The others: a node that does not answer within 20 s has its Task stopped without its log, for a process that somebody wants
 // stopped and runs on is worse than a log that is not whole. A sink that stays down longer than SINK_PATIENCE loses what it was
 // to take. What the node rotated away is gone. In each of these cases the log is called Incomplete, but for one: that the
-// beginning was rotated away before reading began can't be told from a quiet start, so it is Complete, with a note. And a holder
-// that is cut off from the API server for longer than its lease, or whose clock is wrong by as much, delivers besides the one
-// that took over: lines come twice, marked.
+// beginning was rotated away before reading began can't be told from a quiet start, so it is Complete, with a note. A holder that
+// is cut off from the API server for longer than its lease does not stop reading, for nobody may be reading but it: lines come
+// twice, and it marks its own. It can't where its clock is wrong by as much.
 package main

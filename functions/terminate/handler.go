@@ -25,6 +25,9 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/resync"
 )
 
+// atOnce is how many Tasks a resync works on: most of the time they wait for a grace period to pass.
+const atOnce = 64
+
 // unfinished selects the Tasks that were asked to stop and are not done with; both are selectable fields of the CRD.
 const unfinished = "spec.terminated=true,status.termination.log!=None,status.termination.log!=Complete,status.termination.log!=Incomplete"
 
@@ -67,15 +70,9 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 	return nil, receiver.Permanent(fmt.Errorf("terminate does not handle events of type %q", e.Type()))
 }
 
-// atOnce is how many Tasks a resync works on: most of the time they wait for a grace period to pass.
-const atOnce = 64
-
 // isOwnWrite says that the event tells of a status write of an instance that is stopping the Task now: the event that
 // it works on has not been acknowledged yet, so nothing is lost by taking this one as read.
-func (h *Handler) isOwnWrite(t *v1alpha1.Task) bool {
-	s := t.Status.Termination
-	return s != nil && s.Log == v1alpha1.LogDelivering && s.RenewedAt != nil && h.Now().Sub(s.RenewedAt.Time) < delivery.LeaseDuration
-}
+func (h *Handler) isOwnWrite(t *v1alpha1.Task) bool { return delivery.Held(t, h.Now()) }
 
 // terminate sees to it that the Task is stopped, once at a time in this process. The work goes on when the sender of
 // the event hangs up, and a redelivery joins it.

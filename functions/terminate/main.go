@@ -26,8 +26,7 @@ type config struct {
 	FluentdTag string `envconfig:"FLUENTD_TAG" default:"kf.task"`
 	// Patience is how long a sink that is down is waited for.
 	Patience time.Duration `envconfig:"SINK_PATIENCE" default:"5m"`
-	// Host is where this instance runs: Kubernetes sets it to the Pod's name. What another start on the same host held is
-	// taken up at once.
+	// Host is where this instance runs. Kubernetes sets it to the Pod's name.
 	Host string `envconfig:"HOSTNAME"`
 }
 

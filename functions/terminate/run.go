@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tektoncd/pipeline/pkg/apis/pipeline"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 )
 
@@ -54,64 +53,42 @@ func (r *run) awaitEnd(ctx context.Context) error {
 func (r *run) ended(ctx context.Context) (bool, error) {
 	if !r.IsDone() {
 		now, err := client.Find(ctx, r.tekton.PipelineRuns(r.Namespace), r.Namespace, r.Name)
-		if err != nil {
+		switch {
+		case err != nil:
 			return false, err
+		case now == nil || now.UID != r.UID: // deleted: its Pods go too
+			r.PipelineRun = r.DeepCopy()
+			r.Status.MarkFailed(v1alpha1.ReasonPipelineRunDeleted, "it was deleted while the Task was being stopped")
+		case !now.IsDone():
+			return false, nil
+		default:
+			r.PipelineRun = now
 		}
-		if now == nil || now.UID != r.UID { // deleted: its Pods go too
-			now = r.DeepCopy()
-			now.Status.MarkFailed("PipelineRunDeleted", "it was deleted while the Task was being stopped")
-		}
-		r.PipelineRun = now
-	}
-	if !r.IsDone() {
-		return false, nil
 	}
 	taskRuns, err := r.taskRuns(ctx)
 	if err != nil {
 		return false, err
 	}
-	ended := true
-	for _, tr := range taskRuns {
-		if tr.IsDone() {
-			continue
-		}
-		ended = false
-		// A PipelineRun that is cancelled as soon as it is made can end without its TaskRun, of which its controller has
-		// not heard yet: that goes on for itself, makes a Pod, and runs.
-		if pipelinerun.EndedByCancel(r.PipelineRun) && !tr.IsCancelled() {
-			change := client.Change{Spec: map[string]any{"status": tekton.TaskRunSpecStatusCancelled}}
-			_, err := client.Merge(ctx, r.tekton.TaskRuns(tr.Namespace), &tr, change)
-			if client.IgnoreNotFound(err) != nil {
-				return false, err
-			}
+	unended, abandoned := pipelinerun.Unended(r.PipelineRun, taskRuns)
+	for _, tr := range abandoned {
+		cancel := client.Change{Spec: map[string]any{"status": tekton.TaskRunSpecStatusCancelled}}
+		if _, err := client.Merge(ctx, r.tekton.TaskRuns(tr.Namespace), &tr, cancel); client.IgnoreNotFound(err) != nil {
+			return false, err
 		}
 	}
-	return ended, nil
+	return len(unended) == 0, nil
 }
 
-// started says, of a run without Pods, whether its process had been started.
+// started says whether the run's process was started.
 func (r *run) started(ctx context.Context) bool {
 	taskRuns, err := r.taskRuns(ctx)
-	if err != nil {
-		return true // not known: then it does not say that nothing was lost
-	}
-	for _, tr := range taskRuns {
-		for _, s := range tr.Status.Steps {
-			if s.Running != nil || s.Terminated != nil && s.Terminated.StartedAt.Unix() > 0 {
-				return true
-			}
-		}
-	}
-	return false
+	return err != nil || pipelinerun.Started(taskRuns) // not known: then it does not say that nothing was lost
 }
 
 func (r *run) taskRuns(ctx context.Context) ([]tekton.TaskRun, error) {
-	list, err := r.tekton.TaskRuns(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: r.selector()})
+	list, err := r.tekton.TaskRuns(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: pipelinerun.Selector(r.PipelineRun)})
 	if err != nil {
 		return nil, fmt.Errorf("list TaskRuns of PipelineRun %s/%s: %w", r.Namespace, r.Name, err)
 	}
 	return list.Items, nil
 }
-
-// selector names what Tekton makes of the run: its TaskRuns, and their Pods.
-func (r *run) selector() string { return labels.Set{pipeline.PipelineRunLabelKey: r.Name}.String() }

@@ -22,7 +22,6 @@ type Facts struct {
 // Action is what terminate does with a Task.
 type Action string
 
-// Actions.
 const (
 	Nothing Action = "nothing"
 	// Leave it to another instance that is at it now.
@@ -47,7 +46,8 @@ type Decision struct {
 // A rule decides what it applies to.
 type rule func(Facts) (d Decision, applies bool)
 
-// rules in order: each holds for what those before it have left, so that a rule about the run has one.
+// rules in order: each is asked about what those before it have left, so that a rule about the run has one, and a record
+// of a termination is of one that an instance has begun. What none applies to runs, and is to be stopped.
 var rules = []rule{
 	notAskedToStop,
 	finishedBefore,
@@ -60,7 +60,6 @@ var rules = []rule{
 	runOfSomebodyElse,
 	neverStarted,
 	endedByItself,
-	toBeStopped,
 }
 
 // Decide says what is to be done with a Task.
@@ -70,7 +69,7 @@ func Decide(f Facts) Decision {
 			return d
 		}
 	}
-	return Decision{Action: Nothing}
+	return Decision{Action: Deliver, Message: "the Task is to be stopped"}
 }
 
 func notAskedToStop(f Facts) (Decision, bool) {
@@ -91,7 +90,7 @@ func heldByAnother(f Facts) (Decision, bool) {
 
 func runDeletedMeanwhile(f Facts) (Decision, bool) {
 	why := "the PipelineRun was deleted while the Task was being stopped: " + delivery.ProgressOf(f.Task.Status.Termination).Lost()
-	return Decision{Action: Finish, Log: v1alpha1.LogIncomplete, Message: why}, f.Run == nil && f.begun()
+	return Decision{Action: Finish, Log: v1alpha1.LogIncomplete, Message: why}, f.Run == nil && f.Task.Status.Termination != nil
 }
 
 func endedAndRunDeleted(f Facts) (Decision, bool) {
@@ -117,17 +116,9 @@ func neverStarted(f Facts) (Decision, bool) {
 
 func endedByItself(f Facts) (Decision, bool) {
 	why := fmt.Sprintf("the Task had ended by itself (%s) before it was asked to stop: its Pod and its log stay", pipelinerun.Reason(f.Run))
-	return nothingToDeliver(why), f.Run.IsDone() && !f.begun() && !pipelinerun.EndedByCancel(f.Run)
+	return nothingToDeliver(why), f.Run.IsDone() && f.Task.Status.Termination == nil && !pipelinerun.EndedByCancel(f.Run)
 }
-
-func toBeStopped(Facts) (Decision, bool) { return Decision{Action: Deliver}, true }
 
 func nothingToDeliver(why string) Decision {
 	return Decision{Action: Finish, Log: v1alpha1.LogNone, Message: why}
-}
-
-// begun says that an instance has begun to deliver the log.
-func (f Facts) begun() bool {
-	t := f.Task.Status.Termination
-	return t != nil && t.Log == v1alpha1.LogDelivering
 }

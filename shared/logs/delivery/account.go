@@ -33,7 +33,7 @@ func ProgressOf(t *v1alpha1.Termination) (p Progress) {
 
 // Lost says what may be missing of a log of which no more can be read.
 func (p Progress) Lost() string {
-	rest := "its log could not be delivered"
+	rest := "all of its log may be missing"
 	if !p.DeliveredTo.IsZero() {
 		rest = "lines after " + stamp(p.DeliveredTo) + " may be missing"
 	}

@@ -23,28 +23,33 @@ type Settings struct {
 	Of      func(tasklog.Pod) bool    // which of the Pods
 	Streams corev1client.PodInterface // to read their logs with
 	Sink    sink.Sink
-	Origin  sink.Origin // of all Pods
-	// From is where an earlier delivery had come to, and Resumed, if there was one, when this one went on with it: older
-	// lines may have been delivered by that.
-	From    Progress
-	Resumed time.Time
-	// Checkpoint is the time from one to the next moment at which all that was read has been delivered.
-	Checkpoint time.Duration
-	Now        func() time.Time
+	Now     func() time.Time
 }
+
+// checkpointEvery is the time from one to the next moment at which all that was read has been delivered: less than that
+// between two renewals of the lease, so that each has one to record.
+const checkpointEvery = LeaseDuration / 6
 
 // Delivery is one under way.
 type Delivery struct {
 	*tasklog.Readers
-	s Settings
+	s     Settings
+	lease *Lease
+	from  Progress // where an earlier delivery had come to
+	// resumed is when this one went on with it, if there was one: older lines may have been delivered by that.
+	resumed time.Time
 
 	mu      sync.Mutex
 	account Account
 }
 
-// Start delivers until ctx ends.
-func Start(ctx context.Context, s Settings) *Delivery {
-	d := &Delivery{s: s, account: Account{Progress: s.From, Resumed: s.Resumed}}
+// Start delivers the log of the lease's Task until ctx ends, from where who held the lease before has come to.
+func Start(ctx context.Context, lease *Lease, s Settings) *Delivery {
+	d := &Delivery{s: s, lease: lease, from: ProgressOf(lease.Before)}
+	if lease.Before != nil {
+		d.resumed = s.Now()
+	}
+	d.account = Account{Progress: d.from, Resumed: d.resumed}
 	d.Readers = tasklog.ReadEach(ctx, s.Pods, s.Of, d.pod)
 	return d
 }
@@ -80,16 +85,18 @@ func (d *Delivery) gap(what string) {
 // pod delivers one Pod's log. Only the newest Pod's lines move the position that is recorded: when it comes, those before
 // it have ended.
 func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened func()) error {
-	origin := d.s.Origin
-	origin.Pod, origin.PodUID, origin.Container = pod.Name, string(pod.UID), tasklog.Container
-	stream := d.s.Sink.Open(origin)
+	task := d.lease.Task
+	stream := d.s.Sink.Open(sink.Origin{
+		Space: task.Namespace, App: task.Spec.AppRef.Name, Task: task.Name, ID: task.ID(),
+		Pod: pod.Name, PodUID: string(pod.UID), Container: tasklog.Container,
+	})
 	defer stream.Close()
 
 	options := follow.Options{Follow: true, Attached: opened}
 	var seq int64
-	if newest && !d.s.From.DeliveredTo.IsZero() && !pod.Created.After(d.s.From.DeliveredTo) {
-		options.From = follow.Cursor{Time: d.s.From.DeliveredTo, Same: 1, Resolution: time.Microsecond}
-		seq = d.s.From.Lines
+	if newest && !d.from.DeliveredTo.IsZero() && !pod.Created.After(d.from.DeliveredTo) {
+		options.From = follow.Cursor{Time: d.from.DeliveredTo, Same: 1, Resolution: time.Microsecond}
+		seq = d.from.Lines
 	}
 	var lines int64    // since the last checkpoint
 	var last time.Time // of them
@@ -109,7 +116,7 @@ func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened
 		lines, flushed = 0, d.s.Now()
 	}
 	checkpointIfDue := func() {
-		if d.s.Now().Sub(flushed) >= d.s.Checkpoint {
+		if d.s.Now().Sub(flushed) >= checkpointEvery {
 			checkpoint()
 		}
 	}
@@ -119,7 +126,7 @@ func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened
 	}
 	res, err := follow.Log(ctx, d.s.Pods.Log(d.s.Streams, pod), options, func(l follow.Line) error {
 		seq++
-		double := l.Time.Before(d.s.Resumed)
+		double := l.Time.Before(d.resumed) || d.lease.Expired()
 		if err := stream.Write(ctx, sink.Record{Time: l.Time, Text: l.Text, Seq: seq, More: l.More, MaybeDouble: double}); err != nil {
 			return err
 		}

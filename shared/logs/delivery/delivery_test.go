@@ -24,9 +24,9 @@ func holder(t *v1alpha1.Task) string { return t.Status.Termination.Deliverer }
 
 func TestALeaseIsHeldByOneInstanceAtATime(t *testing.T) {
 	task := toStop()
-	Acquire(task, "a/1", now)
-	Acquire(task, "b/1", now.Add(LeaseDuration))
-	if holder(task) != "a/1" || !Holds(task, "a/1") || Holds(task, "b/1") {
+	acquire(task, "a/1", now)
+	acquire(task, "b/1", now.Add(LeaseDuration))
+	if holder(task) != "a/1" || !holds(task, "a/1") || holds(task, "b/1") {
 		t.Fatalf("%+v", task.Status.Termination)
 	}
 	c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionLogDelivered)
@@ -37,8 +37,8 @@ func TestALeaseIsHeldByOneInstanceAtATime(t *testing.T) {
 
 func TestARenewedLeaseLastsLongerAndSaysHowFarItCame(t *testing.T) {
 	task := toStop()
-	Acquire(task, "a/1", now)
-	Renew(task, "a/1", Progress{CancelledAt: now, DeliveredTo: now.Add(1500), Lines: 7, Gaps: []string{"x", "y"}}, now.Add(LeaseDuration))
+	acquire(task, "a/1", now)
+	renew(task, "a/1", Progress{CancelledAt: now, DeliveredTo: now.Add(1500), Lines: 7, Gaps: []string{"x", "y"}}, now.Add(LeaseDuration))
 	s := task.Status.Termination
 	if !s.RenewedAt.Time.Equal(now.Add(LeaseDuration)) || s.Lines != 7 || s.Message != "x; y" || s.CancelledAt == nil {
 		t.Errorf("%+v", s)
@@ -46,20 +46,20 @@ func TestARenewedLeaseLastsLongerAndSaysHowFarItCame(t *testing.T) {
 	if !s.DeliveredTo.Time.Equal(now.Add(1000)) {
 		t.Errorf("delivered to %v: a position that is later than the last line's loses the next ones", s.DeliveredTo)
 	}
-	if Acquire(task, "b/1", now.Add(2*LeaseDuration)); holder(task) != "a/1" {
+	if acquire(task, "b/1", now.Add(2*LeaseDuration)); holder(task) != "a/1" {
 		t.Error("lost though it was renewed")
 	}
 	before := task.DeepCopy()
-	if Renew(task, "b/1", Progress{Lines: 9}, now.Add(time.Hour)); task.Status.Termination.Lines != before.Status.Termination.Lines {
+	if renew(task, "b/1", Progress{Lines: 9}, now.Add(time.Hour)); task.Status.Termination.Lines != before.Status.Termination.Lines {
 		t.Error("renewed by another")
 	}
 }
 
 func TestALeaseThatHasExpiredIsAnothersWithWhatWasRecorded(t *testing.T) {
 	task := toStop()
-	Acquire(task, "a/1", now)
-	Renew(task, "a/1", Progress{CancelledAt: now, DeliveredTo: now, Lines: 7, Gaps: []string{"a sink was down"}}, now)
-	Acquire(task, "b/1", now.Add(LeaseDuration+time.Microsecond))
+	acquire(task, "a/1", now)
+	renew(task, "a/1", Progress{CancelledAt: now, DeliveredTo: now, Lines: 7, Gaps: []string{"a sink was down"}}, now)
+	acquire(task, "b/1", now.Add(LeaseDuration+time.Microsecond))
 	s := task.Status.Termination
 	if holder(task) != "b/1" || !s.RequestedAt.Time.Equal(now) || s.CancelledAt == nil {
 		t.Fatalf("%+v", s)
@@ -68,18 +68,18 @@ func TestALeaseThatHasExpiredIsAnothersWithWhatWasRecorded(t *testing.T) {
 	if !got.DeliveredTo.Equal(now) || got.Lines != 7 || !slices.Equal(got.Gaps, []string{"a sink was down"}) {
 		t.Errorf("goes on from %+v", got)
 	}
-	if Renew(task, "a/1", Progress{Lines: 99}, now.Add(time.Hour)); s.Lines != 7 {
+	if renew(task, "a/1", Progress{Lines: 99}, now.Add(time.Hour)); s.Lines != 7 {
 		t.Error("who has lost it can still renew it")
 	}
 }
 
 func TestTheSameHostStartedAgainNeedNotWait(t *testing.T) {
 	task := toStop()
-	Acquire(task, "a/1", now)
-	if Acquire(task, "a/2", now.Add(time.Second)); holder(task) != "a/2" {
+	acquire(task, "a/1", now)
+	if acquire(task, "a/2", now.Add(time.Second)); holder(task) != "a/2" {
 		t.Errorf("%+v", task.Status.Termination)
 	}
-	if Acquire(task, "ab/2", now.Add(time.Second)); holder(task) != "a/2" {
+	if acquire(task, "ab/2", now.Add(time.Second)); holder(task) != "a/2" {
 		t.Error("another host, whose name begins alike, has it")
 	}
 }
@@ -94,7 +94,7 @@ func TestAFinishedTaskStaysAsItIs(t *testing.T) {
 		v1alpha1.LogNone:       {metav1.ConditionTrue, v1alpha1.ReasonNothingToHandOn},
 	} {
 		task := toStop()
-		Acquire(task, "a/1", now)
+		acquire(task, "a/1", now)
 		Finish(task, Progress{Lines: 12}, log, "why", now)
 		c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionLogDelivered)
 		s := task.Status.Termination
@@ -103,8 +103,8 @@ func TestAFinishedTaskStaysAsItIs(t *testing.T) {
 		}
 		before := *s
 		Finish(task, Progress{Lines: 1}, v1alpha1.LogIncomplete, "too late", now)
-		Acquire(task, "b/1", now.Add(time.Hour))
-		Renew(task, "a/1", Progress{Lines: 99}, now)
+		acquire(task, "b/1", now.Add(time.Hour))
+		renew(task, "a/1", Progress{Lines: 99}, now)
 		if *task.Status.Termination != before {
 			t.Errorf("%s: changed to %+v", log, task.Status.Termination)
 		}
@@ -134,7 +134,7 @@ func TestVerdict(t *testing.T) {
 		{"no Pod, not cancelled", Account{}, v1alpha1.LogNone, "had not started"},
 		{"no Pod, though it had started", Account{Started: true, EndedByCancel: true}, v1alpha1.LogIncomplete, "gone before its log"},
 		{"resumed: no Pod, never started", Account{Resumed: now, EndedByCancel: true}, v1alpha1.LogNone, "stopped before it started"},
-		{"resumed: no Pod any more", Account{Resumed: now, Started: true}, v1alpha1.LogIncomplete, "its log could not be delivered"},
+		{"resumed: no Pod any more", Account{Resumed: now, Started: true}, v1alpha1.LogIncomplete, "all of its log may be missing"},
 		{"resumed: no Pod any more, some lines delivered", Account{Resumed: now, Progress: Progress{Lines: 3, DeliveredTo: now}},
 			v1alpha1.LogIncomplete, "lines after 2026-11-23T12:00:00Z may be missing"},
 		{"resumed: no Pod any more, and a gap before", Account{Resumed: now, Progress: Progress{Lines: 3, DeliveredTo: now, Gaps: []string{"x"}}},

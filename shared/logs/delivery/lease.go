@@ -1,26 +1,106 @@
 package delivery
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"knative.dev/pkg/logging"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 // LeaseDuration is how long a holder that does not renew is believed to live.
 const LeaseDuration = 15 * time.Second
 
-// The lease on a Task is an instance's hold on it: while it lasts, no other delivers the Task's log. It is what a Lease of
+// Lease is an instance's hold on a Task: while it lasts, no other delivers the Task's log. It is what a Lease of
 // coordination.k8s.io is, but in the Task's own status (deliverer is the holder, renewedAt the renewTime), so that one write
 // renews it and records how far the delivery has come.
+type Lease struct {
+	// Task as it was acquired, and what the instance that held it before had recorded.
+	Task   *v1alpha1.Task
+	Before *v1alpha1.Termination
 
-// Acquirable says whether an instance may acquire the lease, or has it. An instance is HOST/START: another start on the same
-// host is dead for sure.
+	tasks   *client.Tasks
+	holder  string
+	now     func() time.Time
+	renewed atomic.Pointer[time.Time]
+	ended   atomic.Bool
+}
+
+// AcquireLease acquires the lease on a Task for an instance, HOST/START. It fails when another was first.
+func AcquireLease(ctx context.Context, tasks *client.Tasks, task *v1alpha1.Task, me string, now func() time.Time) (*Lease, error) {
+	l := &Lease{tasks: tasks, holder: me, now: now}
+	at := now()
+	l.renewed.Store(&at)
+	task, err := client.PatchStatus(ctx, tasks, task, func(t *v1alpha1.Task) {
+		l.Before = t.Status.Termination.DeepCopy()
+		acquire(t, me, at)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !holds(task, me) {
+		return nil, fmt.Errorf("Task %s/%s: another instance was first", task.Namespace, task.Name)
+	}
+	l.Task = task
+	return l, nil
+}
+
+// Keep renews the lease, three times in its duration, while ctx lasts, and gives up the work when another has it.
+func (l *Lease) Keep(ctx context.Context, progress func() Progress, giveUp func()) {
+	log := logging.FromContext(ctx).With("task", l.Task.Namespace+"/"+l.Task.Name)
+	tick := time.NewTicker(LeaseDuration / 3)
+	defer tick.Stop()
+	for task := l.Task; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		at := l.now()
+		got, err := client.PatchStatus(ctx, l.tasks, task, func(t *v1alpha1.Task) { renew(t, l.holder, progress(), at) })
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.Warnw("lease not renewed, will retry", "error", err)
+		case err == nil && !holds(got, l.holder):
+			if !l.ended.Load() {
+				log.Warnw("another instance has acquired the lease")
+				giveUp()
+			}
+			return
+		case err == nil:
+			task = got
+			l.renewed.Store(&at)
+		}
+	}
+}
+
+// Expired says that another may have the lease by now. The work goes on until that is known: what is read twice is worth less
+// than what may be read by nobody.
+func (l *Lease) Expired() bool { return l.now().Sub(*l.renewed.Load()) > LeaseDuration }
+
+// Finish records the verdict, which ends the lease.
+func (l *Lease) Finish(ctx context.Context, p Progress, log v1alpha1.LogDelivery, message string) error {
+	l.ended.Store(true)
+	_, err := client.PatchStatus(ctx, l.tasks, l.Task, func(t *v1alpha1.Task) { Finish(t, p, log, message, l.now()) })
+	return err
+}
+
+// Held says that some instance has the lease.
+func Held(task *v1alpha1.Task, now time.Time) bool {
+	t := task.Status.Termination
+	return t != nil && t.Log == v1alpha1.LogDelivering && t.RenewedAt != nil && now.Sub(t.RenewedAt.Time) <= LeaseDuration
+}
+
+// Acquirable says whether an instance may acquire the lease, or has it. Another start on the same host is dead for sure.
 func Acquirable(task *v1alpha1.Task, me string, now time.Time) bool {
 	t := task.Status.Termination
-	if t == nil || t.Log != v1alpha1.LogDelivering || t.RenewedAt == nil || now.Sub(t.RenewedAt.Time) > LeaseDuration {
+	if !Held(task, now) {
 		return !t.Finished()
 	}
 	his, _, _ := strings.Cut(t.Deliverer, "/")
@@ -28,15 +108,14 @@ func Acquirable(task *v1alpha1.Task, me string, now time.Time) bool {
 	return his == mine
 }
 
-// Holds says whether me has the lease.
-func Holds(task *v1alpha1.Task, me string) bool {
+func holds(task *v1alpha1.Task, me string) bool {
 	t := task.Status.Termination
 	return t != nil && t.Log == v1alpha1.LogDelivering && t.Deliverer == me
 }
 
-// Acquire records that the Task is to be stopped and that me delivers its log. It does nothing to a Task that is finished
+// acquire records that the Task is to be stopped and that me delivers its log. It does nothing to a Task that is finished
 // or another's.
-func Acquire(task *v1alpha1.Task, me string, now time.Time) {
+func acquire(task *v1alpha1.Task, me string, now time.Time) {
 	if !Acquirable(task, me, now) {
 		return
 	}
@@ -45,9 +124,9 @@ func Acquire(task *v1alpha1.Task, me string, now time.Time) {
 	setLogDelivered(task, metav1.ConditionUnknown, v1alpha1.ReasonDelivering, "the Task's log is being delivered to the logging stream", now)
 }
 
-// Renew records how far me has come. It does nothing to a Task that is not me's any more.
-func Renew(task *v1alpha1.Task, me string, p Progress, now time.Time) {
-	if !Holds(task, me) {
+// renew records how far me has come. It does nothing to a Task that is not me's any more.
+func renew(task *v1alpha1.Task, me string, p Progress, now time.Time) {
+	if !holds(task, me) {
 		return
 	}
 	task.Status.Termination.RenewedAt = microTime(now)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -59,6 +60,9 @@ func ReadEach(ctx context.Context, pods *Pods, of func(Pod) bool, read ReadFunc)
 	return r
 }
 
+// Refresh asks which Pods there are now, for when the next news of the watch are too late.
+func (r *Readers) Refresh(ctx context.Context) error { return r.pods.Refresh(ctx) }
+
 // Now returns the Pods as last seen, and how far the reading of their logs has come.
 func (r *Readers) Now() []Reading {
 	now, _, _, _ := r.snapshot()
@@ -108,4 +112,20 @@ func (r *Readers) Until(ctx context.Context, done func([]Reading) (bool, error))
 			return ctx.Err()
 		}
 	}
+}
+
+// Within is Until with a time limit. It says whether that has expired.
+func (r *Readers) Within(ctx context.Context, limit time.Duration, done func([]Reading) (bool, error)) (expired bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err = r.Until(limited, done)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return true, nil
+	}
+	return false, err
+}
+
+// Every says whether something holds for every Pod.
+func Every(pods []Reading, holds func(Reading) bool) bool {
+	return !slices.ContainsFunc(pods, func(p Reading) bool { return !holds(p) })
 }
