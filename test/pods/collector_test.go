@@ -70,7 +70,7 @@ func TestTerminateOutwaitsACollectorThatIsDown(t *testing.T) {
 	case <-time.After(2 * time.Minute):
 		t.Fatal("the log is not handed on after the collector is back")
 	}
-	task := w.wantSettled("watched", v1alpha1.LogComplete)
+	task := w.wantLog("watched", v1alpha1.LogComplete)
 	harness.Eventually(t, 30*time.Second, func() error {
 		b, err := os.ReadFile(printed)
 		if err != nil {
