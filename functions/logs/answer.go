@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
@@ -107,6 +108,6 @@ func (a *answer) next() string {
 		return "?" + v.Encode()
 	}
 	v.Del("tail")
-	v.Del("since")
-	return "?" + v.Encode() + "&since=" + since.UTC().Format(time.RFC3339Nano) // a colon needs no escape (RFC 3986, 3.4)
+	v.Set("since", since.UTC().Format(time.RFC3339Nano))
+	return "?" + strings.ReplaceAll(v.Encode(), "%3A", ":") // it needs no escape (RFC 3986, 3.4)
 }

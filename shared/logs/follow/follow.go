@@ -228,7 +228,7 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 	switch {
 	case err == errRotated && follow: // what ends can tell for certain: the next pass is one that does
 		f.drained = drained
-		return errIdle
+		return err // after a pause: while the watch does not say yet that the container has ended, a stream can end at once
 	case err == errRotated:
 		f.drained = drained
 		return f.whole(ctx, end)
