@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release demo test vet test-unit test-integration test-pods e2e soak lint verify clean
+.PHONY: generate build deploy undeploy release demo test vet test-unit test-integration test-pods e2e e2e-undeploy soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -62,6 +62,9 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e
+
+e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
+	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e/undeploy
 
 soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -137,7 +136,7 @@ func TestPodsReachTheAPIServerAndNames(t *testing.T) {
 	if _, reason, message := w.ends(t, "names"); reason != "Succeeded" {
 		t.Errorf("%s %s: %s", reason, message, w.log(t, "names"))
 	}
-	if nodes, err := w.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{}); err != nil || len(nodes.Items) == 0 || nodes.Items[0].Status.Phase == corev1.NodeTerminated {
-		t.Errorf("nodes: %v", err)
+	if err := w.nodesReady(); err != nil {
+		t.Error(err)
 	}
 }
