@@ -72,6 +72,16 @@ current-context: c
 	return f
 }
 
+// Shipped starts a function as it is shipped, to be measured: without the race detector, and with nothing between it and
+// the API server. It has no Proxy.
+func (c *Cluster) Shipped(t testing.TB, name string, env ...string) *Function {
+	t.Helper()
+	t.Setenv("HARNESS_RACE", "0")
+	f := process(t, name, "./functions/"+name, append([]string{"KUBECONFIG=" + c.kubeconfig, "K_SINK="}, env...)...)
+	f.Start()
+	return f
+}
+
 // process is a program that is yet to be started, and ends with the test.
 func process(t testing.TB, name, program string, env ...string) *Function {
 	t.Helper()
@@ -218,6 +228,21 @@ func (f *Function) PeakMemory() int64 {
 		f.t.Fatalf("no VmHWM in %s", b)
 	}
 	return kb << 10
+}
+
+// CPU is the processor time that the process has used.
+func (f *Function) CPU() time.Duration {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", f.run.cmd.Process.Pid))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+2:])) // proc(5): from the third on
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // Send delivers an event once and returns the HTTP status, 0 when there was no answer, and the reply.

@@ -11,12 +11,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,31 +49,10 @@ type prune struct {
 func startPrune(w *harness.World, settings ...string) *prune {
 	w.Helper()
 	p := &prune{World: w}
-	binary := filepath.Join(w.TempDir(), "prune")
-	build := exec.Command("go", "build", "-o", binary, "./functions/prune")
-	build.Dir = harness.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		w.Fatalf("%v: %s", err, out)
-	}
 	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { p.facts.Add(1) }))
 	w.Cleanup(sink.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	w.Must(err)
-	port := l.Addr().(*net.TCPAddr).Port
-	w.Must(l.Close())
-	p.url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	cmd := exec.Command(binary)
-	cmd.Env = append(append(os.Environ(), fmt.Sprintf("PORT=%d", port), "K_SINK="+sink.URL, "LOG_LEVEL="+os.Getenv("PRUNE_LOG_LEVEL")), settings...)
-	cmd.Stderr = os.Stderr
-	w.Must(cmd.Start())
-	w.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	harness.Eventually(w, 20*time.Second, func() error {
-		answer, err := http.Get(p.url + "/healthz")
-		if err == nil {
-			_ = answer.Body.Close()
-		}
-		return err
-	})
+	settings = append(settings, "K_SINK="+sink.URL, "LOG_LEVEL="+cmp.Or(os.Getenv("PRUNE_LOG_LEVEL"), "info"))
+	p.url = w.Shipped(w, "prune", settings...).URL
 	return p
 }
 

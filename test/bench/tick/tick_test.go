@@ -5,20 +5,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"golang.org/x/sync/errgroup"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -38,10 +31,9 @@ import (
 //	. /tmp/bench/env && go test -bench=. -timeout=60m -v ./test/bench/tick
 type tick struct {
 	testing.TB
-	c   *harness.Cluster
-	ns  string
-	url string
-	pid int
+	*harness.Function
+	c  *harness.Cluster
+	ns string
 }
 
 func startTick(t testing.TB) *tick {
@@ -49,32 +41,7 @@ func startTick(t testing.TB) *tick {
 	b := &tick{TB: t, c: harness.New(t)}
 	b.ns = b.c.Namespace(t, "bench")
 	b.c.App(t, b.ns, "app")
-	binary := filepath.Join(t.TempDir(), "tick")
-	build := exec.Command("go", "build", "-o", binary, "./functions/tick")
-	build.Dir = harness.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(sink.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	b.must(err)
-	port := l.Addr().(*net.TCPAddr).Port
-	b.must(l.Close())
-	b.url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("PORT=%d", port), "K_SINK="+sink.URL, "LOG_LEVEL="+cmp.Or(os.Getenv("TICK_LOG_LEVEL"), "warn"))
-	cmd.Stderr = os.Stderr
-	b.must(cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	b.pid = cmd.Process.Pid
-	harness.Eventually(t, 20*time.Second, func() error {
-		answer, err := http.Get(b.url + "/healthz")
-		if err == nil {
-			_ = answer.Body.Close()
-		}
-		return err
-	})
+	b.Function = b.c.Shipped(t, "tick", "K_SINK="+harness.NewFacts(t).URL, "LOG_LEVEL="+cmp.Or(os.Getenv("TICK_LOG_LEVEL"), "warn"))
 	return b
 }
 
@@ -88,35 +55,15 @@ func (b *tick) must(err error) {
 // ping sends a tick and says how long it took, and what processor time the function used for it.
 func (b *tick) ping() (took, cpu time.Duration) {
 	b.Helper()
-	before, began := b.cpu(), time.Now()
-	r, err := cehttp.NewHTTPRequestFromEvent(context.Background(), b.url, harness.Ping("every-minute"))
-	b.must(err)
-	answer, err := http.DefaultClient.Do(r)
-	b.must(err)
-	b.must(answer.Body.Close())
-	if answer.StatusCode >= 300 {
-		b.Errorf("the tick was answered with %s", answer.Status)
+	before, began := b.CPU(), time.Now()
+	if status, _ := b.Send(harness.Ping("every-minute")); status >= 300 || status == 0 {
+		b.Errorf("the tick was answered with %d", status)
 	}
-	return time.Since(began), b.cpu() - before
-}
-
-func (b *tick) cpu() time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.pid))
-	b.must(err)
-	f := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+2:]))
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return time.Since(began), b.CPU() - before
 }
 
 // memory is the most that the function ever held.
-func (b *tick) memory() string {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid))
-	b.must(err)
-	_, rest, _ := strings.Cut(string(raw), "VmHWM:")
-	line, _, _ := strings.Cut(rest, "\n")
-	return strings.TrimSpace(line)
-}
+func (b *tick) memory() string { return fmt.Sprintf("%d kB", b.PeakMemory()>>10) }
 
 func (b *tick) parallel(n int, do func(i int) error) {
 	b.Helper()
