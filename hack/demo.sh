@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows the main path on a real cluster: an App, a Task with a command that the shell reads, its output, its status.
 cd "$(dirname "$0")/.." && . hack/env.sh
-go build -o bin/kf ./cmd/kf
+with_go go build -o bin/kf ./cmd/kf
 space=kf-demo
 image=${DEMO_IMAGE:-${KO_DOCKER_REPO}/base/busybox:latest} # any image with a shell
 show() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }

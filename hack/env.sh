@@ -8,4 +8,4 @@ else
   . "${CLUSTER_DIR:-.cluster}/env"
 fi
 kubectl() { if command -v kubectl >/dev/null && [ "${CLUSTER:-}" = existing ]; then command kubectl "$@"; else "$CLUSTER_KUBE" kubectl "$@"; fi; }
-tool() { go tool -modfile=tools/go.mod "$@"; }
+. hack/go.sh
