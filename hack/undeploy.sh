@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Removes everything that deploy applied. The CRDs go first, and with them every App, Task and Job and what they own.
+# Removes everything that deploy applied. The CRDs go first, and with them every App, Task and Job and what they own. No step
+# waits for ever, and one that fails keeps none of the others from being done.
 cd "$(dirname "$0")/.." && . hack/env.sh
-echo "removing Apps, Tasks, Jobs and their CRDs"
-kubectl delete --ignore-not-found --timeout=120s -k config/crd
-echo "removing the functions, their rights, the Broker and the sources"
-kubectl delete --ignore-not-found --timeout=180s namespace kf-tasks
-kubectl delete --ignore-not-found clusterroles,clusterrolebindings -l app.kubernetes.io/part-of=kf-tasks
+failed=0
+remove() { echo "removing $1"; kubectl delete --ignore-not-found "${@:2}" || failed=1; }
+remove "Apps, Tasks, Jobs and their CRDs" --timeout=120s -k config/crd
+remove "the functions, the Broker and the sources" --timeout=180s namespace kf-tasks
+remove "the functions' rights" --timeout=30s clusterroles,clusterrolebindings -l app.kubernetes.io/part-of=kf-tasks
+[ $failed = 0 ] || kubectl get namespace kf-tasks --ignore-not-found -o jsonpath='{range .status.conditions[?(@.status=="True")]}{.message}{"\n"}{end}' | cut -c1-500
+exit $failed
