@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release demo test vet test-unit test-integration test-pods e2e e2e-undeploy soak lint verify clean
+.PHONY: generate build deploy undeploy release demo test prepare vet test-unit test-integration test-pods test-bare e2e e2e-undeploy soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -22,7 +22,7 @@ generate: ## Write again what is generated: CRDs and deep copies of the API type
 	go test ./shared/events -update
 
 build: ## Build the CLI and every function into bin/
-	go build -o bin/ ./cmd/... ./functions/...
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/... ./functions/... # as ko does, which then need not compile again
 
 deploy: ## Build the images, push them, and apply everything to the cluster
 	@hack/deploy.sh
@@ -33,22 +33,26 @@ undeploy: ## Remove everything from the cluster, Apps, Tasks and Jobs included
 release: ## Write dist/kf-tasks.yaml, one file with everything; KO_DOCKER_REPO says where images go
 	@hack/release.sh
 
+demo: MEANWHILE := --meanwhile hack/compile.sh
 demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks of a sample App on it
 	@hack/demo.sh
 
-test: vet test-unit test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
+test: prepare vet test-unit test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
 
-vet: ## Compile and vet everything, tests and benchmarks included
+prepare: $(CLUSTER_PROGRAM) ## Install what the tests need of Debian's packages, if it is missing
+	@$(CLUSTER_PROGRAM) prepare
+
+vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go vet ./...
 	go vet -tags=checker ./functions/tick
 	CGO_ENABLED=0 go -C test/cluster vet -trimpath ./cmd/cluster ./internal/... ./smoke # its other programs are built by every run of it
 	go -C test/fixtures/collector vet ./...
 
-test-unit: ## Run the tests that need nothing
+test-unit: prepare ## Run the tests that need nothing
 	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift ./test/harness ./test/checker
-	go -C test/cluster test ./internal/...
+	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
 
-test-integration: $(CLUSTER_PROGRAM) ## Run the functions as processes against a real API server with Tekton's admission
+test-integration: prepare ## Run the functions as processes against a real API server with Tekton's admission
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
 	go test -race -count=1 -timeout=20m $(TESTFLAGS) ./test/integration
 	go test -race -count=1 -timeout=20m -tags=checker ./functions/tick # instants of Jobs, by a fast clock: one seed skips an hour, one repeats one
@@ -57,7 +61,7 @@ test-integration: $(CLUSTER_PROGRAM) ## Run the functions as processes against a
 test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs and termination of real Pods
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage tekton
 	@CLUSTER_DIR=.cluster-test . hack/env.sh && \
-	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer $(TOOL) ko build --bare --sbom=none ./test/fixtures/writer 2>&1 | tail -1 && \
+	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer ko build --bare --sbom=none ./test/fixtures/writer 2>&1 | tail -1 && \
 	  go test -count=1 -timeout=20m $(TESTFLAGS) ./test/pods
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
@@ -68,6 +72,9 @@ e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; th
 
 soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
+
+test-bare: ## Show that a machine with Debian's minimum, Go and make is enough: a part of the tests in such a root
+	@test/bare.sh
 
 lint: ## Hold the code to .golangci.yml
 	go tool -modfile=tools/lint/go.mod golangci-lint run ./...

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -181,9 +182,12 @@ func TestTwoClusters(t *testing.T) {
 	if out, _ := cluster(t, two, "status"); !strings.Contains(out, "no cluster runs") {
 		t.Errorf("status of one that has ended: %s", out)
 	}
-	pid := strings.FieldsFunc(must(readFile(filepath.Join(one, "node.pid"))), func(r rune) bool { return r < '0' || r > '9' })[0]
-	if out, err := exec.Command("kill", "-9", pid).CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
+	var file struct{ PID int }
+	if err := json.Unmarshal([]byte(must(readFile(filepath.Join(one, "node.pid")))), &file); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(file.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
 	}
 	run(t, one, "up", "--stage", "control-plane")
 	if err := answers(one); err != nil {

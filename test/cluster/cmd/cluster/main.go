@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -52,7 +53,7 @@ With CLUSTER=existing and KUBECONFIG set, nothing is started: the cluster that K
 	}
 	root.PersistentFlags().StringVar(&dir, "dir", defaultDir, "the cluster's folder (CLUSTER_DIR)")
 	root.PersistentFlags().StringVar(&source, "source", "test/cluster", "this program's module, to build from")
-	root.AddCommand(upCommand(), downCommand(), statusCommand(), buildCommand(), checkCommand(), nodeCommand(),
+	root.AddCommand(upCommand(), downCommand(), statusCommand(), buildCommand(), prepareCommand(), checkCommand(), nodeCommand(),
 		partCommand("stop", "End a part until it is started again", (*node.Client).Stop),
 		partCommand("start", "Start a part that was stopped", (*node.Client).StartAgain),
 		partCommand("kill", "Kill a part; it is started again at once", (*node.Client).Kill))
@@ -100,7 +101,7 @@ func open() (*up.Cluster, error) {
 }
 
 func upCommand() *cobra.Command {
-	var stage string
+	var stage, meanwhile string
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up, or repair it",
@@ -132,6 +133,7 @@ Stages, each with those before it:
 			if err != nil {
 				return err
 			}
+			c.Meanwhile = meanwhile
 			if err := c.Up(cmd.Context(), s, exe); err != nil {
 				return err
 			}
@@ -140,6 +142,7 @@ Stages, each with those before it:
 		},
 	}
 	c.Flags().StringVar(&stage, "stage", "full", "control-plane, tekton or full")
+	c.Flags().StringVar(&meanwhile, "meanwhile", "", "a program to run while the Pods start, once all is built; its end is waited for")
 	return c
 }
 
@@ -188,6 +191,17 @@ func buildCommand() *cobra.Command {
 			}
 			all := up.Programs(up.Full)
 			return c.Cache.Start(cmd.Context(), all...).Wait(cmd.Context(), all...)
+		},
+	}
+}
+
+func prepareCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "prepare",
+		Short: "Install the packages of Debian's that the tests need and that are missing; up does so for what it needs",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return host.Prepare(say, slices.Concat(host.ForTests, host.ForControlPlane))
 		},
 	}
 }

@@ -20,9 +20,14 @@ type need struct {
 	pkg   string
 }
 
+// What is needed for what. README names the packages.
 var (
-	forAny  = []need{{[]string{"/sbin/ip", "/usr/sbin/ip", "/usr/bin/ip"}, "iproute2"}}
-	forNode = []need{
+	ForControlPlane = []need{{[]string{"/sbin/ip", "/usr/sbin/ip", "/usr/bin/ip"}, "iproute2"}}
+	ForTests        = []need{ // go test -race links with C
+		{[]string{"/usr/bin/cc", "/usr/bin/gcc", "/usr/local/bin/gcc"}, "gcc"},
+		{[]string{"/usr/include/stdlib.h", "/usr/local/include/stdlib.h"}, "libc6-dev"},
+	}
+	ForNode = []need{
 		{[]string{"/usr/bin/containerd", "/usr/local/bin/containerd"}, "containerd"},
 		{[]string{"/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"}, "runc"},
 		{[]string{"/usr/lib/cni/bridge", "/opt/cni/bin/bridge"}, "containernetworking-plugins"},
@@ -49,20 +54,22 @@ func missing(needs []need) (pkgs []string) {
 	return pkgs
 }
 
-// Prepare installs what is missing. Only Debian and its kin are known; elsewhere the error names what to install.
-func Prepare(node bool, say func(string, ...any)) error {
+// Root says why a cluster can't be started by who runs this.
+func Root() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("a local cluster needs root: namespaces, mounts and a network of its own. Run as root, or use a cluster of yours with CLUSTER=existing")
 	}
-	needs := forAny
-	if node {
-		needs = append(append([]need{}, forAny...), forNode...)
-	}
+	return nil
+}
+
+// Prepare installs what is missing; it is the only place that does. Only Debian and its kin are known; elsewhere the
+// error names what to install.
+func Prepare(say func(string, ...any), needs []need) error {
 	pkgs := missing(needs)
 	if len(pkgs) == 0 {
 		return nil
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
+	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
 		return fmt.Errorf("please install these (Debian's names) and run again: %s", strings.Join(pkgs, " "))
 	}
 	say("installing %s", strings.Join(pkgs, ", "))

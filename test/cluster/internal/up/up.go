@@ -53,6 +53,8 @@ type Cluster struct {
 	// CRDs is the folder of the product's own CRDs; it need not exist.
 	CRDs string
 	Say  func(format string, args ...any)
+	// Meanwhile is a program to run when all is built, while the Pods start: the processor is at rest for much of that.
+	Meanwhile string
 
 	build      *build.Build
 	imported   map[string]chan struct{} // by group; closed when the node has its images
@@ -67,7 +69,7 @@ type group struct {
 	programs []build.Program
 }
 
-// groups in the order in which they are built and imported. The first has the image that every Pod needs.
+// groups in the order in which they are built. The first has the image that every Pod needs.
 var groups = []group{
 	{"node", Tekton, []build.Program{build.Pause, build.CoreDNS}},
 	{"tekton", Tekton, append([]build.Program{build.Webhook}, build.Tekton...)},
@@ -94,10 +96,17 @@ func Programs(s Stage) []build.Program {
 // Up brings the cluster to a stage, each part as soon as its programs are built. exe is this program, which is started
 // again as pid 1 of the cluster's namespaces.
 func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
+	if err := host.Root(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.build = c.Cache.Start(ctx, Programs(stage)...)
-	if err := host.Prepare(stage >= Tekton, c.Say); err != nil {
+	needs := host.ForControlPlane
+	if stage >= Tekton {
+		needs = slices.Concat(needs, host.ForNode)
+	}
+	if err := host.Prepare(c.Say, needs); err != nil {
 		return err
 	}
 	if err := c.build.Wait(ctx, build.Kube); err != nil {
@@ -127,6 +136,8 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 	if stage >= Full {
 		steps = append(steps, c.eventing, c.serving)
 	}
+	meanwhile := make(chan error, 1)
+	go func() { meanwhile <- c.meanwhile(ctx, stage) }()
 	g, gctx := errgroup.WithContext(ctx)
 	for _, step := range steps {
 		g.Go(func() error { return step(gctx) })
@@ -142,7 +153,26 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 			return err
 		}
 	}
+	if err := <-meanwhile; err != nil {
+		return err
+	}
 	return c.writeEnv()
+}
+
+// meanwhile runs the program of that name.
+func (c *Cluster) meanwhile(ctx context.Context, stage Stage) error {
+	if c.Meanwhile == "" {
+		return nil
+	}
+	if err := c.build.Wait(ctx, Programs(stage)...); err != nil {
+		return err
+	}
+	c.Say("running %s meanwhile", c.Meanwhile)
+	if out, err := exec.CommandContext(ctx, c.Meanwhile).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", c.Meanwhile, err, lastLines(string(out), 20))
+	}
+	c.Say("%s has ended", c.Meanwhile)
+	return nil
 }
 
 // ensureNodeProcess starts pid 1 in its namespaces, with nothing left of a cluster that was here before.
@@ -336,18 +366,22 @@ func (c *Cluster) node(ctx context.Context) error {
 	return err
 }
 
-// images imports each group's images into the node's runtime when they are built.
+// images imports each group's images into the node's runtime when they are built: an import keeps one core busy.
 func (c *Cluster) images(ctx context.Context, stage Stage) error {
+	imports, ctx := errgroup.WithContext(ctx)
 	for _, g := range groups {
 		if stage < g.stage {
 			continue
 		}
-		if err := c.importImages(ctx, g); err != nil {
-			return fmt.Errorf("import images of %s: %w", g.name, err)
-		}
-		close(c.imported[g.name])
+		imports.Go(func() error {
+			if err := c.importImages(ctx, g); err != nil {
+				return fmt.Errorf("import images of %s: %w", g.name, err)
+			}
+			close(c.imported[g.name])
+			return nil
+		})
 	}
-	return nil
+	return imports.Wait()
 }
 
 func (c *Cluster) importImages(ctx context.Context, g group) error {
