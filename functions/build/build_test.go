@@ -46,10 +46,11 @@ func TestInspect(t *testing.T) {
 		img  v1.Image
 		want v1alpha1.Shell
 	}{
-		"plain":              {image(t, []string{"/app"}, nil, "etc/passwd", "bin/sh"), v1alpha1.ShellPOSIX},
-		"merged /usr":        {image(t, nil, nil, "./usr/bin/sh"), v1alpha1.ShellPOSIX},
-		"static":             {image(t, []string{"/app"}, nil, "app"), v1alpha1.ShellNone},
-		"buildpacks":         {image(t, []string{"/cnb/process/web"}, map[string]string{"io.buildpacks.build.metadata": "{}"}, "bin/sh"), v1alpha1.ShellLauncher},
+		"plain":       {image(t, []string{"/app"}, nil, "etc/passwd", "bin/sh"), v1alpha1.ShellPOSIX},
+		"merged /usr": {image(t, nil, nil, "./usr/bin/sh"), v1alpha1.ShellPOSIX},
+		"static":      {image(t, []string{"/app"}, nil, "app"), v1alpha1.ShellNone},
+		"buildpacks": {image(t, []string{"/cnb/process/web"}, map[string]string{"io.buildpacks.build.metadata": "{}"}, "bin/sh"),
+			v1alpha1.ShellLauncher},
 		"Kf's v2 buildpacks": {image(t, []string{"/lifecycle/entrypoint.bash"}, nil, "bin/sh"), v1alpha1.ShellLauncher},
 	} {
 		if l := inspect(test.img); l.Shell != test.want || l.Err != nil {

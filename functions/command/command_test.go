@@ -75,14 +75,17 @@ func TestTaskOfAnAppIsAsTheCommandSays(t *testing.T) {
 
 func TestTaskOfAJobIsTheJobsWithWhatTheCommandOverrides(t *testing.T) {
 	job := &v1alpha1.TaskSchedule{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "nightly", UID: "u"}}
-	job.Spec.TaskTemplate = v1alpha1.TaskSpec{AppRef: corev1.LocalObjectReference{Name: "shop"}, Command: "bin/nightly", CPU: "1", Memory: "1Gi", Disk: "1Gi"}
+	job.Spec.TaskTemplate = v1alpha1.TaskSpec{
+		AppRef: corev1.LocalObjectReference{Name: "shop"}, Command: "bin/nightly", CPU: "1", Memory: "1Gi", Disk: "1Gi",
+	}
 	task := TaskOfJob(event(events.JobRun, ""), events.RunJob{Namespace: "n", Job: "nightly", Command: "bin/again", Memory: "2Gi"}, job)
 	want := job.Spec.TaskTemplate
 	want.Command, want.Memory = "bin/again", "2Gi"
 	if task.Spec != want || job.Spec.TaskTemplate.Command != "bin/nightly" {
 		t.Errorf("spec %+v", task.Spec)
 	}
-	if !metav1.IsControlledBy(task, job) || task.Labels[v1alpha1.TaskScheduleLabel] != "nightly" || task.Labels[v1alpha1.NameLabel] != "shop" {
+	if !metav1.IsControlledBy(task, job) || task.Labels[v1alpha1.TaskScheduleLabel] != "nightly" ||
+		task.Labels[v1alpha1.NameLabel] != "shop" {
 		t.Errorf("metadata %+v", task.ObjectMeta)
 	}
 	if task.Name != "nightly-594785bc75906f7028c4" || task.Annotations["tasks.kf.dev/event"] != "/billing 2026-11" {

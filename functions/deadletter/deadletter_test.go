@@ -16,16 +16,16 @@ func TestWhatALostEventIsAbout(t *testing.T) {
 		extensions      map[string]string
 		want            string // kind/namespace/name, "" when it is about nothing that can be named
 	}{
-		"an object's event": {eventType: events.ResourceAdded, data: `{}`,
-			extensions: map[string]string{"kind": "Task", "apiversion": "kf.dev/v1alpha1", "namespace": "n", "name": "t"}, want: "Task/n/t"},
-		"a command for an App":                 {eventType: events.TaskRun, data: `{"namespace":"n","app":"a"}`, want: "App/n/a"},
-		"a command for a Task":                 {eventType: events.TaskTerminate, data: `{"namespace":"n","task":"t"}`, want: "Task/n/t"},
-		"a command for a Task by App and ID":   {eventType: events.TaskTerminate, data: `{"namespace":"n","app":"a","id":7}`, want: "App/n/a"},
-		"a command for a Job":                  {eventType: events.JobRun, data: `{"namespace":"n","job":"j"}`, want: "TaskSchedule/n/j"},
-		"a command that can't be read":         {eventType: events.TaskRun, data: `{`},
-		"a command that names no namespace":    {eventType: events.TaskRun, data: `{"app":"a"}`},
-		"a tick":                               {eventType: events.Ping, data: `{}`},
-		"a stranger's event that names an app": {eventType: "com.example.order", data: `{"namespace":"n","app":"a"}`},
+		"an object's event": {eventType: events.ResourceAdded, data: `{}`, want: "Task/n/t",
+			extensions: map[string]string{"kind": "Task", "apiversion": "kf.dev/v1alpha1", "namespace": "n", "name": "t"}},
+		"a command for an App":             {eventType: events.TaskRun, data: `{"namespace":"n","app":"a"}`, want: "App/n/a"},
+		"a command for a Task":             {eventType: events.TaskTerminate, data: `{"namespace":"n","task":"t"}`, want: "Task/n/t"},
+		"a command, by App and ID":         {eventType: events.TaskTerminate, data: `{"namespace":"n","app":"a","id":7}`, want: "App/n/a"},
+		"a command for a Job":              {eventType: events.JobRun, data: `{"namespace":"n","job":"j"}`, want: "TaskSchedule/n/j"},
+		"a command that can't be read":     {eventType: events.TaskRun, data: `{`},
+		"a command that lacks a namespace": {eventType: events.TaskRun, data: `{"app":"a"}`},
+		"a tick":                           {eventType: events.Ping, data: `{}`},
+		"a stranger's event with an app":   {eventType: "com.example.order", data: `{"namespace":"n","app":"a"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := cloudevents.NewEvent()
@@ -65,7 +65,8 @@ func TestNothingLongHidesTheRest(t *testing.T) {
 	e.SetID(strings.Repeat("é", 3000))
 	_ = e.SetData(cloudevents.ApplicationJSON, []byte(`{"namespace":"n","app":"a"}`))
 	e.SetExtension("knativeerrorcode", 422)
-	if w := Read(e).Warning(); len(w.Note) > 1024 || !strings.Contains(w.Note, events.TaskRun) || !strings.Contains(w.Note, "answered 422") {
+	w := Read(e).Warning()
+	if len(w.Note) > 1024 || !strings.Contains(w.Note, events.TaskRun) || !strings.Contains(w.Note, "answered 422") {
 		t.Errorf("a note of %d bytes: %.80s", len(w.Note), w.Note)
 	}
 }

@@ -126,7 +126,8 @@ func (h *Handler) start(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.
 	case apierrors.IsBadRequest(err) || apierrors.IsInvalid(err): // refused by the API server or by Tekton's admission
 		return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonPipelineRunRefused, Message: err.Error()})
 	case apierrors.IsForbidden(err): // a quota or a right may yet be granted: the Task says what it waits for
-		if werr := h.wait(ctx, task, Decision{Action: Wait, Reason: v1alpha1.ReasonPipelineRunNotCreated, Message: err.Error()}); werr != nil {
+		d := Decision{Action: Wait, Reason: v1alpha1.ReasonPipelineRunNotCreated, Message: err.Error()}
+		if werr := h.wait(ctx, task, d); werr != nil {
 			logging.FromContext(ctx).Warnw("could not say why the Task waits", "error", werr)
 		}
 		fallthrough

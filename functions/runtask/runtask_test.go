@@ -33,12 +33,14 @@ func TestDecide(t *testing.T) {
 		"being deleted":     {task: func(t *v1alpha1.Task) { t.DeletionTimestamp = &now }, action: Nothing, reason: "Deleting"},
 		"no App":            {noApp: true, action: Wait, reason: "AppNotFound", message: `no App "shop"`},
 		"App being deleted": {app: func(a *v1alpha1.App) { a.DeletionTimestamp = &now }, action: Wait, reason: "AppNotFound"},
-		"App without image": {app: func(a *v1alpha1.App) { a.Status.Image = "" }, action: Wait, reason: "AppHasNoImage", message: "has not been built"},
+		"App without image": {app: func(a *v1alpha1.App) { a.Status.Image = "" },
+			action: Wait, reason: "AppHasNoImage", message: "has not been built"},
 		"App says why it has no image": {app: func(a *v1alpha1.App) {
 			a.Status.Image = ""
 			a.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Message: "push it"}}
 		}, action: Wait, reason: "AppHasNoImage", message: "push it"},
-		"can't be rendered":        {task: func(t *v1alpha1.Task) { t.Spec.CPU = "x" }, action: Fail, reason: "InvalidTask", message: "spec.cpu"},
+		"can't be rendered": {task: func(t *v1alpha1.Task) { t.Spec.CPU = "x" },
+			action: Fail, reason: "InvalidTask", message: "spec.cpu"},
 		"terminated":               {task: terminated, action: CreateCancelled},
 		"terminated, without App":  {task: terminated, noApp: true, action: CreateCancelled},
 		"handled, then terminated": {task: both(handled, terminated), action: Nothing, reason: "HandledBefore"},

@@ -17,7 +17,8 @@ func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
 		return
 	}
 	s := &t.Status
-	if !o.Fresh && o.Reason == v1alpha1.ReasonPending && v1alpha1.Reason(s.Conditions, v1alpha1.ConditionSucceeded) == v1alpha1.ReasonRunning {
+	was := v1alpha1.Reason(s.Conditions, v1alpha1.ConditionSucceeded)
+	if !o.Fresh && o.Reason == v1alpha1.ReasonPending && was == v1alpha1.ReasonRunning {
 		return
 	}
 	s.ObservedGeneration = t.Generation

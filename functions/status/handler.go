@@ -59,8 +59,8 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 
 // resync looks at every Task that has started and not ended, whatever events came or did not.
 func (h *Handler) resync(ctx context.Context) error {
-	unended := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{FieldSelector: notEnded, LabelSelector: v1alpha1.VersionLabel})
-	return resync.Each(ctx, atOnce, unended, func(task *v1alpha1.Task) error {
+	started := metav1.ListOptions{FieldSelector: notEnded, LabelSelector: v1alpha1.VersionLabel}
+	return resync.Each(ctx, atOnce, client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), started), func(task *v1alpha1.Task) error {
 		run, err := client.Find(ctx, h.Tekton.PipelineRuns(task.Namespace), task.Namespace, task.Name)
 		if err != nil {
 			return err

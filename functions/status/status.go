@@ -120,7 +120,8 @@ func waiting(s situation) (string, bool) {
 
 // running: so is a run that is being cancelled, until it has ended.
 func running(s situation) (string, bool) {
-	return "", s.run.IsUnknown() && (s.run.GetReason() == tekton.PipelineRunReasonRunning.String() || strings.Contains(s.run.GetReason(), "Cancel"))
+	reason := s.run.GetReason()
+	return "", s.run.IsUnknown() && (reason == tekton.PipelineRunReasonRunning.String() || strings.Contains(reason, "Cancel"))
 }
 
 func pending(s situation) (string, bool) { return "", s.run.IsUnknown() }

@@ -35,6 +35,8 @@ func taskRun(status corev1.ConditionStatus, reason, message string, exit int32, 
 
 func TestObserve(t *testing.T) {
 	no, yes, unknown := corev1.ConditionFalse, corev1.ConditionTrue, corev1.ConditionUnknown
+	notReady := `pod status "Ready":"False"; message: "containers with unready status"`
+	noRoom := `pod status "PodScheduled":"False"; message: "0/1 nodes are available"`
 	for name, test := range map[string]struct {
 		run     *tekton.PipelineRun
 		taskRun *tekton.TaskRun
@@ -42,22 +44,34 @@ func TestObserve(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"no status yet":  {run("", ""), nil, "Unknown", v1alpha1.ReasonPending, ""},
-		"started":        {run(unknown, "Started"), nil, "Unknown", v1alpha1.ReasonPending, ""},
-		"running":        {run(unknown, "Running"), nil, "Unknown", v1alpha1.ReasonRunning, ""},
-		"just after":     {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "Ready":"False"; message: "containers with unready status"`, 0, "Completed"), "Unknown", v1alpha1.ReasonRunning, ""},
-		"no room":        {run(unknown, "Running"), taskRun(unknown, "Pending", `pod status "PodScheduled":"False"; message: "0/1 nodes are available"`, 0, ""), "Unknown", v1alpha1.ReasonUnschedulable, "0/1 nodes"},
-		"quota":          {run(unknown, "Running"), taskRun(unknown, "ExceededResourceQuota", "exceeded quota: compute", 0, ""), "Unknown", "ExceededResourceQuota", "exceeded quota"},
-		"succeeded":      {run(yes, "Succeeded"), taskRun(yes, "Succeeded", "", 0, "Completed"), "True", v1alpha1.ReasonSucceeded, ""},
-		"exit code":      {run(no, "Failed"), taskRun(no, "Failed", "m", 3, "Error"), "False", v1alpha1.ReasonFailed, "exited with code 3"},
-		"no command":     {run(no, "Failed"), taskRun(no, "Failed", "m", 127, "Error"), "False", v1alpha1.ReasonFailed, "was not found"},
-		"out of memory":  {run(no, "Failed"), taskRun(no, "Failed", "m", 137, "OOMKilled"), "False", v1alpha1.ReasonOutOfMemory, "more memory"},
-		"no image":       {run(no, "Failed"), taskRun(no, "TaskRunImagePullFailed", "the step \"x\" failed to pull the image \"y\"", 0, ""), "False", v1alpha1.ReasonImagePullFailed, `"y"`},
-		"cancelled":      {run(no, "Cancelled"), taskRun(no, "TaskRunCancelled", "m", 143, "Error"), "False", v1alpha1.ReasonCancelled, "terminated"},
-		"timeout":        {run(no, "PipelineRunTimeout"), taskRun(no, "TaskRunCancelled", "m", 0, ""), "False", v1alpha1.ReasonTimedOut, "spec.timeout"},
-		"evicted":        {run(no, "Failed"), taskRun(no, "PodEvicted", "low on disk", 0, ""), "False", v1alpha1.ReasonEvicted, "low on disk"},
-		"something else": {run(no, "Failed"), taskRun(no, "PodCreationFailed", "no such account", 0, ""), "False", "PodCreationFailed", "no such account"},
-		"TaskRun gone":   {run(no, "Failed"), nil, "False", "Failed", "Tasks Completed"},
+		"no status yet": {run("", ""), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"started":       {run(unknown, "Started"), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"running":       {run(unknown, "Running"), nil, "Unknown", v1alpha1.ReasonRunning, ""},
+		"just after": {run(unknown, "Running"), taskRun(unknown, "Pending", notReady, 0, "Completed"),
+			"Unknown", v1alpha1.ReasonRunning, ""},
+		"no room": {run(unknown, "Running"), taskRun(unknown, "Pending", noRoom, 0, ""),
+			"Unknown", v1alpha1.ReasonUnschedulable, "0/1 nodes"},
+		"quota": {run(unknown, "Running"), taskRun(unknown, "ExceededResourceQuota", "exceeded quota: compute", 0, ""),
+			"Unknown", "ExceededResourceQuota", "exceeded quota"},
+		"succeeded": {run(yes, "Succeeded"), taskRun(yes, "Succeeded", "", 0, "Completed"),
+			"True", v1alpha1.ReasonSucceeded, ""},
+		"exit code": {run(no, "Failed"), taskRun(no, "Failed", "m", 3, "Error"),
+			"False", v1alpha1.ReasonFailed, "exited with code 3"},
+		"no command": {run(no, "Failed"), taskRun(no, "Failed", "m", 127, "Error"),
+			"False", v1alpha1.ReasonFailed, "was not found"},
+		"out of memory": {run(no, "Failed"), taskRun(no, "Failed", "m", 137, "OOMKilled"),
+			"False", v1alpha1.ReasonOutOfMemory, "more memory"},
+		"no image": {run(no, "Failed"), taskRun(no, "TaskRunImagePullFailed", "the step \"x\" failed to pull the image \"y\"", 0, ""),
+			"False", v1alpha1.ReasonImagePullFailed, `"y"`},
+		"cancelled": {run(no, "Cancelled"), taskRun(no, "TaskRunCancelled", "m", 143, "Error"),
+			"False", v1alpha1.ReasonCancelled, "terminated"},
+		"timeout": {run(no, "PipelineRunTimeout"), taskRun(no, "TaskRunCancelled", "m", 0, ""),
+			"False", v1alpha1.ReasonTimedOut, "spec.timeout"},
+		"evicted": {run(no, "Failed"), taskRun(no, "PodEvicted", "low on disk", 0, ""),
+			"False", v1alpha1.ReasonEvicted, "low on disk"},
+		"something else": {run(no, "Failed"), taskRun(no, "PodCreationFailed", "no such account", 0, ""),
+			"False", "PodCreationFailed", "no such account"},
+		"TaskRun gone": {run(no, "Failed"), nil, "False", "Failed", "Tasks Completed"},
 	} {
 		o := Observe(Sighting{Run: test.run, TaskRun: test.taskRun})
 		if o.Succeeded != test.status || o.Reason != test.reason || !strings.Contains(o.Message, test.message) {

@@ -69,8 +69,9 @@ func wantShell(t *testing.T, c *harness.Cluster, ns, name string, shell v1alpha1
 		if s.Image != *app.Spec.Build.Image || v1alpha1.Reason(s.Conditions, v1alpha1.ConditionReady) != v1alpha1.ReasonImageReady {
 			return fmt.Errorf("App %s has the image %q and the conditions %v", name, s.Image, s.Conditions)
 		}
-		if s.StartCommands.Shell != shell || (s.StartCommands.Error == "") != (noted == "") || !strings.Contains(s.StartCommands.Error, noted) {
-			return fmt.Errorf("App %s: %+v, want shell %q, error %q", name, s.StartCommands, shell, noted)
+		found := s.StartCommands
+		if found.Shell != shell || (found.Error == "") != (noted == "") || !strings.Contains(found.Error, noted) {
+			return fmt.Errorf("App %s: %+v, want shell %q, error %q", name, found, shell, noted)
 		}
 		return nil
 	})

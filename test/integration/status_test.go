@@ -41,8 +41,9 @@ func life(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun, exit int32)
 	t.Helper()
 	start := metav1.NewTime(time.Now().Truncate(time.Second))
 	end := metav1.NewTime(start.Add(3 * time.Second))
+	only := tekton.Step{Name: v1alpha1.UserContainer, Image: "i", Command: []string{"c"}}
 	tr := &tekton.TaskRun{ObjectMeta: metav1.ObjectMeta{Name: run.Name + "-user-container", Namespace: run.Namespace},
-		Spec: tekton.TaskRunSpec{TaskSpec: &tekton.TaskSpec{Steps: []tekton.Step{{Name: v1alpha1.UserContainer, Image: "i", Command: []string{"c"}}}}}}
+		Spec: tekton.TaskRunSpec{TaskSpec: &tekton.TaskSpec{Steps: []tekton.Step{only}}}}
 	tr, err := c.Tekton.TaskRuns(run.Namespace).Create(ctx, tr, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
