@@ -76,7 +76,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	if cut {
 		err = context.Cause(ctx)
 	}
-	logging.FromContext(ctx).Infow("served", "namespace", q.Namespace, "task", q.Task, "app", q.App, "lines", a.position.Lines, zap.Error(err))
+	logging.FromContext(ctx).Infow("served", "space", q.Namespace, "task", q.Task, "app", q.App, "lines", a.position.Lines, zap.Error(err))
 	if err != nil && !a.begun {
 		h.refuse(w, r, q, err)
 		return

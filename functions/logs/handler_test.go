@@ -83,8 +83,10 @@ func TestAnAnswerThatMustEndSaysHowToGoOn(t *testing.T) {
 		stop         bool
 		want         string
 	}{
-		"limit":           {"/tasks/hello?follow&tail=5", "", false, "[kf] hello: the stream ends here: an answer lasts 1h0m0s at most, and the log may go on: ask for ?follow=&since=2000-01-01T00:00:00Z\n"},
-		"stop":            {"/tasks/hello?follow", "", true, "the function is being stopped, and the log may go on: ask for ?follow=&since=2000-01-01T00:00:00Z\n"},
+		"limit": {"/tasks/hello?follow&tail=5", "", false,
+			"[kf] hello: the stream ends here: an answer lasts 1h0m0s at most, and the log may go on: ask for ?follow=&since=2000-01-01T00:00:00Z\n"},
+		"stop": {"/tasks/hello?follow", "", true,
+			"the function is being stopped, and the log may go on: ask for ?follow=&since=2000-01-01T00:00:00Z\n"},
 		"limit of an App": {"/apps/app?follow", "", false, "ask for ?follow=&since=1999-12-31T23:59:59Z\n"},
 		"limit of a page": {"/tasks/hello", "text/html", false, `<a href="?since=2000-01-01T00:00:00Z">Go on</a>`},
 	} {
@@ -103,7 +105,8 @@ func TestAnAnswerThatMustEndSaysHowToGoOn(t *testing.T) {
 				stop(stopping)
 			}
 			<-done
-			if body := w.Body.String(); !strings.Contains(body, "one\n") || !strings.Contains(body, c.want) || w.Result().Trailer.Get(trailerOutcome) != "" {
+			outcome := w.Result().Trailer.Get(trailerOutcome)
+			if body := w.Body.String(); !strings.Contains(body, "one\n") || !strings.Contains(body, c.want) || outcome != "" {
 				t.Errorf("%s: %s %v\nwant %s", name, body, w.Result().Trailer, c.want)
 			}
 
@@ -121,7 +124,9 @@ func TestAnAnswerThatMustEndSaysHowToGoOn(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsNotFound(t *testing.T) {
-	for path, want := range map[string]string{"/tasks/none?follow": "there is no Task none in space\n", "/apps/none": "there is no App none in space\n"} {
+	for path, want := range map[string]string{
+		"/tasks/none?follow": "there is no Task none in space\n", "/apps/none": "there is no App none in space\n",
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			h, _ := newHandler(t, &tasktest.API{})
 			w, done := get(t.Context(), h, path)

@@ -42,7 +42,7 @@ func form(w http.ResponseWriter, status int, q Request, text string) {
 	w.WriteHeader(status)
 	head(w, q)
 	fmt.Fprintf(w, `<form method="post"><p>%s. Whoever may read the Pod logs of the namespace may read this.</p>
-<label>Token (for example of <code>kubectl create token</code>)<input type="password" name="token" autocomplete="off" autofocus required></label>
+<label>Token (of <code>kubectl create token</code>, say)<input type="password" name="token" autocomplete="off" autofocus required></label>
 <button>Show the log</button></form></html>
 `, html.EscapeString(text))
 }

@@ -192,8 +192,10 @@ func (r *Reader) pod(ctx context.Context, pods *Pods, p Pod, o follow.Options, o
 		}})
 	})
 	last, _ := pods.Pod(p.UID)
-	if err == nil && o.Follow && !res.Whole && last.Ran && !(!res.EndedAt.IsZero() && last.FinishedAt.Unix() > 0) {
-		err = out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Note: "the Pod was deleted before its log was read to the end: lines may be missing"})
+	if err == nil && o.Follow {
+		if gap := Gap(res, last, nil); gap != "" {
+			err = out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Note: gap})
+		}
 	}
 	return res.Lines, err
 }

@@ -154,7 +154,8 @@ func TestAPodDeletedBeforeItsEndIsAGap(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		expect(t, "deleted", got, "t | one; [kf] t: the Pod was deleted before its log was read to the end: lines may be missing; [kf] t: Failed; ")
+		expect(t, "deleted", got, "t | one; [kf] t: lines after 2000-01-01T00:00:00Z may be missing: the Pod was gone before its log was read to the end; "+
+			"[kf] t: Failed; ")
 	})
 }
 

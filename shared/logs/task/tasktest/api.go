@@ -145,7 +145,9 @@ func (a *API) put(path string, o object, what string) {
 
 // kinded puts kind and apiVersion first, which decoders need.
 func kinded(raw []byte, path string) json.RawMessage {
-	kind := map[string]string{"apps": `"App","apiVersion":"kf.dev/v1alpha1"`, "tasks": `"Task","apiVersion":"kf.dev/v1alpha1"`, "pods": `"Pod","apiVersion":"v1"`}[path]
+	kind := map[string]string{
+		"apps": `"App","apiVersion":"kf.dev/v1alpha1"`, "tasks": `"Task","apiVersion":"kf.dev/v1alpha1"`, "pods": `"Pod","apiVersion":"v1"`,
+	}[path]
 	return append([]byte(`{"kind":`+kind+`,`), raw[1:]...)
 }
 
@@ -195,7 +197,8 @@ func answer(code int, body io.Reader) *http.Response {
 	if !ok {
 		rc = io.NopCloser(body)
 	}
-	return &http.Response{StatusCode: code, Status: http.StatusText(code), Header: http.Header{"Content-Type": {"application/json"}}, Body: rc}
+	return &http.Response{StatusCode: code, Status: http.StatusText(code),
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: rc}
 }
 
 func status(code int, reason string) io.Reader {
