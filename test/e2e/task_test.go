@@ -37,9 +37,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) app(t *testing.T, name, image string, change func(*v1alpha1.App)) {
 	t.Helper()
-	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.space}}
-	app.Spec.Build.Image = &image
-	app.Spec.Instances.Stopped = true
+	app := harness.NewApp(w.space, name, image)
 	app.Spec.Template.Spec.Containers = []corev1.Container{{
 		Name: v1alpha1.UserContainer, Env: []corev1.EnvVar{{Name: "GREETING", Value: "hello"}},
 		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m"), corev1.ResourceMemory: resource.MustParse("8Mi")}},

@@ -128,10 +128,8 @@ func (c *Cluster) App(t testing.TB, namespace, name string) *v1alpha1.App {
 	t.Helper()
 	ctx := context.Background()
 	image := "registry.example/" + name + ":1"
-	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
-	app.Spec.Build.Image = &image
-	app.Spec.Instances.Stopped = true
-	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer, Env: []corev1.EnvVar{{Name: "GREETING", Value: "hello"}}}}
+	app := NewApp(namespace, name, image)
+	app.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "GREETING", Value: "hello"}}
 	app, err := c.Kf.Apps(namespace).Create(ctx, app, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -143,6 +141,14 @@ func (c *Cluster) App(t testing.TB, namespace, name string) *v1alpha1.App {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return app
+}
+
+// NewApp is an App as kubectl would send it. It is there for its Tasks only.
+func NewApp(namespace, name, image string) *v1alpha1.App {
+	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
+	app.Spec.Build.Image, app.Spec.Instances.Stopped = &image, true
+	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
 	return app
 }
 

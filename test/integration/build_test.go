@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -46,10 +45,7 @@ func pushed(t *testing.T) string {
 // newApp makes an App as `kf push --docker-image` does: nothing of it is settled.
 func newApp(t *testing.T, c *harness.Cluster, ns, name, image string) *v1alpha1.App {
 	t.Helper()
-	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns}}
-	app.Spec.Build.Image, app.Spec.Instances.Stopped = &image, true
-	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
-	app, err := c.Kf.Apps(ns).Create(ctx, app, metav1.CreateOptions{})
+	app, err := c.Kf.Apps(ns).Create(ctx, harness.NewApp(ns, name, image), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

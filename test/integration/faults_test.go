@@ -483,10 +483,7 @@ func imageWithAShell(w *harness.World) string {
 
 func anAppWithAnImage(w *harness.World, _ *harness.Function) work {
 	image := imageWithAShell(w)
-	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: w.Namespace}}
-	app.Spec.Build.Image = &image
-	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
-	app, err := w.Kf.Apps(w.Namespace).Create(ctx, app, metav1.CreateOptions{})
+	app, err := w.Kf.Apps(w.Namespace).Create(ctx, harness.NewApp(w.Namespace, "shop", image), metav1.CreateOptions{})
 	w.Must(err)
 	return work{event: harness.Added("App", app), ended: func() error {
 		app, err := w.Kf.Apps(w.Namespace).Get(ctx, "shop", metav1.GetOptions{})

@@ -51,11 +51,7 @@ func registry(t *testing.T) string {
 
 func (w *writers) app(name, image string) {
 	w.t.Helper()
-	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns}}
-	app.Spec.Build.Image = &image
-	app.Spec.Instances.Stopped = true
-	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
-	app, err := w.c.Kf.Apps(w.ns).Create(ctx, app, metav1.CreateOptions{})
+	app, err := w.c.Kf.Apps(w.ns).Create(ctx, harness.NewApp(w.ns, name, image), metav1.CreateOptions{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

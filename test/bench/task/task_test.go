@@ -34,10 +34,7 @@ func BenchmarkTask(t *testing.B) {
 	ns := c.Namespace(t, "bench")
 	ctx := t.Context()
 	image := os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest"
-	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: ns}}
-	app.Spec.Build.Image, app.Spec.Instances.Stopped = &image, true
-	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer}}
-	if _, err := c.Kf.Apps(ns).Create(ctx, app, metav1.CreateOptions{}); err != nil {
+	if _, err := c.Kf.Apps(ns).Create(ctx, harness.NewApp(ns, "shop", image), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	task := func(name string) {
