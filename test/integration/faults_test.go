@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -463,7 +464,7 @@ func aTaskToStopBeforeItRuns(w *harness.World, _ *harness.Function) work {
 
 // imageWithAShell puts an image into a registry of its own and returns its reference.
 func imageWithAShell(w *harness.World) string {
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	w.Cleanup(server.Close)
 	var content bytes.Buffer
 	files := tar.NewWriter(&content)
