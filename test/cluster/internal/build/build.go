@@ -278,7 +278,7 @@ func (c *Cache) follow(ended <-chan error, dir, logPath string, programs []Progr
 		}
 		return nil
 	}
-	c.Say("building %d programs", len(programs))
+	c.Say("programs to build: %d", len(programs))
 	for {
 		select {
 		case <-look.C:
