@@ -21,8 +21,7 @@ import (
 
 // Limits are how long terminate waits for what.
 type Limits struct {
-	// Open: for a running container's log to be opened. After that the Task is stopped all the same: a node that does
-	// not answer must not keep it running.
+	// Open: for a running container's log to be opened. A node that does not answer must not keep a Task running.
 	Open time.Duration
 	// Gone: for the Pod to go after its container has ended.
 	Gone time.Duration

@@ -17,8 +17,7 @@ import (
 
 type config struct {
 	receiver.Env
-	// Where an OpenTelemetry collector is. Either turns OTLP on; the exporter reads these, and all others of
-	// OpenTelemetry's, itself.
+	// Either turns OTLP on; the exporter reads these, and all others of OpenTelemetry's, itself.
 	OTLPEndpoint     string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	OTLPLogsEndpoint string `envconfig:"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"`
 	// Fluentd is the HOST:PORT of a Fluentd or Fluent Bit that takes the forward protocol.
