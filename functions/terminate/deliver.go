@@ -129,7 +129,9 @@ func (s *stop) seePodsGone(ctx context.Context) error {
 		return nil
 	}
 	gone := func(p tasklog.Reading) bool { return p.State == follow.Gone }
-	expired, err := s.log.Within(ctx, s.limits.Gone, func(pods []tasklog.Reading) (bool, error) { return tasklog.Every(pods, gone), s.sweep(ctx, pods) })
+	expired, err := s.log.Within(ctx, s.limits.Gone, func(pods []tasklog.Reading) (bool, error) {
+		return tasklog.Every(pods, gone), s.sweep(ctx, pods)
+	})
 	if expired {
 		return fmt.Errorf("the Pod of Task %s is still there", s.name)
 	}

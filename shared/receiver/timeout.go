@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -23,7 +24,7 @@ func bounded(limit time.Duration) func(http.RoundTripper) http.RoundTripper {
 			resp, err := next.RoundTrip(r.WithContext(ctx))
 			if err != nil {
 				cancel()
-				if context.Cause(ctx) == errUnanswered {
+				if errors.Is(context.Cause(ctx), errUnanswered) {
 					err = errUnanswered
 				}
 				return nil, err

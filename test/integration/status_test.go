@@ -233,7 +233,7 @@ func TestStatusOutlivesErrorsAndDeath(t *testing.T) {
 		t.Errorf("%q, want True Succeeded", got)
 	}
 
-	ns, run = started(t, c)
+	_, run = started(t, c)
 	last := life(t, c, run, 0)[2]
 	f.Proxy.Inject(func(r harness.Request) harness.Fault {
 		if r.Write == 1 {

@@ -12,6 +12,7 @@ import (
 
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
@@ -85,11 +86,7 @@ func (d *Delivery) gap(what string) {
 // pod delivers one Pod's log. Only the newest Pod's lines move the position that is recorded: when it comes, those before
 // it have ended.
 func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened func()) error {
-	task := d.lease.Task
-	stream := d.s.Sink.Open(sink.Origin{
-		Space: task.Namespace, App: task.Spec.AppRef.Name, Task: task.Name, ID: task.ID(),
-		Pod: pod.Name, PodUID: string(pod.UID), Container: tasklog.Container,
-	})
+	stream := d.s.Sink.Open(origin(d.lease.Task, pod))
 	defer stream.Close()
 
 	options := follow.Options{Follow: true, Attached: opened}
@@ -115,12 +112,13 @@ func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened
 		})
 		lines, flushed = 0, d.s.Now()
 	}
-	checkpointIfDue := func() {
-		if d.s.Now().Sub(flushed) >= checkpointEvery {
+	due := func() bool { return d.s.Now().Sub(flushed) >= checkpointEvery }
+	options.Idle = func() {
+		stream.Push()
+		if due() {
 			checkpoint()
 		}
 	}
-	options.Idle = func() { stream.Push(); checkpointIfDue() }
 	options.Gap = func(after, before time.Time) {
 		d.gap(fmt.Sprintf("lines between %s and %s may be missing: the node rotated them away", stamp(after), stamp(before)))
 	}
@@ -132,8 +130,8 @@ func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened
 		}
 		if !l.More {
 			last = l.Time
-			if lines++; lines%1024 == 0 {
-				checkpointIfDue()
+			if lines++; lines%1024 == 0 && due() {
+				checkpoint()
 			}
 		}
 		return nil
@@ -150,6 +148,13 @@ func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened
 	}
 	d.gap(tasklog.Gap(res, seen, err))
 	return err
+}
+
+func origin(task *v1alpha1.Task, pod tasklog.Pod) sink.Origin {
+	return sink.Origin{
+		Space: task.Namespace, App: task.Spec.AppRef.Name, Task: task.Name, ID: task.ID(),
+		Pod: pod.Name, PodUID: string(pod.UID), Container: tasklog.Container,
+	}
 }
 
 // rotation is the least time in which a node looks whether a log is to be rotated. Of a log that begins later than that

@@ -121,7 +121,8 @@ func acquire(task *v1alpha1.Task, me string, now time.Time) {
 	}
 	t := terminationOf(task, now)
 	t.Log, t.Deliverer, t.RenewedAt = v1alpha1.LogDelivering, me, microTime(now)
-	setLogDelivered(task, metav1.ConditionUnknown, v1alpha1.ReasonDelivering, "the Task's log is being delivered to the logging stream", now)
+	message := "the Task's log is being delivered to the logging stream"
+	setLogDelivered(task, metav1.ConditionUnknown, v1alpha1.ReasonDelivering, message, now)
 }
 
 // renew records how far me has come. It does nothing to a Task that is not me's any more.

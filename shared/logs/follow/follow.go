@@ -226,13 +226,13 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 		f.res.EndedAt = time.Time{}
 	}
 	switch {
-	case err == errRotated && follow: // what ends can tell for certain: the next pass is one that does
+	case errors.Is(err, errRotated) && follow: // what ends can tell for certain: the next pass is one that does
 		f.drained = drained
 		return err // after a pause: while the watch does not say yet that the container has ended, a stream can end at once
-	case err == errRotated:
+	case errors.Is(err, errRotated):
 		f.drained = drained
 		return f.whole(ctx, end)
-	case !follow && !end && err == errCut: // the line is still being written
+	case !follow && !end && errors.Is(err, errCut): // the line is still being written
 		err = nil
 	case err == nil:
 		f.res.EndedAt = time.Now()
@@ -263,7 +263,7 @@ func (f *follower) whole(ctx context.Context, end bool) error {
 	}
 	defer func() { f.deliver = deliver }()
 	err = f.read(newLineReader(&watchedReader{r: body, idle: f.o.Idle}), newSeam(Cursor{}), false, end)
-	if !end && err == errCut {
+	if !end && errors.Is(err, errCut) {
 		err = nil
 	}
 	f.drained = err == nil
@@ -282,10 +282,10 @@ func (f *follower) read(lr *lineReader, s *seam, filtered, end bool) error {
 				return errRotated
 			}
 			return nil
-		case err == errCut && end:
-		case err == errNoTime && first && filtered && lr.ended:
+		case errors.Is(err, errCut) && end:
+		case errors.Is(err, errNoTime) && first && filtered && lr.ended:
 			continue // the end of a line whose beginning is too old; what the node says itself has no line end
-		case err == errNoTime:
+		case errors.Is(err, errNoTime):
 			return fmt.Errorf("%w; the node says %.300q", errNoTime, l.Text)
 		default: // errCut too: the line is read again, whole
 			return err

@@ -296,7 +296,7 @@ func TestATakerThatFailsEndsIt(t *testing.T) {
 		n.write(base, "a")
 		mine := errors.New("mine")
 		_, err := Log(t.Context(), n, Options{Follow: true}, func(Line) error { return mine })
-		if err != mine {
+		if !errors.Is(err, mine) {
 			t.Error(err)
 		}
 	})

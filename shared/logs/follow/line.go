@@ -78,7 +78,7 @@ func (lr *lineReader) next() (Line, error) {
 		lr.at, l.Text = at, rest
 	}
 	l.Time = lr.at
-	if err == errCut {
+	if errors.Is(err, errCut) {
 		return l, err
 	}
 	lr.continued = l.More

@@ -33,20 +33,11 @@ func (r *Reader) App(ctx context.Context, app string, o follow.Options, out Outp
 	pods := WatchPods(ctx, r.Pods, labels.Set{
 		v1alpha1.NameLabel: app, v1alpha1.ComponentLabel: v1alpha1.TaskComponent, v1alpha1.PipelineTaskLabel: v1alpha1.UserContainer,
 	}.String())
-	for {
-		_, synced, changed, err := pods.Snapshot()
-		if err != nil {
-			return err
-		}
-		if synced {
-			break
-		}
-		if err := follow.Wait(ctx, changed, time.Second); err != nil {
-			return err
-		}
+	found, err := listed(ctx, pods)
+	if err != nil {
+		return err
 	}
 	locked.idle("")
-	found, _, _, _ := pods.Snapshot()
 	sortPods(found)
 	begun := map[types.UID]bool{}
 	var past []Pod
@@ -86,6 +77,19 @@ func (r *Reader) App(ctx context.Context, app string, o follow.Options, out Outp
 		case <-changed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// listed waits for the first list of the Pods, and returns it.
+func listed(ctx context.Context, pods *Pods) ([]Pod, error) {
+	for {
+		found, synced, changed, err := pods.Snapshot()
+		if err != nil || synced {
+			return found, err
+		}
+		if err := follow.Wait(ctx, changed, time.Second); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -70,7 +70,7 @@ func TestAReadersErrorIsSeen(t *testing.T) {
 	mine := errors.New("mine")
 	r := ReadEach(t.Context(), still(Pod{UID: "a"}), every, func(context.Context, Pod, bool, func()) error { return mine })
 	err := r.Until(t.Context(), func(now []Reading) (bool, error) { return false, now[0].Err })
-	if err != mine {
+	if !errors.Is(err, mine) {
 		t.Error(err)
 	}
 }
@@ -80,7 +80,7 @@ func TestPodsThatCouldNotBeListedAreNotNone(t *testing.T) {
 	pods.synced = false
 	r := ReadEach(t.Context(), pods, every, nil)
 	expired, err := r.Within(t.Context(), time.Millisecond, func([]Reading) (bool, error) { return true, nil })
-	if expired || err != ErrNotListed {
+	if expired || !errors.Is(err, ErrNotListed) {
 		t.Error(expired, err)
 	}
 	pods.update(func() { pods.synced = true })

@@ -60,6 +60,18 @@ func (o Output) idle(pod string) {
 	}
 }
 
+// end says what became of a Task, and first, if it had no Pod, why there is no log.
+func (o Output) end(task *v1alpha1.Task, podless bool) error {
+	if note := absent(task); podless && note != "" {
+		if err := o.Entry(text.Entry{Task: task.Name, Note: note}); err != nil {
+			return err
+		}
+	}
+	err := o.Entry(text.Entry{Task: task.Name, ID: task.Labels[v1alpha1.VersionLabel], Status: StatusOf(task)})
+	o.idle("")
+	return err
+}
+
 // Task delivers what a Task writes: all its Pods, if it was tried again, one after the other, and at last its outcome.
 // Following, it waits for a Task that has not started, and ends when the Task has ended.
 func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Output) error {
@@ -118,16 +130,7 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 			return err
 		}
 	}
-	if len(read) == 0 {
-		if note := absent(task); note != "" {
-			if err := out.Entry(text.Entry{Task: name, Note: note}); err != nil {
-				return err
-			}
-		}
-	}
-	err = out.Entry(text.Entry{Task: name, ID: task.Labels[v1alpha1.VersionLabel], Status: StatusOf(task)})
-	out.idle("")
-	return err
+	return out.end(task, len(read) == 0)
 }
 
 // absent says why there is no log to read.

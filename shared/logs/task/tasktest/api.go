@@ -236,7 +236,7 @@ func (a *API) watch(r *http.Request, path string) io.Reader {
 	return a.stream(r, func(w io.Writer) bool {
 		for ; next < len(a.events); next++ {
 			if e := a.events[next]; e.path == path && (name == "" || e.name == name) && s.Matches(e.labels) {
-				w.Write(e.line)
+				_, _ = w.Write(e.line)
 			}
 		}
 		return true
@@ -251,7 +251,7 @@ func (a *API) log(r *http.Request, name string) io.Reader {
 	return a.stream(r, func(w io.Writer) bool {
 		for ; next < len(a.logs[name]); next++ {
 			if l := a.logs[name][next]; l[:19]+"Z" >= q.Get("sinceTime") {
-				io.WriteString(w, l)
+				_, _ = io.WriteString(w, l)
 			}
 		}
 		p, ok := a.objects["pods/"+name].(*corev1.Pod)
