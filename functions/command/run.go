@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -42,21 +40,13 @@ func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, cmd events.Ru
 // create creates a Task whose name is the lock: there already, it is success if it was made from the same event.
 func (h *Handler) create(ctx context.Context, task *v1alpha1.Task) error {
 	log := logging.FromContext(ctx).With("task", task.Namespace+"/"+task.Name)
-	tasks := h.Kf.Tasks(task.Namespace)
-	_, err := tasks.Create(ctx, task, metav1.CreateOptions{})
-	if err == nil {
-		log.Infow("created")
-		return nil
-	}
-	if !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create Task %s/%s: %w", task.Namespace, task.Name, err)
-	}
-	there, err := client.Find(ctx, tasks, task.Namespace, task.Name)
+	there, err := client.CreateOnce(ctx, h.Kf.Tasks(task.Namespace), task)
 	switch {
 	case err != nil:
-		return err
+		return fmt.Errorf("create Task %s/%s: %w", task.Namespace, task.Name, err)
 	case there == nil:
-		return fmt.Errorf("Task %s/%s was there and went", task.Namespace, task.Name)
+		log.Infow("created")
+		return nil
 	case there.Annotations[madeFrom] != task.Annotations[madeFrom]:
 		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
 	}

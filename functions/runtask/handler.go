@@ -101,28 +101,19 @@ func (h *Handler) start(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.
 		return nil, err
 	}
 	run.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
-	runs := h.Tekton.PipelineRuns(task.Namespace)
-	_, err = runs.Create(ctx, run, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		there, ferr := client.Find(ctx, runs, task.Namespace, run.Name)
-		switch {
-		case ferr != nil:
-			return nil, ferr
-		case there != nil && pipelinerun.Owned(there, task):
-			// It has kept the ID that a killed predecessor had given it.
-			if was, aerr := strconv.Atoi(there.Labels[v1alpha1.VersionLabel]); aerr == nil {
-				id = was
-			}
-			err = nil
-		case there == nil || there.DeletionTimestamp != nil || pipelinerun.TaskOf(there) != "":
-			// The garbage collector is about to remove that of a deleted Task.
-			return nil, fmt.Errorf("PipelineRun %s/%s of an earlier Task is still there", task.Namespace, run.Name)
-		default:
-			return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonNameTaken, Message: fmt.Sprintf(
-				"a PipelineRun %q that is not this Task's is in the way: delete it, or run the Task under another name", run.Name)})
-		}
-	}
+	there, err := client.CreateOnce(ctx, h.Tekton.PipelineRuns(task.Namespace), run)
 	switch {
+	case there != nil && pipelinerun.Owned(there, task):
+		// It has kept the ID that a killed predecessor had given it.
+		if was, err := strconv.Atoi(there.Labels[v1alpha1.VersionLabel]); err == nil {
+			id = was
+		}
+	case there != nil && (there.DeletionTimestamp != nil || pipelinerun.TaskOf(there) != ""):
+		// The garbage collector is about to remove that of a deleted Task.
+		return nil, fmt.Errorf("PipelineRun %s/%s of an earlier Task is still there", task.Namespace, run.Name)
+	case there != nil:
+		return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonNameTaken, Message: fmt.Sprintf(
+			"a PipelineRun %q that is not this Task's is in the way: delete it, or run the Task under another name", run.Name)})
 	case apierrors.IsBadRequest(err) || apierrors.IsInvalid(err): // refused by the API server or by Tekton's admission
 		return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonPipelineRunRefused, Message: err.Error()})
 	case apierrors.IsForbidden(err): // a quota or a right may yet be granted: the Task says what it waits for

@@ -9,7 +9,6 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	"golang.org/x/sync/singleflight"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -118,8 +117,8 @@ func (h *Handler) step(ctx context.Context, namespace, name string, uid types.UI
 		case Leave, Wait:
 			return fmt.Errorf("Task %s/%s: %s", namespace, name, d.Message)
 		case CreateCancelled:
-			_, err := h.Tekton.PipelineRuns(namespace).Create(ctx, pipelinerun.Tombstone(task), metav1.CreateOptions{})
-			if err != nil && !apierrors.IsAlreadyExists(err) { // if it exists, it is read next
+			_, err := client.CreateOnce(ctx, h.Tekton.PipelineRuns(namespace), pipelinerun.Tombstone(task))
+			if err != nil { // one that is there is read next, whosever it is
 				return fmt.Errorf("create cancelled PipelineRun %s/%s: %w", namespace, name, err)
 			}
 		case Finish:

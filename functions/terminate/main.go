@@ -1,4 +1,3 @@
-// terminate stops Tasks that were asked to stop, and loses nothing that they wrote.
 package main
 
 import (
