@@ -5,7 +5,11 @@ cd "$(dirname "$0")/.." && . hack/env.sh
 failed=0
 remove() { echo "removing $1"; kubectl delete --ignore-not-found "${@:2}" || failed=1; }
 remove "Apps, Tasks, Jobs and their CRDs" --timeout=120s -k config/crd
-remove "the functions, the Broker and the sources" --timeout=180s namespace kf-tasks
+# A namespace with Pods in it looks again only after half of their grace period, which is ten minutes for some functions.
+remove "the sources, the Triggers and the Broker" --timeout=60s -n kf-tasks --all \
+  pingsources.sources.knative.dev,apiserversources.sources.knative.dev,sinkbindings.sources.knative.dev,triggers.eventing.knative.dev,brokers.eventing.knative.dev
+remove "the functions and their Pods" --timeout=180s --cascade=foreground -n kf-tasks --all services.serving.knative.dev
+remove "their namespace" --timeout=120s namespace kf-tasks
 remove "the functions' rights" --timeout=30s clusterroles,clusterrolebindings -l app.kubernetes.io/part-of=kf-tasks
 [ $failed = 0 ] || kubectl get namespace kf-tasks --ignore-not-found -o jsonpath='{range .status.conditions[?(@.status=="True")]}{.message}{"\n"}{end}' | cut -c1-500
 exit $failed
