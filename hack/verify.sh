@@ -27,6 +27,9 @@ for generated in config shared; do
 done
 rm -f "$copy.log"
 
+echo "docs, configuration and code say the same"
+go test ./test/drift > "$copy/drift.log" 2>&1 || { cat "$copy/drift.log"; wrong "go test ./test/drift"; }
+
 echo "known vulnerabilities"
 if ! go tool -modfile=tools/lint/go.mod govulncheck ./... > "$copy/vuln.log" 2>&1; then
   if grep -q 'Vulnerability #' "$copy/vuln.log"; then

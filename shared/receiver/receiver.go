@@ -68,7 +68,7 @@ func Serve(ctx context.Context, env Env, handle Handler) {
 	p, err := cehttp.New(
 		cehttp.WithPort(env.Port),
 		cehttp.WithMiddleware(retryAfter),
-		cehttp.WithGetHandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
+		cehttp.WithGetHandlerFunc(health),
 		cehttp.WithShutdownTimeout(30*time.Second),
 	)
 	if err != nil {
@@ -90,6 +90,14 @@ func Serve(ctx context.Context, env Env, handle Handler) {
 		logger.Warnw("told to stop, and not all that was under way is finished", zap.Error(err))
 	default:
 		logger.Fatalw("receiver stopped", zap.Error(err))
+	}
+}
+
+// health answers Knative's probe. Whoever else sends a GET meant to post an event, and must not take 200 for an answer.
+func health(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/healthz" {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "post a CloudEvent; GET is for /healthz alone", http.StatusMethodNotAllowed)
 	}
 }
 

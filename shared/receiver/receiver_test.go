@@ -105,6 +105,9 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s: the sender is told %q", id, body)
 		}
 	}
+	if r, err := http.Get(address); err != nil || r.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("whoever meant to post an event is told %v %v", r, err)
+	}
 	if r, _ := post(t, address, ""); r.StatusCode/100 != 4 {
 		t.Errorf("an event without an id is answered with %s", r.Status)
 	}

@@ -33,7 +33,7 @@ func TestDesignNamesTestsThatAreThere(t *testing.T) {
 	}
 	promises := 0
 	for line := range strings.Lines(read(t, "docs", "design.md")) {
-		if !regexp.MustCompile(`^\| \d+ \|`).MatchString(line) {
+		if !regexp.MustCompile(`^\| \d+b? \|`).MatchString(line) {
 			continue
 		}
 		promises++
@@ -49,5 +49,40 @@ func TestDesignNamesTestsThatAreThere(t *testing.T) {
 	}
 	if promises < 13 {
 		t.Errorf("docs/design.md has %d promises", promises)
+	}
+}
+
+// TestFunctionsAreDescribedAlike: who knows one function's README finds their way in all; and what it says to try is tried
+// by a POST, for a GET does nothing.
+func TestFunctionsAreDescribedAlike(t *testing.T) {
+	for _, name := range functions(t) {
+		readme, at := read(t, "functions", name, "README.md"), 0
+		for _, part := range []string{"# " + name + "\n", "**In**", "**Does**", "**Out**", "**May touch**", "**Settings**", "**Try it**", "curl "} {
+			next := strings.Index(readme[at:], part)
+			if next < 0 {
+				t.Errorf("functions/%s/README.md lacks %q, or has it elsewhere than the others", name, part)
+				break
+			}
+			at += next
+		}
+		if _, try, _ := strings.Cut(readme, "curl "); name != "logs" && !strings.Contains(try, "-X POST") && !strings.Contains(try, "-d '") {
+			t.Errorf("functions/%s/README.md tries the function by a GET", name)
+		}
+	}
+}
+
+// TestReadmeNamesEveryFolder: the map is whole.
+func TestReadmeNamesEveryFolder(t *testing.T) {
+	readme := read(t, "README.md")
+	for _, glob := range []string{"cmd/*", "functions/*", "shared/*", "config", "docs", "hack", "test", "tools"} {
+		found, err := filepath.Glob(filepath.Join(harness.Root(), glob))
+		if err != nil || len(found) == 0 {
+			t.Errorf("%s: %d found, %v", glob, len(found), err)
+		}
+		for _, dir := range found {
+			if rel, _ := filepath.Rel(harness.Root(), dir); !strings.Contains(readme, "]("+rel) {
+				t.Errorf("README.md does not name %s", rel)
+			}
+		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/errors"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -276,7 +276,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 		stop("unborn")
 		w.runtask.Deliver(harness.Added("Task", task)) // comes late
 		w.wantLog("unborn", v1alpha1.LogNone)
-		harness.Eventually(t, 20*time.Second, func() error {
+		harness.Eventually(t, time.Minute, func() error {
 			if run, err := w.c.Tekton.PipelineRuns(w.ns).Get(ctx, "unborn", metav1.GetOptions{}); err != nil || !run.IsDone() {
 				return fmt.Errorf("not done: %v", err)
 			}
@@ -339,7 +339,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 	t.Run("gone", func(t *testing.T) {
 		w.run("gone", "-stay 10m")
 		task := w.terminated("gone")
-		if err := w.c.Kf.Tasks(w.ns).Delete(ctx, "gone", metav1.DeleteOptions{}); err != nil && !errors.IsNotFound(err) {
+		if err := w.c.Kf.Tasks(w.ns).Delete(ctx, "gone", metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			t.Fatal(err)
 		}
 		f.Deliver(harness.Updated("Task", task))

@@ -9,7 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -34,6 +34,7 @@ import (
 
 var (
 	minutes = flag.Int("minutes", 20, "how long")
+	seed    = flag.Int64("seed", 1, "of what is disturbed, and when; what the cluster makes of it has no seed")
 	killAPI = flag.String("kill-api", "", "a command that kills the API server, which is then started again")
 )
 
@@ -94,7 +95,7 @@ func TestJobsUnderFaults(t *testing.T) {
 			}
 			seen[task.UID] = true
 			created[task.Name]++
-			time.AfterFunc(time.Duration(20+rand.Intn(60))*time.Second, func() { // pruned, it must not come back
+			time.AfterFunc(time.Duration(20+task.CreationTimestamp.Unix()%60)*time.Second, func() { // pruned, it must not come back
 				if job, err := c.Kf.TaskSchedules(ns).Get(ctx, task.Labels[v1alpha1.TaskScheduleLabel], metav1.GetOptions{}); err == nil && decided(job, task.Name) {
 					_ = c.Kf.Tasks(ns).Delete(ctx, task.Name, metav1.DeleteOptions{})
 				}
@@ -141,6 +142,8 @@ func TestJobsUnderFaults(t *testing.T) {
 	}
 	t.Cleanup(connect)
 
+	random := rand.New(rand.NewPCG(uint64(*seed), 0))
+	t.Logf("seed %d: run it again with -args -seed %d", *seed, *seed)
 	learn := newLedger()
 	var outages []span
 	kills, falls := 0, 0
@@ -153,7 +156,7 @@ func TestJobsUnderFaults(t *testing.T) {
 			if err := triggers.Delete(ctx, "tick", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Duration(100+rand.Intn(100)) * time.Second)
+			time.Sleep(time.Duration(100+random.IntN(100)) * time.Second)
 			connect()
 			time.Sleep(20 * time.Second) // until it is ready
 			outages = append(outages, span{from.Add(-time.Minute), time.Now().Add(time.Minute)})
@@ -169,16 +172,16 @@ func TestJobsUnderFaults(t *testing.T) {
 			if *killAPI == "" {
 				continue
 			}
-			time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute + time.Duration(rand.Intn(900))*time.Millisecond)))
+			time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute + time.Duration(random.IntN(900))*time.Millisecond)))
 			command := strings.Fields(*killAPI)
 			if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 				t.Fatalf("%s: %v: %s", *killAPI, err, out)
 			}
 			falls++
 		default: // in the middle of a tick, or somewhere
-			next := time.Now().Truncate(time.Minute).Add(time.Minute + time.Duration(rand.Intn(1200))*time.Millisecond)
+			next := time.Now().Truncate(time.Minute).Add(time.Minute + time.Duration(random.IntN(1200))*time.Millisecond)
 			if round%2 == 0 {
-				next = time.Now().Add(time.Duration(rand.Intn(30)) * time.Second)
+				next = time.Now().Add(time.Duration(random.IntN(30)) * time.Second)
 			}
 			time.Sleep(time.Until(next))
 			kills += kill(ctx, c)
