@@ -105,11 +105,8 @@ func (s *stop) openLog(ctx context.Context) error {
 
 // readToTheEnd returns when the run has ended and every Pod's log has been delivered.
 func (s *stop) readToTheEnd(ctx context.Context) error {
-	if err := s.run.awaitEnd(ctx); err != nil {
+	if err := s.run.awaitEnd(ctx, s.log.Refresh); err != nil {
 		return err
-	}
-	if err := s.log.Refresh(ctx); err != nil {
-		return fmt.Errorf("list Pods of PipelineRun %s: %w", s.name, err)
 	}
 	done := func(p tasklog.Reading) bool { return p.Done }
 	return s.log.Until(ctx, func(pods []tasklog.Reading) (bool, error) { return tasklog.Every(pods, done), s.sweep(ctx, pods) })

@@ -39,12 +39,15 @@ func (r *run) cancel(ctx context.Context) (asked bool, err error) {
 	return false, fmt.Errorf("cancel: %w", err)
 }
 
-// awaitEnd returns when the run and its TaskRuns have ended, and so all Pods that it will ever have are there.
-func (r *run) awaitEnd(ctx context.Context) error {
+// awaitEnd returns when run and TaskRuns have ended, and all their Pods are known. A failure must not break open logs off.
+func (r *run) awaitEnd(ctx context.Context, refresh func(context.Context) error) error {
 	return wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		ended, err := r.ended(ctx)
+		if ended && err == nil {
+			err = refresh(ctx)
+		}
 		if err != nil {
-			logging.FromContext(ctx).Warnw("get PipelineRun failed, will retry", "error", err)
+			logging.FromContext(ctx).Warnw("get PipelineRun or its Pods failed, will retry", "error", err)
 		}
 		return ended && err == nil, nil
 	})

@@ -1,5 +1,6 @@
 // Package resync is the loop over what was missed. Events are hints that get lost, so each function also looks, every
-// few seconds, for the objects that it has yet to deal with, and does the same with them as an event would have asked.
+// ten seconds or, where that is dear, every hour, for the objects that it has yet to deal with, and does the same with
+// them as an event would have asked.
 package resync
 
 import (

@@ -34,7 +34,7 @@ func TestTerminateOutlivesErrorsOfTheAPIServer(t *testing.T) {
 			t.Parallel()
 			w := &writers{t: t, c: w.c, ns: w.ns, runtask: w.runtask}
 			f := w.c.Function(t, "terminate")
-			name := w.stopping(fmt.Sprintf("errors-%d", i+1), moment)
+			name := w.stopping(fmt.Sprintf("errors-%d", i+1), most) // a delivery that began anew after the cancel finds the process alive
 			var mu sync.Mutex
 			failed := map[string]bool{}
 			f.Proxy.Inject(func(r harness.Request) harness.Fault {

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,11 +22,17 @@ const (
 	ConditionLogDelivered = "LogDelivered"
 )
 
+// maxMessage is how long a condition's message may be, in characters (metav1.Condition).
+const maxMessage = 32768
+
 // SetCondition writes a condition that was observed now on the object as it stands. The time of its last transition
 // moves only with its status.
 func SetCondition(of metav1.Object, conditions *[]metav1.Condition, c metav1.Condition, now time.Time) {
 	c.ObservedGeneration = of.GetGeneration()
 	c.LastTransitionTime = metav1.NewTime(now)
+	if len(c.Message) > maxMessage { // the object would be refused for it, whatever else there is to say
+		c.Message = strings.ToValidUTF8(c.Message[:maxMessage], "")
+	}
 	meta.SetStatusCondition(conditions, c)
 }
 

@@ -63,7 +63,9 @@ func (l *Lease) Keep(ctx context.Context, progress func() Progress, giveUp func(
 		case <-tick.C:
 		}
 		at := l.now()
-		got, err := client.PatchStatus(ctx, l.tasks, task, func(t *v1alpha1.Task) { renew(t, l.holder, progress(), at) })
+		limited, cancel := context.WithTimeout(ctx, LeaseDuration/3) // one that hangs must not outlast the lease
+		got, err := client.PatchStatus(limited, l.tasks, task, func(t *v1alpha1.Task) { renew(t, l.holder, progress(), at) })
+		cancel()
 		switch {
 		case err != nil && ctx.Err() == nil:
 			log.Warnw("lease not renewed, will retry", "error", err)

@@ -52,6 +52,7 @@ func (r *Reader) App(ctx context.Context, app string, o follow.Options, out Outp
 	}
 	var group sync.WaitGroup
 	defer group.Wait()
+	defer cancel(nil) // before the readers are waited for
 	for {
 		found, _, changed, err := pods.Snapshot()
 		if err != nil {
