@@ -57,15 +57,7 @@ func (c *Cluster) Function(t testing.TB, name string, env ...string) *Function {
 	t.Helper()
 	proxy := newProxy(t, c.Config)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
-users: [{name: u, user: {token: %s}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-current-context: c
-`, proxy.URL, c.account(t, name)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeKubeconfig(t, kubeconfig, proxy.URL, c.account(t, name))
 	f := process(t, name, "./functions/"+name, append([]string{"KUBECONFIG=" + kubeconfig, "K_SINK="}, env...)...)
 	f.Proxy = proxy
 	f.Start()

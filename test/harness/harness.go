@@ -60,7 +60,7 @@ func Root() string {
 // none is a failure, not a reason to skip.
 func New(t testing.TB) *Cluster {
 	t.Helper()
-	c := connect(t, filepath.Join(Root(), ".cluster-test", "kubeconfig"))
+	c := connect(t, named(filepath.Join(Root(), ".cluster-test", "kubeconfig")))
 	c.refuseDeployed(t)
 	return c
 }
@@ -68,14 +68,19 @@ func New(t testing.TB) *Cluster {
 // Deployed connects to a cluster on which the functions run: that of KUBECONFIG, or of `make e2e`.
 func Deployed(t testing.TB) *Cluster {
 	t.Helper()
-	return connect(t, filepath.Join(Root(), ".cluster", "kubeconfig"))
+	return connect(t, named(filepath.Join(Root(), ".cluster", "kubeconfig")))
+}
+
+// named is the kubeconfig that KUBECONFIG names, or the other.
+func named(other string) string {
+	if env := os.Getenv("KUBECONFIG"); env != "" {
+		return env
+	}
+	return other
 }
 
 func connect(t testing.TB, kubeconfig string) *Cluster {
 	t.Helper()
-	if env := os.Getenv("KUBECONFIG"); env != "" {
-		kubeconfig = env
-	}
 	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		t.Fatalf("no cluster to test on; `make test-integration` starts one: %v", err)
@@ -189,12 +194,18 @@ func Eventually(t testing.TB, limit time.Duration, check func() error) {
 // account makes the service account and rights of a function as config/rbac says, and returns a token of it.
 func (c *Cluster) account(t testing.TB, function string) string {
 	t.Helper()
-	ctx := context.Background()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: SystemNamespace}}
-	if _, err := c.Kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := c.Kube.CoreV1().Namespaces().Create(context.Background(), ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(filepath.Join(Root(), "config", "rbac", function+".yaml"))
+	c.Rights(t, function)
+	return c.token(t, SystemNamespace, function)
+}
+
+// Rights applies a file of config/rbac.
+func (c *Cluster) Rights(t testing.TB, file string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(Root(), "config", "rbac", file+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,13 +213,49 @@ func (c *Cluster) account(t testing.TB, function string) string {
 	for _, doc := range strings.Split(string(b), "\n---\n") {
 		obj, _, err := decode([]byte(doc), nil, nil)
 		if err != nil {
-			t.Fatalf("config/rbac/%s.yaml: %v", function, err)
+			t.Fatalf("config/rbac/%s.yaml: %v", file, err)
 		}
-		if err := c.put(ctx, obj); err != nil {
-			t.Fatalf("config/rbac/%s.yaml: %v", function, err)
+		if err := c.put(context.Background(), obj); err != nil {
+			t.Fatalf("config/rbac/%s.yaml: %v", file, err)
 		}
 	}
-	token, err := c.Kube.CoreV1().ServiceAccounts(SystemNamespace).CreateToken(ctx, function, tokenRequest(), metav1.CreateOptions{})
+}
+
+// Member is the cluster as an account of a Space sees it that has a role there and nothing else; kind is Role or
+// ClusterRole.
+func (c *Cluster) Member(t testing.TB, namespace, kind, role string) *Cluster {
+	t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "has-" + role, Namespace: namespace}}
+	for _, obj := range []any{account, &rbacv1.RoleBinding{
+		ObjectMeta: account.ObjectMeta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: role},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account.Name, Namespace: namespace}},
+	}} {
+		if err := c.put(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	writeKubeconfig(t, kubeconfig, c.Config.Host, c.token(t, namespace, account.Name))
+	return connect(t, kubeconfig)
+}
+
+// writeKubeconfig writes a file that leads to a server of ours, with a token.
+func writeKubeconfig(t testing.TB, path, server, token string) {
+	t.Helper()
+	if err := os.WriteFile(path, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {token: %s}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+current-context: c
+`, server, token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *Cluster) token(t testing.TB, namespace, account string) string {
+	t.Helper()
+	token, err := c.Kube.CoreV1().ServiceAccounts(namespace).CreateToken(context.Background(), account, tokenRequest(), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

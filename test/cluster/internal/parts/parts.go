@@ -42,7 +42,10 @@ func ControlPlane(p plan.Plan, b Binaries) []node.Part {
 			"--kubelet-certificate-authority=" + pkiFile("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
 			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 			"--service-account-key-file=" + pkiFile("sa.pub"), "--service-account-signing-key-file=" + pkiFile("sa.key"),
-			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+			"--authorization-mode=Node,RBAC",
+			// OwnerReferencesPermissionEnforcement is on in OpenShift: who sets an owner that blocks needs the right to its finalizers.
+			"--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
+			"--audit-policy-file=" + p.Path("etc", "audit.yaml"), "--audit-log-path=" + p.Log("audit"), "--audit-log-maxsize=8192",
 			"--service-cluster-ip-range=" + p.ServiceCIDR(), "--allow-privileged=true", "--profiling=false",
 			// Webhooks are reached by their endpoints' addresses, not their Service's: without a node nobody serves those.
 			"--enable-aggregator-routing=true",
@@ -86,6 +89,24 @@ func Node(p plan.Plan, b Binaries) []node.Part {
 			"--authentication-kubeconfig=" + scheduler, "--authorization-kubeconfig=" + scheduler, "--leader-elect=false", "--bind-address=127.0.0.1"}},
 	}
 }
+
+// Audited is what the API server keeps of requests: those of the functions' accounts, for `make check-rights`. Of what is created it
+// keeps the object too, whose owners say which finalizers' rights were needed: admission asks for those, and logs no request.
+var Audited = map[string]string{"etc/audit.yaml": `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+omitManagedFields: true
+rules:
+- level: Request
+  userGroups: ["system:serviceaccounts:kf-tasks"]
+  verbs: [create]
+  resources:
+  - {group: kf.dev, resources: [tasks]}
+  - {group: tekton.dev, resources: [pipelineruns]}
+- level: Metadata
+  userGroups: ["system:serviceaccounts:kf-tasks"]
+- level: None
+`}
 
 // Files are the configuration files of the node's parts, by their path below the cluster's folder. cgroupV2 says what
 // the machine has.

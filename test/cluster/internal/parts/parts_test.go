@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -21,7 +22,9 @@ func TestPartsKeepToTheirCluster(t *testing.T) {
 			out.WriteString(strings.Join(append(part.Argv, part.Env...), "\n") + "\n")
 		}
 		for _, v2 := range []bool{true, false} {
-			for name, content := range Files(p, b, "pause:1", v2) {
+			files := Files(p, b, "pause:1", v2)
+			maps.Copy(files, Audited)
+			for name, content := range files {
 				if strings.HasSuffix(name, ".yaml") {
 					var any map[string]any
 					if err := yaml.UnmarshalStrict([]byte(content), &any); err != nil {

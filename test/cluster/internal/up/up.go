@@ -220,6 +220,7 @@ func (c *Cluster) ensureNodeProcess(exe string) error {
 	if err := pki.Cluster(c.Plan, time.Now()); err != nil {
 		return err
 	}
+	os.Remove(c.Plan.Log("audit")) // what a cluster before this one was asked for says nothing of this one
 	if host.CgroupV2() {
 		os.MkdirAll("/sys/fs/cgroup"+c.Plan.Cgroup(), 0o755)
 	} else {
@@ -282,6 +283,9 @@ func (c *Cluster) startAll(ps []node.Part) error {
 }
 
 func (c *Cluster) controlPlane(ctx context.Context) error {
+	if err := parts.Write(c.Plan, parts.Audited); err != nil {
+		return err
+	}
 	servers := parts.ControlPlane(c.Plan, c.binaries())
 	if err := c.startAll(servers[:2]); err != nil {
 		return err
