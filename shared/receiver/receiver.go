@@ -106,7 +106,8 @@ func Emitter(env Env) (func(context.Context, cloudevents.Event) error, error) {
 	if env.Sink == "" {
 		return func(context.Context, cloudevents.Event) error { return nil }, nil
 	}
-	c, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(env.Sink), cehttp.WithClient(http.Client{Timeout: env.Timeout}))
+	c, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(env.Sink),
+		cehttp.WithClient(http.Client{Timeout: env.Timeout, Transport: authenticated(sinkToken, http.DefaultTransport)}))
 	if err != nil {
 		return nil, fmt.Errorf("client of the sink %s: %w", env.Sink, err)
 	}

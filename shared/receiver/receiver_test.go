@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -191,5 +193,40 @@ func TestEmitter(t *testing.T) {
 	none, err := Emitter(Env{})
 	if err != nil || none(t.Context(), fact) != nil {
 		t.Errorf("without a sink: %v", err)
+	}
+}
+
+// TestATokenForTheSinkIsSent: as a SinkBinding mounts it, renewed in place, there from the start or not; and without one,
+// nothing is sent.
+func TestATokenForTheSinkIsSent(t *testing.T) {
+	var got string
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }))
+	defer sink.Close()
+	file := filepath.Join(t.TempDir(), "token")
+	client := http.Client{Transport: authenticated(file, http.DefaultTransport)}
+	for _, token := range []string{"", "first", "renewed\n", ""} {
+		want := ""
+		_ = os.Remove(file) // of the round before, if there was one
+		if token != "" {
+			want = "Bearer " + strings.TrimSpace(token)
+			if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		resp, err := client.Get(sink.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got != want {
+			t.Errorf("with the token %q the sink got %q, want %q", token, got, want)
+		}
+	}
+	if err := os.Mkdir(file, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := client.Get(sink.URL); err == nil {
+		resp.Body.Close()
+		t.Error("a token that can't be read was taken for none")
 	}
 }
