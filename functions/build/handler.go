@@ -33,11 +33,18 @@ type Handler struct {
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
-		var app v1alpha1.App
-		if err := events.Object(e, &app); err != nil {
+		hint, stale, err := events.About(e, func(app *v1alpha1.App) bool { return !InSync(app, false) })
+		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		return nil, h.sync(ctx, &app, false)
+		if !stale {
+			return nil, nil // most updates are our own writes, or of the counter of IDs
+		}
+		app, err := client.Find(ctx, h.Kf.Apps(hint.Namespace), hint.Namespace, hint.Name)
+		if err != nil || app == nil || !hint.Is(app) {
+			return nil, err
+		}
+		return nil, h.sync(ctx, app, false)
 	case events.Ping:
 		return nil, resync.Each(ctx, atOnce, h.notInSync(ctx), func(app *v1alpha1.App) error { return h.sync(ctx, app, true) })
 	}

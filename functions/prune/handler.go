@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/metadata"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
-	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
@@ -43,36 +42,24 @@ type Handler struct {
 
 // Handle handles the addition or the end of a Task, by looking at its App; or a ping, by looking at all.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
-	var app types.NamespacedName
 	switch e.Type() {
-	case events.ResourceAdded:
-		var t v1alpha1.Task
-		if err := events.Object(e, &t); err != nil {
+	case events.ResourceAdded, events.TaskSucceeded, events.TaskFailed, events.TaskTerminated:
+		// A Task beyond the limit is kept until it has ended: then it can be deleted.
+		app, err := events.AppOf(e)
+		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		app = types.NamespacedName{Namespace: t.Namespace, Name: t.Spec.AppRef.Name}
-	case events.TaskSucceeded, events.TaskFailed, events.TaskTerminated:
-		// A Task beyond the limit is kept until it has ended. Now it can be deleted.
-		var t events.TaskFact
-		if err := e.DataAs(&t); err != nil {
-			return nil, receiver.Permanent(fmt.Errorf("the data of %s is not what its schema says: %w", e.Type(), err))
-		}
-		app = types.NamespacedName{Namespace: t.Namespace, Name: t.App}
+		h.Deletions.Busy()
+		return nil, h.sweepSoon(ctx, app)
 	case events.Ping:
 		return nil, resync.Each(ctx, sweepsAtOnce, h.apps(ctx), func(app *metav1.ObjectMeta) error {
 			return h.sweepSoon(ctx, types.NamespacedName{Namespace: app.Namespace, Name: app.Name})
 		})
-	default:
-		return nil, receiver.Permanent(fmt.Errorf("prune does not handle events of type %q", e.Type()))
 	}
-	h.Deletions.Busy()
-	return nil, h.sweepSoon(ctx, app)
+	return nil, receiver.Permanent(fmt.Errorf("prune does not handle events of type %q", e.Type()))
 }
 
 // sweepSoon sweeps an App, once for all who ask at about the same time.
 func (h *Handler) sweepSoon(ctx context.Context, app types.NamespacedName) error {
-	if app.Namespace == "" || app.Name == "" {
-		return receiver.Permanent(fmt.Errorf("no namespace or no App in the event: %q", app))
-	}
 	return h.sweeps.Do(ctx, app, func(ctx context.Context) error { return h.sweep(ctx, app) })
 }

@@ -39,14 +39,14 @@ type Handler struct {
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
-		var t v1alpha1.Task
-		if err := events.Object(e, &t); err != nil {
+		hint, unhandled, err := events.About(e, func(t *v1alpha1.Task) bool { return t.Labels[v1alpha1.VersionLabel] == "" })
+		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		if t.Labels[v1alpha1.VersionLabel] != "" {
-			return nil, nil // done before: most updates are our own writes
+		if !unhandled {
+			return nil, nil
 		}
-		return h.run(ctx, t.Namespace, t.Name)
+		return h.run(ctx, hint)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}
@@ -57,7 +57,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 func (h *Handler) resync(ctx context.Context) error {
 	unhandled := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.VersionLabel})
 	return resync.Each(ctx, atOnce, unhandled, func(t *v1alpha1.Task) error {
-		fact, err := h.run(ctx, t.Namespace, t.Name)
+		fact, err := h.run(ctx, events.Hint{Namespace: t.Namespace, Name: t.Name, UID: t.UID})
 		if fact != nil {
 			return h.Emit(ctx, *fact)
 		}
@@ -65,21 +65,21 @@ func (h *Handler) resync(ctx context.Context) error {
 	})
 }
 
-// run takes one Task as far as it can go. It reads the Task again: an event may be old, and a Task that has ended, or
-// has been deleted, must not be started by it.
-func (h *Handler) run(ctx context.Context, namespace, name string) (*cloudevents.Event, error) {
-	task, err := client.Find(ctx, h.Kf.Tasks(namespace), namespace, name)
-	if err != nil || task == nil {
+// run takes one Task as far as it can go. It reads the Task, again if it was listed: one that has ended meanwhile, or has been
+// deleted, must not be started.
+func (h *Handler) run(ctx context.Context, hint events.Hint) (*cloudevents.Event, error) {
+	task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
+	if err != nil || task == nil || !hint.Is(task) {
 		return nil, err
 	}
-	app, err := client.Find(ctx, h.Kf.Apps(namespace), namespace, task.Spec.AppRef.Name)
+	app, err := client.Find(ctx, h.Kf.Apps(task.Namespace), task.Namespace, task.Spec.AppRef.Name)
 	if err != nil {
 		return nil, err
 	}
 
 	d := Decide(task, app, h.Options)
 
-	logging.FromContext(ctx).Infow("decided", "task", namespace+"/"+name, "action", d.Action, "reason", d.Reason)
+	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
 	switch d.Action {
 	case Finish:
 		return h.finish(ctx, task)

@@ -10,17 +10,12 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 )
 
-// Apply writes what was observed into the Task's status, unless the Task has ended already or the observation is older
-// than what stands there: events come in any order, and a status never goes back.
+// Apply writes what was observed into the Task's status, unless the Task has ended already: an end stays.
 func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
 	if t.Final() {
 		return
 	}
 	s := &t.Status
-	was := v1alpha1.Reason(s.Conditions, v1alpha1.ConditionSucceeded)
-	if !o.Fresh && o.Reason == v1alpha1.ReasonPending && was == v1alpha1.ReasonRunning {
-		return
-	}
 	s.ObservedGeneration = t.Generation
 	if id, err := strconv.Atoi(o.ID); err == nil && id > 0 {
 		s.ID = id

@@ -9,6 +9,7 @@ import (
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
@@ -34,23 +35,22 @@ type Handler struct {
 	Now    func() time.Time
 }
 
-// Handle handles an event of a PipelineRun, or a ping to look at every Task that has not ended.
+// Handle handles a hint about a PipelineRun, or a ping to look at every Task that has not ended.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated, events.ResourceDeleted:
-		var run tekton.PipelineRun
-		if err := events.Object(e, &run); err != nil {
+		hint, ours, err := events.About(e, func(run *tekton.PipelineRun) bool { return pipelinerun.TaskOf(run) == run.Name })
+		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		name := pipelinerun.TaskOf(&run)
-		if name == "" {
+		if !ours {
 			return nil, nil
 		}
-		task, err := client.Find(ctx, h.Kf.Tasks(run.Namespace), run.Namespace, name)
-		if err != nil || task == nil || !pipelinerun.Owned(&run, task) { // else it is of an older Task of the same name
+		task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
+		if err != nil || task == nil {
 			return nil, err
 		}
-		return h.record(ctx, task, Sighting{Run: &run, Deleted: e.Type() == events.ResourceDeleted})
+		return h.look(ctx, task, hint, false)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}
@@ -61,17 +61,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 func (h *Handler) resync(ctx context.Context) error {
 	started := metav1.ListOptions{FieldSelector: notEnded, LabelSelector: v1alpha1.VersionLabel}
 	return resync.Each(ctx, atOnce, client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), started), func(task *v1alpha1.Task) error {
-		run, err := client.Find(ctx, h.Tekton.PipelineRuns(task.Namespace), task.Namespace, task.Name)
-		if err != nil {
-			return err
-		}
-		seen := Sighting{Run: run, Fresh: true}
-		if run == nil {
-			seen.Run, seen.Deleted = &tekton.PipelineRun{}, true
-		} else if !pipelinerun.Owned(run, task) {
-			return nil // runtask says so on the Task
-		}
-		fact, err := h.record(ctx, task, seen)
+		fact, err := h.look(ctx, task, events.Hint{}, true)
 		if fact != nil {
 			return h.Emit(ctx, *fact)
 		}
@@ -79,40 +69,72 @@ func (h *Handler) resync(ctx context.Context) error {
 	})
 }
 
-// record writes what is seen of a run into its Task.
-func (h *Handler) record(ctx context.Context, task *v1alpha1.Task, seen Sighting) (*cloudevents.Event, error) {
-	if seen.Deleted && task.DeletionTimestamp != nil {
-		return nil, nil // the whole Task goes
-	}
-	if seen.Run.IsDone() || seen.Fresh {
-		var err error
-		if seen.TaskRun, err = h.taskRun(ctx, seen.Run); err != nil {
+// look reads the run of a Task, and writes what it says into the Task: of the run that the hint is about, where it names one.
+// thorough asks what a Pod that has not started waits for, which changes without an event.
+//
+// The run is read after the Task, and written only if nobody has written the Task since: so whoever wrote before has seen
+// the run no later, and a status never goes back.
+func (h *Handler) look(ctx context.Context, task *v1alpha1.Task, hint events.Hint, thorough bool) (*cloudevents.Event, error) {
+	for tasks := h.Kf.Tasks(task.Namespace); ; {
+		seen, telling, err := h.sight(ctx, task, hint, thorough)
+		if err != nil || !telling {
+			return nil, err
+		}
+
+		o := Observe(seen)
+
+		written, err := client.PatchStatusOnce(ctx, tasks, task, func(t *v1alpha1.Task) { Apply(t, o, h.Now()) })
+		switch {
+		case err == nil:
+			return h.fact(ctx, task, written, o), nil
+		case !apierrors.IsConflict(err):
+			return nil, client.IgnoreNotFound(err)
+		}
+		if task, err = client.FindAgain(ctx, tasks, task); err != nil || task == nil {
 			return nil, err
 		}
 	}
+}
 
-	o := Observe(seen)
+// sight reads the run of a Task, and its TaskRun. It tells nothing where there is no such run, nor has been one.
+func (h *Handler) sight(ctx context.Context, task *v1alpha1.Task, hint events.Hint, thorough bool) (seen Sighting, telling bool, err error) {
+	run, err := client.Find(ctx, h.Tekton.PipelineRuns(task.Namespace), task.Namespace, task.Name)
+	switch {
+	case err != nil:
+		return seen, false, err
+	case run == nil: // without the label there may have been none yet; with the Task going, it goes too
+		return seen, task.Labels[v1alpha1.VersionLabel] != "" && task.DeletionTimestamp == nil, nil
+	case !pipelinerun.Owned(run, task) || !hint.Is(run): // runtask says of a stranger on the Task that it is in the way
+		return seen, false, nil
+	}
+	seen.Run = run
+	if run.IsDone() || thorough {
+		seen.TaskRun, err = h.taskRun(ctx, run)
+	}
+	return seen, true, err
+}
 
-	before := task
-	task, err := client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { Apply(t, o, h.Now()) })
-	if err != nil {
-		return nil, client.IgnoreNotFound(err)
+// fact is what a Task's status has to tell, after it was written or found so. It is told when the status changes, and told
+// again when the event of an end is delivered again: whoever died in between may not have told it. Its id stays the same.
+func (h *Handler) fact(ctx context.Context, before, after *v1alpha1.Task, o Observation) *cloudevents.Event {
+	kind := Fact(after)
+	logging.FromContext(ctx).Infow("observed", "task", after.Namespace+"/"+after.Name, "outcome", o.Reason, "fact", kind)
+	again := after.Final() && o.Succeeded != metav1.ConditionUnknown
+	if kind == "" || equality.Semantic.DeepEqual(before.Status, after.Status) && !again {
+		return nil
 	}
-	kind := Fact(task)
-	logging.FromContext(ctx).Infow("observed", "task", task.Namespace+"/"+task.Name, "outcome", o.Reason, "fact", kind)
-	// A fact is told when the status changes, and told again when the event of an end is delivered again: whoever
-	// died in between may not have told it. Its id stays the same.
-	if kind == "" || equality.Semantic.DeepEqual(before.Status, task.Status) && !(task.Final() && o.Succeeded != metav1.ConditionUnknown) {
-		return nil, nil
-	}
-	return events.NewTaskFact(kind, "status", task), nil
+	return events.NewTaskFact(kind, "status", after)
 }
 
 // taskRun reads the TaskRun of a run, nil if it has none.
 func (h *Handler) taskRun(ctx context.Context, run *tekton.PipelineRun) (*tekton.TaskRun, error) {
 	for _, child := range run.Status.ChildReferences {
 		if child.PipelineTaskName == v1alpha1.UserContainer {
-			return client.Find(ctx, h.Tekton.TaskRuns(run.Namespace), run.Namespace, child.Name)
+			tr, err := client.Find(ctx, h.Tekton.TaskRuns(run.Namespace), run.Namespace, child.Name)
+			if tr == nil || !metav1.IsControlledBy(tr, run) {
+				return nil, err
+			}
+			return tr, nil
 		}
 	}
 	return nil, nil

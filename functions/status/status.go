@@ -11,12 +11,10 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
-// Sighting is a PipelineRun as it was seen, by an event that may be old or just now.
+// Sighting is the PipelineRun of a Task that had one, as it was read.
 type Sighting struct {
-	Run     *tekton.PipelineRun
-	TaskRun *tekton.TaskRun // nil if there is none, or it was not read: it has the exit code, and what a waiting Pod waits for
-	Deleted bool
-	Fresh   bool // read just now, rather than carried by an event
+	Run     *tekton.PipelineRun // nil if it is gone
+	TaskRun *tekton.TaskRun     // nil if there is none, or it was not read: it has the exit code, and what a waiting Pod waits for
 }
 
 // Observation is what a Sighting says of the Task.
@@ -28,7 +26,6 @@ type Observation struct {
 	ExitCode  *int32
 	Start     *metav1.Time
 	End       *metav1.Time
-	Fresh     bool
 }
 
 // asTekton is the reason where Tekton's own says it best.
@@ -41,7 +38,7 @@ var rules = []struct {
 	reason    string
 	rule      func(situation) (message string, applies bool)
 }{
-	{metav1.ConditionFalse, v1alpha1.ReasonPipelineRunDeleted, deletedBeforeItsEnd},
+	{metav1.ConditionFalse, v1alpha1.ReasonPipelineRunDeleted, deleted},
 	{metav1.ConditionUnknown, v1alpha1.ReasonUnschedulable, unschedulable},
 	{metav1.ConditionUnknown, asTekton, waiting},
 	{metav1.ConditionUnknown, v1alpha1.ReasonRunning, running},
@@ -59,13 +56,18 @@ var rules = []struct {
 // situation is all that the rules look at. The conditions are nil where there is none, and Unknown then.
 type situation struct {
 	Sighting
+	deleted      bool
 	run, taskRun *apis.Condition  // Succeeded, of each
 	step         tekton.StepState // the container's
 }
 
 // Observe reads what became of a Task from its PipelineRun.
 func Observe(seen Sighting) Observation {
-	s := situation{Sighting: seen, run: seen.Run.Status.GetCondition(apis.ConditionSucceeded)}
+	s := situation{Sighting: seen, deleted: seen.Run == nil}
+	if s.deleted {
+		s.Run = &tekton.PipelineRun{}
+	}
+	s.run = s.Run.Status.GetCondition(apis.ConditionSucceeded)
 	if seen.TaskRun != nil {
 		s.taskRun = seen.TaskRun.Status.GetCondition(apis.ConditionSucceeded)
 		for _, step := range seen.TaskRun.Status.Steps {
@@ -74,7 +76,7 @@ func Observe(seen Sighting) Observation {
 			}
 		}
 	}
-	o := Observation{Start: seen.Run.Status.StartTime, ID: seen.Run.Labels[v1alpha1.VersionLabel], Fresh: seen.Fresh}
+	o := Observation{Start: s.Run.Status.StartTime, ID: s.Run.Labels[v1alpha1.VersionLabel]}
 	for _, r := range rules {
 		if message, applies := r.rule(s); applies {
 			o.Succeeded, o.Reason, o.Message = r.succeeded, r.reason, message
@@ -85,7 +87,7 @@ func Observe(seen Sighting) Observation {
 		o.Reason, o.Message = s.tekton()
 	}
 	if !s.run.IsUnknown() {
-		o.End = seen.Run.Status.CompletionTime
+		o.End = s.Run.Status.CompletionTime
 		if t := s.step.Terminated; t != nil {
 			o.ExitCode = &t.ExitCode
 		}
@@ -101,8 +103,8 @@ func (s situation) tekton() (reason, message string) {
 	return s.run.GetReason(), s.run.GetMessage()
 }
 
-func deletedBeforeItsEnd(s situation) (string, bool) {
-	return "somebody deleted the Task's PipelineRun before it ended: run the Task again", s.Deleted && s.run.IsUnknown()
+func deleted(s situation) (string, bool) {
+	return "somebody deleted the Task's PipelineRun before its end was seen: what the Task has done is not known; look, and run it again", s.deleted
 }
 
 func unschedulable(s situation) (string, bool) {

@@ -10,7 +10,6 @@ import (
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	"golang.org/x/sync/singleflight"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"knative.dev/pkg/logging"
 
@@ -41,7 +40,7 @@ type Handler struct {
 	Now     func() time.Time
 	Limits  Limits
 
-	once     singleflight.Group // by the Task's UID
+	once     singleflight.Group // by the hint
 	underWay sync.WaitGroup
 }
 
@@ -49,21 +48,23 @@ type Handler struct {
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
-		var t v1alpha1.Task
-		if err := events.Object(e, &t); err != nil {
+		hint, unfinished, err := events.About(e, func(t *v1alpha1.Task) bool {
+			return t.Spec.Terminated && !t.Status.Termination.Finished() && t.DeletionTimestamp == nil && !h.isOwnWrite(t)
+		})
+		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		if !t.Spec.Terminated || t.Status.Termination.Finished() || t.DeletionTimestamp != nil || h.isOwnWrite(&t) {
+		if !unfinished {
 			return nil, nil // most updates are status writes of others, or our own
 		}
-		return nil, h.terminate(ctx, &t)
+		return nil, h.terminate(ctx, hint)
 	case events.Ping:
 		found := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{FieldSelector: unfinished})
 		return nil, resync.Each(ctx, atOnce, found, func(t *v1alpha1.Task) error {
 			if h.isOwnWrite(t) {
 				return nil
 			}
-			return h.terminate(ctx, t)
+			return h.terminate(ctx, events.Hint{Namespace: t.Namespace, Name: t.Name, UID: t.UID})
 		})
 	}
 	return nil, receiver.Permanent(fmt.Errorf("terminate does not handle events of type %q", e.Type()))
@@ -75,13 +76,13 @@ func (h *Handler) isOwnWrite(t *v1alpha1.Task) bool { return delivery.Held(t, h.
 
 // terminate sees to it that the Task is stopped, once at a time in this process. The work goes on when the sender of
 // the event hangs up, and a redelivery joins it.
-func (h *Handler) terminate(ctx context.Context, t *v1alpha1.Task) error {
+func (h *Handler) terminate(ctx context.Context, hint events.Hint) error {
 	done := make(chan error, 1)
 	h.underWay.Go(func() { // Do and not DoChan: Drain waits for what is under way, and DoChan's own goroutine can't be waited for
-		_, err, _ := h.once.Do(string(t.UID), func() (any, error) {
+		_, err, _ := h.once.Do(fmt.Sprint(hint), func() (any, error) {
 			work, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Limits.Whole)
 			defer cancel()
-			return nil, h.step(work, t.Namespace, t.Name, t.UID)
+			return nil, h.step(work, hint)
 		})
 		done <- err
 	})
@@ -89,7 +90,7 @@ func (h *Handler) terminate(ctx context.Context, t *v1alpha1.Task) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("Task %s/%s is still being stopped: %w", t.Namespace, t.Name, ctx.Err())
+		return fmt.Errorf("Task %s/%s is still being stopped: %w", hint.Namespace, hint.Name, ctx.Err())
 	}
 }
 
@@ -97,10 +98,11 @@ func (h *Handler) terminate(ctx context.Context, t *v1alpha1.Task) error {
 func (h *Handler) Drain() { h.underWay.Wait() }
 
 // step reads, decides and acts, again after an act that leads to another.
-func (h *Handler) step(ctx context.Context, namespace, name string, uid types.UID) error {
+func (h *Handler) step(ctx context.Context, hint events.Hint) error {
+	namespace, name := hint.Namespace, hint.Name
 	for {
 		task, err := client.Find(ctx, h.Kf.Tasks(namespace), namespace, name)
-		if err != nil || task == nil || task.UID != uid { // gone: nothing is left to be done
+		if err != nil || task == nil || !hint.Is(task) { // gone: nothing is left to be done
 			return err
 		}
 		run, err := client.Find(ctx, h.Tekton.PipelineRuns(namespace), namespace, name)

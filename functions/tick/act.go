@@ -21,14 +21,14 @@ import (
 type decider func(*v1alpha1.TaskSchedule, job.Facts, time.Time) (job.Plan, job.Need)
 
 // again reads a Job, decides it and does all that the plan says, from the start if somebody else wrote in between.
-func (h *Handler) again(ctx context.Context, j *v1alpha1.TaskSchedule, decide decider) error {
+func (h *Handler) again(ctx context.Context, hint events.Hint, decide decider) error {
 	var conflict error
 	for range 5 { // two writers can't get in each other's way for longer
-		fresh, err := client.FindAgain(ctx, h.Kf.TaskSchedules(j.Namespace), j)
-		if err != nil || fresh == nil {
+		fresh, err := client.Find(ctx, h.Kf.TaskSchedules(hint.Namespace), hint.Namespace, hint.Name)
+		if err != nil || fresh == nil || !hint.Is(fresh) {
 			return err
 		}
-		plan, err := h.act(ctx, h.gatherer(ctx, j.Namespace, v1alpha1.TaskScheduleLabel+"="+j.Name), fresh, decide)
+		plan, err := h.act(ctx, h.gatherer(ctx, fresh.Namespace, v1alpha1.TaskScheduleLabel+"="+fresh.Name), fresh, decide)
 		if err != nil {
 			return err
 		}

@@ -42,11 +42,14 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		}
 		return nil, h.tick(ctx)
 	case events.ResourceAdded, events.ResourceUpdated:
-		var j v1alpha1.TaskSchedule
-		if err := events.Object(e, &j); err != nil {
+		hint, unsynced, err := events.About(e, h.unsynced)
+		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		return nil, h.syncStatus(ctx, &j)
+		if !unsynced {
+			return nil, nil // most events are of our own writes
+		}
+		return nil, h.again(ctx, hint, job.Sync)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("tick does not handle events of type %q", e.Type()))
 }
@@ -54,13 +57,20 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // resync finds new Jobs whose event was lost: the label comes last, so those without it are not done.
 func (h *Handler) resync(ctx context.Context) error {
 	lost := client.All[*v1alpha1.TaskSchedule](ctx, h.Kf.TaskSchedules(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.SuspendLabel})
-	return resync.Each(ctx, h.Workers, lost, func(j *v1alpha1.TaskSchedule) error { return h.syncStatus(ctx, j) })
+	return resync.Each(ctx, h.Workers, lost, func(j *v1alpha1.TaskSchedule) error {
+		if !h.unsynced(j) {
+			return nil
+		}
+		return h.again(ctx, hintOf(j), job.Sync)
+	})
 }
 
-// syncStatus brings a Job's status up to date with its spec. It runs nothing: an event may show a Job as it was long ago.
-func (h *Handler) syncStatus(ctx context.Context, j *v1alpha1.TaskSchedule) error {
-	if plan, need := job.Sync(j, job.Facts{}, h.Now()); need == job.NeedNothing && plan.Empty() {
-		return nil // most events are of our own writes
-	}
-	return h.again(ctx, j, job.Sync)
+// unsynced says whether a Job's status is not that of its spec. To bring it up to date runs nothing: what is due is for the tick.
+func (h *Handler) unsynced(j *v1alpha1.TaskSchedule) bool {
+	plan, need := job.Sync(j, job.Facts{}, h.Now())
+	return need != job.NeedNothing || !plan.Empty()
+}
+
+func hintOf(j *v1alpha1.TaskSchedule) events.Hint {
+	return events.Hint{Namespace: j.Namespace, Name: j.Name, UID: j.UID}
 }

@@ -31,7 +31,7 @@ func (h *Handler) tick(ctx context.Context) error {
 	for _, d := range later {
 		select {
 		case <-h.After(d.plan.Start.Sub(h.Now())):
-			group.Go(func() error { return h.again(ctx, d.job, job.Decide) })
+			group.Go(func() error { return h.again(ctx, hintOf(d.job), job.Decide) })
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), group.Wait())
 		}
@@ -127,7 +127,7 @@ func (r *round) writeJobs(ctx context.Context) {
 		group.Go(r.step(ctx, a.job, func() error {
 			err := r.record(ctx, a.job, a.plan)
 			if apierrors.IsConflict(err) { // another tick, or an edit
-				return r.again(ctx, a.job, job.Decide)
+				return r.again(ctx, hintOf(a.job), job.Decide)
 			}
 			return err
 		}))

@@ -3,7 +3,6 @@
 package events
 
 import (
-	"encoding/json"
 	"fmt"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
@@ -41,14 +40,6 @@ const (
 	JobSkipped = "dev.kf.job.skipped.v1"
 	JobMissed  = "dev.kf.job.missed.v1"
 )
-
-// Object decodes the Kubernetes object that an ApiServerSource in Resource mode sent.
-func Object(e cloudevents.Event, into any) error {
-	if err := json.Unmarshal(e.Data(), into); err != nil {
-		return fmt.Errorf("event %s %s: the data is not the object that the type promises: %w", e.Type(), e.ID(), err)
-	}
-	return nil
-}
 
 // TaskFact is the data of every dev.kf.task.* fact event.
 type TaskFact struct {

@@ -225,3 +225,23 @@ func TestReasonsAreInTheDocs(t *testing.T) {
 		t.Errorf("only %d reasons found in reasons.go", found)
 	}
 }
+
+// TestNoHandlerDecodesAHint: of an event about an object a handler gets events.Hint, so that it can't believe the rest. Only
+// what commands say is data, and deadletter looks for whom to tell.
+func TestNoHandlerDecodesAHint(t *testing.T) {
+	decodes := regexp.MustCompile(`\.Data\(\)|\.DataAs\(|json\.(Unmarshal|NewDecoder)`)
+	for _, name := range functions(t) {
+		if name == "command" || name == "deadletter" {
+			continue
+		}
+		sources, _ := filepath.Glob(filepath.Join(harness.Root(), "functions", name, "*.go"))
+		for _, s := range sources {
+			if strings.HasSuffix(s, "_test.go") {
+				continue
+			}
+			if found := decodes.FindString(read(t, "functions", name, filepath.Base(s))); found != "" {
+				t.Errorf("functions/%s/%s has %s: read where to look with events.About, and the rest from the API server", name, filepath.Base(s), found)
+			}
+		}
+	}
+}

@@ -93,7 +93,7 @@ var subjects = map[string]subject{
 	"tick":       {resync: "every-minute", writes: 2, work: aJobThatIsDue},
 	"prune":      {resync: "every-hour", writes: 2, work: twoTasksTooMany, settings: []string{"RETAIN=2", "WORKERS=1", "SWEEP_INTERVAL=1ms"}},
 	"terminate":  {resync: "every-minute", writes: 2, work: aTaskToStopBeforeItRuns},
-	"build":      {resync: "every-minute", writes: 1, again: 1, work: anAppWithAnImage},
+	"build":      {resync: "every-minute", writes: 1, work: anAppWithAnImage},
 	"deadletter": {writes: 1, again: 1, work: anEventThatWasGivenUp},
 	"logs":       {writes: 2, again: 2, work: aLogThatIsRead}, // two reviews
 }

@@ -41,7 +41,8 @@ func life(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun, exit int32)
 	start := metav1.NewTime(time.Now().Truncate(time.Second))
 	end := metav1.NewTime(start.Add(3 * time.Second))
 	only := tekton.Step{Name: v1alpha1.UserContainer, Image: "i", Command: []string{"c"}}
-	tr := &tekton.TaskRun{ObjectMeta: metav1.ObjectMeta{Name: run.Name + "-user-container", Namespace: run.Namespace},
+	owner := *metav1.NewControllerRef(run, tekton.SchemeGroupVersion.WithKind("PipelineRun"))
+	tr := &tekton.TaskRun{ObjectMeta: metav1.ObjectMeta{Name: run.Name + "-user-container", Namespace: run.Namespace, OwnerReferences: []metav1.OwnerReference{owner}},
 		Spec: tekton.TaskRunSpec{TaskSpec: &tekton.TaskSpec{Steps: []tekton.Step{only}}}}
 	tr, err := c.Tekton.TaskRuns(run.Namespace).Create(ctx, tr, metav1.CreateOptions{})
 	if err != nil {
@@ -82,6 +83,15 @@ func writeStatus(t *testing.T, write func([]byte) error, status any) {
 	}
 }
 
+// reach plays Tekton: the PipelineRun has come to a step of its life.
+func reach(t *testing.T, c *harness.Cluster, step *tekton.PipelineRun) {
+	t.Helper()
+	writeStatus(t, func(b []byte) error {
+		_, err := c.Tekton.PipelineRuns(step.Namespace).Patch(ctx, step.Name, types.MergePatchType, b, metav1.PatchOptions{}, "status")
+		return err
+	}, step.Status)
+}
+
 func getTask(t *testing.T, c *harness.Cluster, ns string) *v1alpha1.Task {
 	t.Helper()
 	task, err := c.Kf.Tasks(ns).Get(ctx, "migrate", metav1.GetOptions{})
@@ -106,6 +116,7 @@ func TestTaskFollowsItsPipelineRun(t *testing.T) {
 		{"Unknown Pending", ""}, {"Unknown Running", events.TaskStarted}, {"False Failed", events.TaskFailed},
 	} {
 		r := life2(t, c, run, 3)[i]
+		reach(t, c, r)
 		reply := f.Deliver(harness.Updated("PipelineRun", r))
 		if got := reason(getTask(t, c, ns)); got != want.reason {
 			t.Errorf("step %d: %q, want %q", i, got, want.reason)
@@ -143,7 +154,12 @@ func TestAnyOrderAndNumberOfEventsEndsInTheSameState(t *testing.T) {
 			ns, run := started(t, c)
 			f := c.Function(t, "status")
 			steps := life(t, c, run, 0)
-			for _, i := range order {
+			reached := -1
+			for _, i := range order { // an event comes late, or again; never before its time
+				if i > reached {
+					reach(t, c, steps[i])
+					reached = i
+				}
 				f.Deliver(harness.Updated("PipelineRun", steps[i]))
 			}
 			got := getTask(t, c, ns).Status
@@ -165,10 +181,7 @@ func TestEndIsFoundByThePingWhenItsEventWasLost(t *testing.T) {
 	c := harness.New(t)
 	ns, run := started(t, c)
 	steps := life(t, c, run, 0)
-	writeStatus(t, func(b []byte) error {
-		_, err := c.Tekton.PipelineRuns(ns).Patch(ctx, run.Name, types.MergePatchType, b, metav1.PatchOptions{}, "status")
-		return err
-	}, steps[2].Status)
+	reach(t, c, steps[2])
 	f := c.Function(t, "status")
 	f.Deliver(harness.Ping("resync"))
 	if got := reason(getTask(t, c, ns)); got != "True Succeeded" {
@@ -218,6 +231,7 @@ func TestAFactThatTheDeadCouldNotTellIsTold(t *testing.T) {
 	f := c.Function(t, "status")
 	_, run := started(t, c)
 	last := life(t, c, run, 0)[2]
+	reach(t, c, last)
 	f.Proxy.Inject(func(r harness.Request) harness.Fault {
 		if r.Write == 1 {
 			return harness.Fault{Then: f.Kill}

@@ -34,18 +34,9 @@ type statusClient[T any] interface {
 func PatchStatus[T object[T]](ctx context.Context, c statusClient[T], obj T, mutate func(T)) (T, error) {
 	uid := obj.GetUID()
 	for {
-		changed := obj.DeepCopy()
-		mutate(changed)
-		patch, err := statusPatch(obj, changed)
-		if err != nil || patch == nil {
-			return obj, err
-		}
-		got, err := c.Patch(ctx, obj.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}, "status")
-		switch {
-		case err == nil:
-			return got, nil
-		case !apierrors.IsConflict(err):
-			return obj, fmt.Errorf("write status of %s/%s: %w", obj.GetNamespace(), obj.GetName(), err)
+		got, err := PatchStatusOnce(ctx, c, obj, mutate)
+		if !apierrors.IsConflict(err) {
+			return got, err
 		}
 		if obj, err = c.Get(ctx, obj.GetName(), metav1.GetOptions{}); err != nil {
 			return obj, fmt.Errorf("read again after a conflict: %w", err)
@@ -54,6 +45,22 @@ func PatchStatus[T object[T]](ctx context.Context, c statusClient[T], obj T, mut
 			return obj, apierrors.NewNotFound(schema.GroupResource{Group: v1alpha1.GroupVersion.Group}, obj.GetName())
 		}
 	}
+}
+
+// PatchStatusOnce is PatchStatus for what is decided from more than the object: when somebody else has written in between,
+// that is the error, a conflict, and all is to be read again.
+func PatchStatusOnce[T object[T]](ctx context.Context, c statusClient[T], obj T, mutate func(T)) (T, error) {
+	changed := obj.DeepCopy()
+	mutate(changed)
+	patch, err := statusPatch(obj, changed)
+	if err != nil || patch == nil {
+		return obj, err
+	}
+	got, err := c.Patch(ctx, obj.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
+		return obj, fmt.Errorf("write status of %s/%s: %w", obj.GetNamespace(), obj.GetName(), err)
+	}
+	return got, nil
 }
 
 // statusPatch returns the merge patch from old's status to changed's, guarded by uid and version; nil if they are equal.
