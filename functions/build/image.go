@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"path"
 	"strings"
 
@@ -24,7 +25,7 @@ import (
 const maxLook = 1 << 30
 
 // look reads an image's configuration and finds out how it would run a command string.
-func look(ctx context.Context, client k8s.Interface, app *v1alpha1.App) Looked {
+func look(ctx context.Context, client k8s.Interface, registries http.RoundTripper, app *v1alpha1.App) Looked {
 	ref, err := name.ParseReference(Image(app), name.WeakValidation)
 	if err != nil {
 		return Looked{Err: err}
@@ -44,7 +45,7 @@ func look(ctx context.Context, client k8s.Interface, app *v1alpha1.App) Looked {
 	}); err == nil {
 		keys = k
 	}
-	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys))
+	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(registries))
 	if err != nil {
 		return Looked{Err: fmt.Errorf("read image %s: %w", ref, err)}
 	}
@@ -54,6 +55,9 @@ func look(ctx context.Context, client k8s.Interface, app *v1alpha1.App) Looked {
 // inspect decides how an image runs a command string. A launcher is known by what buildpacks write into the image: the
 // label of Cloud Native Buildpacks, or Kf's v2 entrypoint.
 func inspect(img v1.Image) Looked {
+	if err := checkConfig(img); err != nil {
+		return Looked{Err: err}
+	}
 	cf, err := img.ConfigFile()
 	if err != nil {
 		return Looked{Err: fmt.Errorf("read the image's configuration: %w", err)}
@@ -87,7 +91,7 @@ func hasShell(img v1.Image) (bool, error) {
 	}
 	budget := int64(maxLook)
 	for _, l := range layers {
-		r, err := l.Uncompressed()
+		r, err := open(l)
 		if err != nil {
 			return false, fmt.Errorf("read a layer: %w", err)
 		}

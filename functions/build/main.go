@@ -22,9 +22,10 @@ func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("build", &cfg, &cfg.Env)
 	core := receiver.Must(kubernetes.NewForConfig(kube))
+	reach := registries()
 	h := &Handler{
 		Kf:       receiver.Must(client.New(kube)),
-		Look:     func(ctx context.Context, app *v1alpha1.App) Looked { return look(ctx, core, app) },
+		Look:     func(ctx context.Context, app *v1alpha1.App) Looked { return look(ctx, core, reach, app) },
 		Patience: cfg.Patience,
 		Now:      time.Now,
 	}
