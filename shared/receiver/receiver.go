@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/cloudevents/sdk-go/v2/binding"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/kelseyhightower/envconfig"
 	"go.uber.org/zap"
@@ -38,6 +40,8 @@ type Env struct {
 	Timeout time.Duration `envconfig:"API_TIMEOUT" default:"30s"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `envconfig:"LOG_LEVEL" default:"info"`
+	// MaxBody is how many bytes a request's body may have. An object of the API server's has 1.5 MiB at most in etcd.
+	MaxBody int64 `envconfig:"MAX_BODY" default:"4194304"`
 }
 
 // Setup reads the environment into cfg (a pointer to a struct that embeds Env) and returns a context that carries the
@@ -64,40 +68,64 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 
 // Serve receives events until ctx ends, then lets those under way finish. GET /healthz answers 200.
 func Serve(ctx context.Context, env Env, handle Handler) {
-	logger := logging.FromContext(ctx)
-	p, err := cehttp.New(
-		cehttp.WithPort(env.Port),
-		cehttp.WithMiddleware(retryAfter),
-		cehttp.WithGetHandlerFunc(health),
-		cehttp.WithShutdownTimeout(30*time.Second),
-	)
-	if err != nil {
-		logger.Fatalw("listen", zap.Error(err))
-	}
-	c, err := cloudevents.NewClient(p)
-	if err != nil {
-		logger.Fatalw("receiver", zap.Error(err))
-	}
-	logger.Infow("receiving", "port", env.Port)
-	err = c.StartReceiver(ctx, func(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, cloudevents.Result) {
-		ctx = logging.WithLogger(ctx, logger.With("event", e.Type(), "id", e.ID(), "subject", e.Subject()))
-		reply, err := handle(ctx, e)
-		return reply, Result(ctx, err)
-	})
-	switch {
-	case err == nil || errors.Is(err, context.Canceled):
-	case ctx.Err() != nil: // what is cut off was not acknowledged, and is delivered again
-		logger.Warnw("told to stop, and not all that was under way is finished", zap.Error(err))
-	default:
-		logger.Fatalw("receiver stopped", zap.Error(err))
-	}
+	mux := http.NewServeMux()
+	mux.Handle("/", retryAfter(answered(handle)))
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	listen(ctx, env, mux, stop{within: 30 * time.Second})
 }
 
-// health answers Knative's probe. Whoever else sends a GET meant to post an event, and must not take 200 for an answer.
-func health(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/healthz" {
+// answered hands the event of each request to handle, and tells its sender what became of it.
+func answered(handle Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		logger := logging.FromContext(r.Context())
+		e, err := ReadEvent(r)
+		if err != nil {
+			logger.Warnw("refused a request", zap.Error(err))
+			refuse(w, err)
+			return
+		}
+		ctx := logging.WithLogger(r.Context(), logger.With("event", e.Type(), "id", e.ID(), "subject", e.Subject()))
+		reply, err := unpanicked(handle)(ctx, *e)
+		if res := Result(ctx, err); res != nil {
+			refuse(w, res)
+			return
+		}
+		if reply == nil {
+			return
+		}
+		if err := cehttp.WriteResponseWriter(ctx, (*binding.EventMessage)(reply), http.StatusOK, w); err != nil {
+			logger.Warnw("the sender did not take the reply", zap.Error(err))
+		}
+	})
+}
+
+// refuse answers with an error in words, for a person who reads them on a terminal.
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	var read *refusal
+	var result *cehttp.Result
+	switch {
+	case errors.As(err, &read):
+		status = read.status
+	case cloudevents.ResultAs(err, &result):
+		status, err = result.StatusCode, fmt.Errorf(result.Format, result.Args...)
+	}
+	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "post a CloudEvent; GET is for /healthz alone", http.StatusMethodNotAllowed)
+	}
+	http.Error(w, strings.TrimSpace(err.Error()), status)
+}
+
+// unpanicked makes an error of a panic: the event was not handled, and only its sender is to notice.
+func unpanicked(handle Handler) Handler {
+	return func(ctx context.Context, e cloudevents.Event) (reply *cloudevents.Event, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				logging.FromContext(ctx).Errorw("panic", "panic", p, zap.Stack("stack"))
+				reply, err = nil, errors.New("the function failed; its log says how")
+			}
+		}()
+		return handle(ctx, e)
 	}
 }
 

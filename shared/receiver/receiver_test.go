@@ -36,7 +36,7 @@ func start(t *testing.T, serve func(context.Context, Env)) (address string, stop
 	l.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); serve(ctx, Env{Port: port}) }()
+	go func() { defer close(done); serve(ctx, Env{Port: port, MaxBody: 1 << 20}) }()
 	stop = func() { cancel(); <-done }
 	t.Cleanup(stop)
 	address = fmt.Sprintf("http://127.0.0.1:%d", port)
