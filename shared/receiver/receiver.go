@@ -69,7 +69,7 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 // Serve receives events until ctx ends, then lets those under way finish. GET /healthz answers 200.
 func Serve(ctx context.Context, env Env, handle Handler) {
 	mux := http.NewServeMux()
-	mux.Handle("/", retryAfter(answered(handle)))
+	mux.Handle("/", answerHeaders(withToken(answered(handle))))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	listen(ctx, env, mux, stop{within: 30 * time.Second})
 }
@@ -148,21 +148,27 @@ func Emitter(env Env) (func(context.Context, cloudevents.Event) error, error) {
 	}, nil
 }
 
-// retryAfter tells the sender of what may pass when to come again (RFC 9110, 10.2.3).
-func retryAfter(next http.Handler) http.Handler {
+// answerHeaders tells the sender of what may pass when to come again (RFC 9110, 10.2.3), and one who is not known by
+// what means it could be (11.6.1).
+func answerHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&unavailableHeader{w}, r)
+		next.ServeHTTP(&headed{w}, r)
 	})
 }
 
-type unavailableHeader struct{ http.ResponseWriter }
+type headed struct{ http.ResponseWriter }
 
 // Unwrap is for http.ResponseController.
-func (w *unavailableHeader) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *headed) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func (w *unavailableHeader) WriteHeader(code int) {
-	if code == http.StatusServiceUnavailable {
+func (w *headed) WriteHeader(code int) {
+	switch code {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
+	case http.StatusUnauthorized:
+		if w.Header().Get("WWW-Authenticate") == "" {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
 	}
 	w.ResponseWriter.WriteHeader(code)
 }

@@ -86,6 +86,8 @@ func TestOutcomes(t *testing.T) {
 		"done":                          {nil, 200},
 		"bad-event":                     {Permanent(errors.New("bad")), 422},
 		"bad-event-with-its-object":     {fmt.Errorf("Task a/b: %w", Permanent(errors.New("bad"))), 422},
+		"unknown":                       {Unauthenticated(errors.New("who?")), 401},
+		"not-allowed":                   {fmt.Errorf("Task a/b: %w", Forbidden(errors.New("may not"))), 403},
 		"conflict":                      {apierrors.NewConflict(gr, "x", errors.New("y")), 503},
 		"too-many":                      {apierrors.NewTooManyRequestsError("z"), 503},
 		"forbidden-until-it-is-granted": {apierrors.NewForbidden(gr, "x", errors.New("y")), 503},
@@ -102,6 +104,9 @@ func TestOutcomes(t *testing.T) {
 		}
 		if wait := r.Header.Get("Retry-After"); (wait != "") != (o.want == 503) {
 			t.Errorf("%s: Retry-After %q with %s", id, wait, r.Status)
+		}
+		if by := r.Header.Get("WWW-Authenticate"); (by == "Bearer") != (o.want == 401) {
+			t.Errorf("%s: WWW-Authenticate %q with %s", id, by, r.Status)
 		}
 		if o.err != nil && !strings.Contains(body, o.err.Error()) {
 			t.Errorf("%s: the sender is told %q", id, body)

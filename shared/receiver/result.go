@@ -14,24 +14,39 @@ import (
 //
 //	done, done already, or nothing to do        200      the sender is finished
 //	the event can never be handled (Permanent)  422      straight to the dead-letter sink
+//	its sender is not known (Unauthenticated)   401      the same
+//	its sender has not the right (Forbidden)    403      the same
 //	anything else: network, 409, 429, 5xx,      503      the sender tries again, with backoff; ApiServerSource and
 //	403 while rights are being mended ...                PingSource retry 503 but neither 500 nor 409
 //
 // Errors of the API server are all of the last kind: a right can be granted, an object mended, a quota raised.
 
-type permanent struct{ error }
+// permanent is an error that no retry of the same request can mend, and its status.
+type permanent struct {
+	error
+	status int
+}
 
 func (p permanent) Unwrap() error { return p.error }
 
 // Permanent marks an error that no retry can mend: the event itself is bad.
-func Permanent(err error) error {
+func Permanent(err error) error { return mark(err, http.StatusUnprocessableEntity) }
+
+// Unauthenticated marks an error about credentials that are missing or not valid: with others, it might go.
+func Unauthenticated(err error) error { return mark(err, http.StatusUnauthorized) }
+
+// Forbidden marks the refusal of a sender who is known and lacks the right. It is not tried again by itself: what was
+// asked for would else be done whenever somebody grants the right for another reason.
+func Forbidden(err error) error { return mark(err, http.StatusForbidden) }
+
+func mark(err error, status int) error {
 	if err == nil {
 		return nil
 	}
-	return permanent{err}
+	return permanent{err, status}
 }
 
-// IsPermanent says whether the error was marked by Permanent.
+// IsPermanent says whether the error was marked by Permanent, Unauthenticated or Forbidden.
 func IsPermanent(err error) bool {
 	var p permanent
 	return errors.As(err, &p)
@@ -39,12 +54,13 @@ func IsPermanent(err error) bool {
 
 // Result turns a handler's error into the answer to its sender, and logs it, once.
 func Result(ctx context.Context, err error) cloudevents.Result {
+	var p permanent
 	switch {
 	case err == nil:
 		return nil
-	case IsPermanent(err):
-		logging.FromContext(ctx).Errorw("refused", zap.Error(err))
-		return cloudevents.NewHTTPResult(http.StatusUnprocessableEntity, "%s", err.Error())
+	case errors.As(err, &p):
+		logging.FromContext(ctx).Errorw("refused", zap.Int("status", p.status), zap.Error(err))
+		return cloudevents.NewHTTPResult(p.status, "%s", err.Error())
 	default:
 		logging.FromContext(ctx).Warnw("not done; to be tried again", zap.Error(err))
 		return cloudevents.NewHTTPResult(http.StatusServiceUnavailable, "%s", err.Error())
