@@ -33,7 +33,7 @@ type Handler struct {
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
-		hint, stale, err := events.About(e, func(app *v1alpha1.App) bool { return !InSync(app, false) })
+		hint, stale, err := events.About(e, func(app *v1alpha1.App) bool { return !InSync(app, time.Time{}) })
 		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
@@ -44,9 +44,9 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if err != nil || app == nil || !hint.Is(app) {
 			return nil, err
 		}
-		return nil, h.sync(ctx, app, false)
+		return nil, h.sync(ctx, app, time.Time{})
 	case events.Ping:
-		return nil, resync.Each(ctx, atOnce, h.notInSync(ctx), func(app *v1alpha1.App) error { return h.sync(ctx, app, true) })
+		return nil, resync.Each(ctx, atOnce, h.notInSync(ctx), func(app *v1alpha1.App) error { return h.sync(ctx, app, h.Now()) })
 	}
 	return nil, receiver.Permanent(fmt.Errorf("build does not handle events of type %q", e.Type()))
 }
@@ -56,7 +56,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error] {
 	return func(yield func(*v1alpha1.App, error) bool) {
 		for app, err := range client.All[*v1alpha1.App](ctx, h.Kf.Apps(""), metav1.ListOptions{ResourceVersion: "0"}) {
-			if (err != nil || !InSync(app, true)) && !yield(app, err) {
+			if (err != nil || !InSync(app, h.Now())) && !yield(app, err) {
 				return
 			}
 		}
@@ -64,7 +64,7 @@ func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error]
 }
 
 // sync brings an App's status up to date, looking into its image if that is new.
-func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry bool) error {
+func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) error {
 	if InSync(app, retry) {
 		return nil
 	}

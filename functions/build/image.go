@@ -2,12 +2,14 @@ package main
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -15,6 +17,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8s "k8s.io/client-go/kubernetes"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -30,26 +36,53 @@ func look(ctx context.Context, client k8s.Interface, registries http.RoundTrippe
 	if err != nil {
 		return Looked{Err: err}
 	}
-	pod := app.Spec.Template.Spec
-	account := pod.ServiceAccountName
-	if account == "" {
-		account = "default"
-	}
-	var secrets []string
-	for _, s := range pod.ImagePullSecrets {
-		secrets = append(secrets, s.Name)
-	}
-	var keys authn.Keychain = authn.DefaultKeychain
-	if k, err := kubernetes.New(ctx, client, kubernetes.Options{
-		Namespace: app.Namespace, ServiceAccountName: account, ImagePullSecrets: secrets,
-	}); err == nil {
-		keys = k
+	keys, whole, err := credentials(ctx, client, app)
+	if err != nil {
+		return Looked{Err: err}
 	}
 	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(registries))
-	if err != nil {
+	var answer *transport.Error
+	switch {
+	case err == nil:
+		return inspect(img)
+	case !errors.As(err, &answer) || answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusForbidden:
 		return Looked{Err: fmt.Errorf("read image %s: %w", ref, err)}
+	case whole:
+		return Looked{Err: errRefused}
 	}
-	return inspect(img)
+	return Looked{Err: errNotGranted}
+}
+
+// credentials are those that the App's Pods would be pulled with, as far as the Space lets them be read; whole says whether that
+// is all of them.
+func credentials(ctx context.Context, client k8s.Interface, app *v1alpha1.App) (keys authn.Keychain, whole bool, err error) {
+	pod := app.Spec.Template.Spec
+	whole = true
+	mayNotOrGone := func(err error) error { // the same for a Pod that is pulled: it goes on without
+		whole = whole && !apierrors.IsForbidden(err)
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	}
+	names := pod.ImagePullSecrets
+	account, err := client.CoreV1().ServiceAccounts(app.Namespace).Get(ctx, cmp.Or(pod.ServiceAccountName, "default"), metav1.GetOptions{})
+	if err == nil {
+		names = slices.Concat(names, account.ImagePullSecrets)
+	} else if err := mayNotOrGone(err); err != nil {
+		return nil, false, fmt.Errorf("read the App's service account: %w", err)
+	}
+	var secrets []corev1.Secret
+	for _, name := range names {
+		secret, err := client.CoreV1().Secrets(app.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
+		if err == nil {
+			secrets = append(secrets, *secret)
+		} else if err := mayNotOrGone(err); err != nil {
+			return nil, false, fmt.Errorf("read a pull secret: %w", err)
+		}
+	}
+	keys, err = kubernetes.NewFromPullSecrets(ctx, secrets)
+	return keys, whole, err
 }
 
 // inspect decides how an image runs a command string. A launcher is known by what buildpacks write into the image: the

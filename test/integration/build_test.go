@@ -11,14 +11,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
@@ -26,7 +31,26 @@ import (
 // pushed is a registry with one image, whose entrypoint is a program and which has no shell.
 func pushed(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	return push(t, registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+}
+
+// private is the same for who has the password only.
+func private(t *testing.T, user, password string) string {
+	t.Helper()
+	open := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	return push(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u, p, _ := r.BasicAuth(); u != user || p != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		open.ServeHTTP(w, r)
+	}), remote.WithAuth(&authn.Basic{Username: user, Password: password}))
+}
+
+func push(t *testing.T, images http.Handler, options ...remote.Option) string {
+	t.Helper()
+	server := httptest.NewServer(images)
 	t.Cleanup(server.Close)
 	ref, err := name.ParseReference(strings.TrimPrefix(server.URL, "http://") + "/shop:1")
 	if err != nil {
@@ -36,7 +60,7 @@ func pushed(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(ref, image); err != nil {
+	if err := remote.Write(ref, image, options...); err != nil {
 		t.Fatal(err)
 	}
 	return ref.String()
@@ -117,8 +141,90 @@ func TestARegistryThatNeverAnswersHoldsUpNobodyElse(t *testing.T) {
 	if looks.Load() != before {
 		t.Error("the note that a look failed was cause for the next look")
 	}
+	due(t, c, noted)
 	f.Deliver(harness.Ping("resync"))
 	if looks.Load() == before {
-		t.Error("an image that could not be read is not looked into again at the next ping")
+		t.Error("an image that could not be read is not looked into again when it is time")
 	}
+}
+
+// due puts the failed look into an App's image back by a day, so that the next is due.
+func due(t *testing.T, c *harness.Cluster, app *v1alpha1.App) {
+	t.Helper()
+	_, err := client.PatchStatus(ctx, c.Kf.Apps(app.Namespace), app, func(a *v1alpha1.App) {
+		yesterday := metav1.NewTime(time.Now().Add(-24 * time.Hour))
+		a.Status.StartCommands.LookedAt = &yesterday
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestASpaceLetsBuildReadItsPullSecrets: without a RoleBinding there the image is asked for without credentials, and what to do
+// about the registry's refusal stands on the App; with one, which may name its Secret, the image is read.
+func TestASpaceLetsBuildReadItsPullSecrets(t *testing.T) {
+	c := harness.New(t)
+	f := c.Function(t, "build")
+	for name, grant := range map[string]func(ns string) error{
+		"the command of the message": func(ns string) error {
+			_, err := c.Kube.RbacV1().RoleBindings(ns).Create(ctx, buildMay(ns, "ClusterRole", "kf-tasks-build-pull"), metav1.CreateOptions{})
+			return err
+		},
+		"this Secret only": func(ns string) error {
+			role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "pull", Namespace: ns}, Rules: []rbacv1.PolicyRule{
+				{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}, ResourceNames: []string{"pull"}}}}
+			if _, err := c.Kube.RbacV1().Roles(ns).Create(ctx, role, metav1.CreateOptions{}); err != nil {
+				return err
+			}
+			_, err := c.Kube.RbacV1().RoleBindings(ns).Create(ctx, buildMay(ns, "Role", "pull"), metav1.CreateOptions{})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := c.Namespace(t, "build")
+			image := private(t, "build", "hunter2")
+			host, _, _ := strings.Cut(image, "/")
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "pull", Namespace: ns}, Type: corev1.SecretTypeDockerConfigJson,
+				StringData: map[string]string{corev1.DockerConfigJsonKey: fmt.Sprintf(`{"auths": {%q: {"username": "build", "password": "hunter2"}}}`, host)}}
+			if _, err := c.Kube.CoreV1().Secrets(ns).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			shop := harness.NewApp(ns, "shop", image)
+			shop.Spec.Template.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "pull"}}
+			shop, err := c.Kf.Apps(ns).Create(ctx, shop, metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Deliver(harness.Added("App", shop))
+			shop, err = c.Kf.Apps(ns).Get(ctx, "shop", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ready := meta.FindStatusCondition(shop.Status.Conditions, v1alpha1.ConditionReady)
+			if ready == nil || ready.Status != metav1.ConditionTrue || ready.Reason != v1alpha1.ReasonRegistryRefused ||
+				!strings.Contains(ready.Message, "kubectl -n "+ns+" create rolebinding") || strings.Contains(ready.Message, host) {
+				t.Errorf("without a grant: %+v", ready)
+			}
+			if err := grant(ns); err != nil {
+				t.Fatal(err)
+			}
+			harness.Eventually(t, 20*time.Second, func() error { // the API server takes a moment to know of it
+				due(t, c, shop)
+				f.Deliver(harness.Ping("resync"))
+				if shop, err = c.Kf.Apps(ns).Get(ctx, "shop", metav1.GetOptions{}); err != nil {
+					return err
+				}
+				if s := shop.Status.StartCommands; s.Shell != v1alpha1.ShellNone || s.Error != "" || s.Failures != 0 {
+					return fmt.Errorf("%+v", s)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func buildMay(ns, kind, role string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "kf-tasks-build-pull", Namespace: ns},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: role},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "build", Namespace: harness.SystemNamespace}}}
 }

@@ -164,6 +164,13 @@ type StartCommandStatus struct {
 	// +optional
 	Error string `json:"error,omitempty"`
 
+	// Failures counts the looks into this image that failed, one after another; LookedAt is when the last of them was.
+	// Each waits longer for the next than the one before. Not in Kf.
+	// +optional
+	Failures int `json:"failures,omitempty"`
+	// +optional
+	LookedAt *metav1.Time `json:"lookedAt,omitempty"`
+
 	// Shell says how the image runs a command string: Launcher (its entrypoint is a buildpack's launcher and takes the
 	// string), Shell (it has /bin/sh) or None (its entrypoint takes the words of the string as arguments). Not in Kf.
 	// +optional

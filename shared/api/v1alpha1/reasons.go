@@ -55,4 +55,7 @@ const (
 const (
 	ReasonImageReady = "ImageReady"
 	ReasonNoImage    = "NoImage"
+	// ReasonRegistryRefused is True as well: Tasks run, for the node pulls with credentials of its own. Whether the image
+	// has a shell is not known.
+	ReasonRegistryRefused = "RegistryRefused"
 )
