@@ -16,6 +16,7 @@ import (
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // Handler streams logs. It looks for Tasks and Pods with its own rights, and reads logs with the caller's token alone:
@@ -107,5 +108,5 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q Request, err 
 		form(w, status, q, text)
 		return
 	}
-	http.Error(w, text, status)
+	http.Error(w, inert.Line(text), status)
 }

@@ -5,6 +5,8 @@ import (
 	"html"
 	"io"
 	"net/http"
+
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // The page is as long as the log: the browser shows what it has, and a column that is laid out from its end stays at
@@ -18,9 +20,9 @@ form{max-width:40em;margin:3em auto;padding:0 1em}input{width:100%;padding:.5em;
 
 func title(q Request) string {
 	if q.App != "" {
-		return "App " + q.App + " in " + q.Namespace
+		return inert.Line("App " + q.App + " in " + q.Namespace)
 	}
-	return "Task " + q.Task + " in " + q.Namespace
+	return inert.Line("Task " + q.Task + " in " + q.Namespace)
 }
 
 func head(w io.Writer, q Request) {
@@ -44,5 +46,5 @@ func form(w http.ResponseWriter, status int, q Request, text string) {
 	fmt.Fprintf(w, `<form method="post"><p>%s. Whoever may read the Pod logs of the namespace may read this.</p>
 <label>Token (of <code>kubectl create token</code>, say)<input type="password" name="token" autocomplete="off" autofocus required></label>
 <button>Show the log</button></form></html>
-`, html.EscapeString(text))
+`, html.EscapeString(inert.Line(text)))
 }

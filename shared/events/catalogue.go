@@ -1,12 +1,14 @@
 package events
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
+	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"sigs.k8s.io/json"
+
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // Entry is what the catalogue says of one type of event.
@@ -34,16 +36,13 @@ var Catalogue = map[string]Entry{
 }
 
 // Command decodes the data of a command event. A field that the command does not have is an error: what is misspelled
-// would else run with the App's defaults.
+// would else run with the App's defaults. So is one that is there twice, or in other letters than the schema's: another
+// reader of the event, who filters or checks it, may take it for another command than this one.
 func Command(e cloudevents.Event, into any) error {
-	d := json.NewDecoder(bytes.NewReader(e.Data()))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == nil && d.Decode(&struct{}{}) != io.EOF {
-		err = fmt.Errorf("there is more than one JSON value")
-	}
-	if err != nil {
-		return fmt.Errorf("the data of %s is not what its schema says (shared/events/schemas/%s.json): %w", e.Type(), e.Type(), err)
+	unfit, err := json.UnmarshalStrict(e.Data(), into)
+	if err = errors.Join(append(unfit, err)...); err != nil {
+		return fmt.Errorf("the data of %s is not what its schema says (shared/events/schemas/%s.json): %s", e.Type(), e.Type(),
+			inert.Fit(strings.ReplaceAll(err.Error(), "\n", ", "), 500))
 	}
 	return nil
 }

@@ -209,6 +209,8 @@ func TestCommandsWithMistakesAreRefused(t *testing.T) {
 		`{"namespace":"n","app":"a","comand":"x"}`:                false,
 		`{"namespace":"n","app":7}`:                               false,
 		`{"namespace":"n"} {}`:                                    false,
+		`{"namespace":"n","app":"a","namespace":"m"}`:             false,
+		`{"Namespace":"n","app":"a"}`:                             false,
 		`[]`:                                                      false,
 		``:                                                        false,
 	} {
@@ -220,4 +222,46 @@ func TestCommandsWithMistakesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", data, err)
 		}
 	}
+}
+
+// FuzzCommand: what is taken for a command says the same to any reader of its JSON, and what is not is refused in one short row.
+func FuzzCommand(f *testing.F) {
+	for _, seed := range []string{
+		`{"namespace":"n","app":"a","name":"x","command":"c","cpu":"1","memory":"1Gi","disk":"1Gi","timeout":"10m","retries":2}`,
+		`{"namespace":"n","task":"t","id":7}`, `{"namespace":"n","job":"j"}`, `{"Namespace":"n"}`, `{"namespace":"n","namespace":"m"}`,
+		`{"namespace":null,"timeout":"1e9h"}`, `{"id":1e3}`, `{"retries":99999999999}`, "{\"namespace\":\"\xff\\ud800\\u001b[2J\"}", `[]`, `{} {}`, `{"\u001b":1}`, "",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for kind, cmd := range map[string]any{TaskRun: &RunTask{}, TaskTerminate: &TerminateTask{}, JobRun: &RunJob{}} {
+			e := cloudevents.NewEvent()
+			e.SetType(kind)
+			_ = e.SetData(cloudevents.ApplicationJSON, data)
+			if err := Command(e, cmd); err != nil {
+				if len(err.Error()) > 2500 || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+					t.Errorf("%s: %d bytes: %q", data, len(err.Error()), err)
+				}
+				continue
+			}
+			b, err := json.Marshal(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said, understood map[string]any
+			if json.Unmarshal(data, &said) != nil || json.Unmarshal(b, &understood) != nil {
+				t.Fatalf("%q is taken for a command", data)
+			}
+			for name, value := range said {
+				if got := understood[name]; got != value && value != nil && name != "timeout" && got != nil {
+					t.Errorf("%s: %s is %v, understood as %v", data, name, value, got)
+				}
+			}
+			again := reflect.New(reflect.TypeOf(cmd).Elem()).Interface()
+			_ = e.SetData(cloudevents.ApplicationJSON, b)
+			if err := Command(e, again); err != nil || !reflect.DeepEqual(again, cmd) {
+				t.Errorf("%s became %s: %v", data, b, err)
+			}
+		}
+	})
 }

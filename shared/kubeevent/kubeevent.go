@@ -14,6 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // maxNote is how many bytes the API server takes (k8s.io/kubernetes pkg/apis/core/validation/events.go).
@@ -48,7 +50,7 @@ func (w Warning) event(now time.Time) *eventsv1.Event {
 		Type:                corev1.EventTypeWarning,
 		Reason:              w.Reason,
 		Action:              w.Action,
-		Note:                cut(w.Note),
+		Note:                cut(inert.Line(w.Note)),
 		Regarding:           w.About,
 		ReportingController: "kf-tasks/" + w.By,
 		ReportingInstance:   w.By,

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"knative.dev/pkg/logging"
 	"knative.dev/pkg/signals"
+
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // Handler handles one event and may reply with one. It has the signature of Knative Functions.
@@ -51,7 +54,7 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 		fmt.Fprintf(os.Stderr, "%s: settings: %v\n", function, err)
 		os.Exit(2)
 	}
-	logger, _ := logging.NewLogger("", env.LogLevel)
+	logger, _ := logging.NewLogger(Must(logConfig()), env.LogLevel)
 	logger = logger.WithOptions(zap.AddStacktrace(zap.DPanicLevel)) // an error says what was tried, on what: enough
 	ctx := logging.WithLogger(signals.NewContext(), logger.Named(function))
 	kube, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
@@ -65,6 +68,17 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 	kube.Wrap(bounded(env.Timeout))
 	return ctx, kube
 }
+
+// logConfig is the logger's configuration: what is logged of others, and read by `kubectl logs`, acts on no terminal.
+func logConfig() (string, error) {
+	err := zap.RegisterSink("inert", func(*url.URL) (zap.Sink, error) { return logSink{inert.JSONWriter{Writer: os.Stderr}}, nil })
+	return `{"outputPaths": ["inert:stderr"]}`, err
+}
+
+type logSink struct{ inert.JSONWriter }
+
+func (logSink) Sync() error  { return nil } // a pipe or a terminal has nothing to sync
+func (logSink) Close() error { return nil }
 
 // Serve receives events until ctx ends, then lets those under way finish. GET /healthz answers 200.
 func Serve(ctx context.Context, env Env, handle Handler) {
@@ -99,6 +113,9 @@ func answered(handle Handler) http.Handler {
 	})
 }
 
+// maxAnswer is how long an answer in words may be: it quotes what was sent.
+const maxAnswer = 1024
+
 // refuse answers with an error in words, for a person who reads them on a terminal.
 func refuse(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
@@ -113,7 +130,7 @@ func refuse(w http.ResponseWriter, err error) {
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	http.Error(w, strings.TrimSpace(err.Error()), status)
+	http.Error(w, inert.Fit(strings.TrimSpace(err.Error()), maxAnswer), status)
 }
 
 // unpanicked makes an error of a panic: the event was not handled, and only its sender is to notice.

@@ -118,3 +118,25 @@ func FuzzInstants(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLoadZone: a zone is one of the IANA data base, the same on every machine, and what is none is refused in a short row.
+func FuzzLoadZone(f *testing.F) {
+	for _, name := range []string{"", "Europe/Berlin", "Local", "localtime", "../../etc/passwd", "/etc/localtime", "right/UTC", "UTC\x00", "Etc/GMT+14", "\x1b[2J", "EST5EDT"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		loc, err := LoadZone(name)
+		if err != nil {
+			if len(err.Error()) > 800 || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Errorf("%q", err)
+			}
+			return
+		}
+		if loc == time.Local || strings.Contains(name, "..") || strings.HasPrefix(name, "/") || name != "" && loc.String() != name {
+			t.Errorf("%q is %v", name, loc)
+		}
+		if p := periodAt(loc, 29_000_000); p.start > 29_000_000 || p.end <= 29_000_000 {
+			t.Errorf("%q: %+v", name, p)
+		}
+	})
+}

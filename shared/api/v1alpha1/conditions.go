@@ -1,11 +1,14 @@
 package v1alpha1
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // Condition types.
@@ -25,11 +28,21 @@ const (
 // maxMessage is how long a condition's message may be, in characters (metav1.Condition).
 const maxMessage = 32768
 
+// reason is what the API server takes for a condition's (metav1.Condition).
+var reason = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
+
+// ReasonUnknown stands for a reason that somebody else gave and that is none.
+const ReasonUnknown = "Unknown"
+
 // SetCondition writes a condition that was observed now on the object as it stands. The time of its last transition
-// moves only with its status.
+// moves only with its status. What others say in it is inert, for it is shown wherever the object is.
 func SetCondition(of metav1.Object, conditions *[]metav1.Condition, c metav1.Condition, now time.Time) {
 	c.ObservedGeneration = of.GetGeneration()
 	c.LastTransitionTime = metav1.NewTime(now)
+	if len(c.Reason) > 1024 || !reason.MatchString(c.Reason) {
+		c.Reason = ReasonUnknown
+	}
+	c.Message = inert.Line(strings.ReplaceAll(strings.TrimSpace(c.Message), "\n", " "))
 	if len(c.Message) > maxMessage { // the object would be refused for it, whatever else there is to say
 		c.Message = strings.ToValidUTF8(c.Message[:maxMessage], "")
 	}

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
-	"github.com/kf-tasks/kf-tasks/shared/logs/text"
 )
 
 // JSON writes each record as one line of JSON to w, which all streams share. The API gives both streams of a container
@@ -24,7 +24,7 @@ type jsonSink struct {
 const flushAt = 32 << 10
 
 func (s *jsonSink) Open(o sink.Origin) sink.Stream {
-	str := func(b []byte, v string) []byte { return text.AppendJSON(b, []byte(v)) }
+	str := func(b []byte, v string) []byte { return inert.AppendJSON(b, []byte(v)) }
 	b := str([]byte(`,"space":`), o.Space)
 	b = str(append(b, `,"app":`...), o.App)
 	b = str(append(b, `,"task":`...), o.Task)
@@ -47,7 +47,7 @@ func (s *jsonStream) Write(_ context.Context, r sink.Record) error {
 	b := append(s.buf, `{"time":"`...)
 	b = r.Time.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","severity":"INFO","logger":"task","message":`...)
-	b = text.AppendJSON(b, r.Text)
+	b = inert.AppendJSON(b, r.Text)
 	b = append(b, s.fields...)
 	b = strconv.AppendInt(append(b, `,"seq":`...), r.Seq, 10)
 	if r.More {

@@ -1,3 +1,5 @@
+// Package text shows what Tasks write: lines, and what is said about them, as text, JSON or HTML that does nothing but
+// show, whatever a Task wrote.
 package text
 
 import (
@@ -7,6 +9,8 @@ import (
 	"io"
 	"strconv"
 	"time"
+
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // Entry is something to show: a line, a note about the lines, or how a Task stands.
@@ -72,7 +76,7 @@ func NewPlain(w io.Writer, o Options) *Plain {
 func (t *Plain) Entry(e Entry) error {
 	b := t.buf[:0]
 	if e.Note != "" || e.Status != nil {
-		b = append(append(b, "[kf] "...), Sanitize(nil, []byte(remark(e)))...)
+		b = append(append(b, "[kf] "...), inert.Append(nil, []byte(remark(e)))...)
 		b = append(b, '\n')
 	} else {
 		if !e.Continued {
@@ -80,10 +84,10 @@ func (t *Plain) Entry(e Entry) error {
 				b = append(e.Time.UTC().AppendFormat(b, stampFormat), ' ')
 			}
 			if t.opts.Task {
-				b = append(append(b, e.Task...), " | "...)
+				b = append(append(b, inert.Line(e.Task)...), " | "...)
 			}
 		}
-		b = Sanitize(b, e.Text)
+		b = inert.Append(b, e.Text)
 		if !e.More {
 			b = append(b, '\n')
 		}
@@ -145,33 +149,33 @@ func (j *JSON) Entry(e Entry) error {
 	default:
 		b = append(b, "line"...)
 	}
-	b = AppendJSON(append(b, `","task":`...), []byte(e.Task))
+	b = inert.AppendJSON(append(b, `","task":`...), []byte(e.Task))
 	if e.ID != "" {
-		b = AppendJSON(append(b, `,"id":`...), []byte(e.ID))
+		b = inert.AppendJSON(append(b, `,"id":`...), []byte(e.ID))
 	}
 	if e.Pod != "" {
-		b = AppendJSON(append(b, `,"pod":`...), []byte(e.Pod))
+		b = inert.AppendJSON(append(b, `,"pod":`...), []byte(e.Pod))
 	}
 	switch {
 	case e.Status != nil:
 		o := e.Status
 		b = strconv.AppendBool(append(b, `,"ended":`...), o.Ended)
-		b = AppendJSON(append(b, `,"reason":`...), []byte(o.Reason))
+		b = inert.AppendJSON(append(b, `,"reason":`...), []byte(o.Reason))
 		if o.Message != "" {
-			b = AppendJSON(append(b, `,"message":`...), []byte(o.Message))
+			b = inert.AppendJSON(append(b, `,"message":`...), []byte(o.Message))
 		}
 		if o.ExitCode != nil {
 			b = strconv.AppendInt(append(b, `,"exitCode":`...), int64(*o.ExitCode), 10)
 		}
 		if o.Duration > 0 {
-			b = AppendJSON(append(b, `,"duration":`...), []byte(o.Duration.String()))
+			b = inert.AppendJSON(append(b, `,"duration":`...), []byte(o.Duration.String()))
 		}
 	case e.Note != "":
-		b = AppendJSON(append(b, `,"text":`...), []byte(e.Note))
+		b = inert.AppendJSON(append(b, `,"text":`...), []byte(e.Note))
 	default:
 		b = e.Time.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339Nano)
-		b = AppendJSON(append(b, `","container":`...), []byte(e.Container))
-		b = AppendJSON(append(b, `,"text":`...), e.Text)
+		b = inert.AppendJSON(append(b, `","container":`...), []byte(e.Container))
+		b = inert.AppendJSON(append(b, `,"text":`...), e.Text)
 		if e.More {
 			b = append(b, `,"more":true`...)
 		}
@@ -201,7 +205,7 @@ func NewHTML(w io.Writer, o Options) *HTML { return &HTML{bufio.NewWriterSize(w,
 func (h *HTML) Entry(e Entry) error {
 	var err error
 	if e.Note != "" || e.Status != nil {
-		_, err = fmt.Fprintf(h.w, "<b>%s</b>\n", html.EscapeString(string(Sanitize(nil, []byte(remark(e))))))
+		_, err = fmt.Fprintf(h.w, "<b>%s</b>\n", html.EscapeString(string(inert.Append(nil, []byte(remark(e))))))
 		return err
 	}
 	if !e.Continued {
@@ -209,10 +213,10 @@ func (h *HTML) Entry(e Entry) error {
 			fmt.Fprintf(h.w, "<i>%s</i> ", e.Time.UTC().Format(stampFormat))
 		}
 		if h.opts.Task {
-			fmt.Fprintf(h.w, "<i>%s</i> ", html.EscapeString(e.Task))
+			fmt.Fprintf(h.w, "<i>%s</i> ", html.EscapeString(inert.Line(e.Task)))
 		}
 	}
-	_, err = h.w.WriteString(html.EscapeString(string(Sanitize(nil, e.Text))))
+	_, err = h.w.WriteString(html.EscapeString(string(inert.Append(nil, e.Text))))
 	if !e.More {
 		err = h.w.WriteByte('\n')
 	}
