@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release demo test prepare vet test-unit test-integration test-pods test-bare e2e e2e-undeploy soak lint verify clean
+.PHONY: generate build deploy undeploy release demo test prepare vet test-unit test-integration test-pods test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -49,7 +49,7 @@ vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go -C test/fixtures/collector vet ./...
 
 test-unit: prepare ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift ./test/harness ./test/checker
+	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift ./test/harness ./test/checker ./test/rights
 	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
 
 test-integration: prepare ## Run the functions as processes against a real API server with Tekton's admission
@@ -69,6 +69,9 @@ e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 
 e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e/undeploy
+
+check-rights: ## Compare the rights of config/rbac with what the tests' runs used of them, by the API servers' audit logs
+	@go run ./test/rights .cluster-test/logs/audit.log $(CLUSTER_DIR)/logs/audit.log
 
 soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
