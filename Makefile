@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release demo test prepare vet test-unit test-integration test-pods test-bare e2e e2e-undeploy check-rights soak lint verify clean
+.PHONY: generate build deploy undeploy release reproducible demo test prepare vet test-unit test-integration test-pods test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -32,6 +32,9 @@ undeploy: ## Remove everything from the cluster, Apps, Tasks and Jobs included
 
 release: ## Write dist/kf-tasks.yaml, one file with everything; KO_DOCKER_REPO says where images go
 	@hack/release.sh
+
+reproducible: ## Build the commit's images twice, from nothing, and compare their digests
+	@hack/reproducible.sh
 
 demo: MEANWHILE := --meanwhile hack/compile.sh
 demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks of a sample App on it

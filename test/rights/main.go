@@ -31,6 +31,7 @@ func init() {
 var refusable = map[Right]string{
 	{"build", "get", "", "serviceaccounts"}: "asks, and does without where a Space grants none",
 	{"build", "get", "", "secrets"}:         "asks, and does without where a Space grants none",
+	{"prune", "list", "", "pods"}:           "asks, and is to be asked again, without config/options/prune-pods",
 }
 
 // bySpaces are the roles that config/ binds to nobody, and who a Space binds them to.
