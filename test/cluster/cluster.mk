@@ -1,5 +1,7 @@
 # The local cluster (docs/cluster.md). CLUSTER=existing uses the one that KUBECONFIG names instead.
+# OIDC=off leaves Eventing's OIDC off, which is Knative's own default (docs/events.md).
 CLUSTER_PROGRAM := bin/cluster
+OIDC ?= on
 .PHONY: cluster cluster-full cluster-tekton cluster-control-plane cluster-down cluster-status $(CLUSTER_PROGRAM)
 
 $(CLUSTER_PROGRAM):
@@ -8,7 +10,7 @@ $(CLUSTER_PROGRAM):
 cluster: cluster-full ## Bring up a full cluster: Kubernetes, Tekton, Knative
 
 cluster-full: $(CLUSTER_PROGRAM)
-	@$(CLUSTER_PROGRAM) up --stage full $(MEANWHILE)
+	@$(CLUSTER_PROGRAM) up --stage full --oidc $(OIDC) $(MEANWHILE)
 
 cluster-tekton: $(CLUSTER_PROGRAM) ## Bring up Kubernetes and Tekton only
 	@$(CLUSTER_PROGRAM) up --stage tekton

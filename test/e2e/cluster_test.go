@@ -104,19 +104,16 @@ func TestRoutes(t *testing.T) {
 // TestJobSink: Knative's own way from an event to a Job, which is the peer that ours is measured against.
 func TestJobSink(t *testing.T) {
 	w := newWorld(t)
-	sinks := schema.GroupVersionResource{Group: "sinks.knative.dev", Version: "v1alpha1", Resource: "jobsinks"}
-	_, err := w.dynamic(t).Resource(sinks).Namespace(w.space).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "sinks.knative.dev/v1alpha1", "kind": "JobSink", "metadata": map[string]any{"name": "sink"},
+	put(t, w.dynamic(t), sinks, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "sinks.knative.dev/v1alpha1", "kind": "JobSink", "metadata": map[string]any{"name": "sink", "namespace": w.space},
 		"spec": map[string]any{"job": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
 			"restartPolicy": "Never",
 			"containers":    []any{map[string]any{"name": "c", "image": os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest", "command": []any{"true"}}},
 		}}}}},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}})
+	token := w.token(t, w.space, "default", w.audience(t, sinks, w.space, "sink"))
 	w.task(t, "sender", "shop", fmt.Sprintf(`for i in $(seq 30); do wget -q -O- --header 'Ce-Specversion: 1.0' --header 'Ce-Type: t' --header 'Ce-Source: /s' `+
-		`--header 'Ce-Id: 1' --post-data '{}' http://job-sink.knative-eventing.svc.cluster.local/%s/sink && exit; sleep 1; done; exit 1`, w.space), nil)
+		`--header 'Ce-Id: 1' --header 'Authorization: Bearer %s' --post-data '{}' http://job-sink.knative-eventing.svc.cluster.local/%s/sink && exit; sleep 1; done; exit 1`, token, w.space), nil)
 	if _, reason, message := w.ends(t, "sender"); reason != "Succeeded" {
 		t.Fatalf("%s %s: %s", reason, message, w.log(t, "sender"))
 	}

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -24,21 +23,11 @@ import (
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// subscribe keeps every fact about the Space that the Broker delivers: a JobSink puts each into a Secret beside a Job,
-// which is suspended, so that nothing runs.
+// subscribe keeps every fact about the Space that the Broker delivers.
 func (w *world) subscribe(t *testing.T) {
 	t.Helper()
 	d := w.dynamic(t)
-	sinks := schema.GroupVersionResource{Group: "sinks.knative.dev", Version: "v1alpha1", Resource: "jobsinks"}
-	if _, err := d.Resource(sinks).Namespace(w.space).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "sinks.knative.dev/v1alpha1", "kind": "JobSink", "metadata": map[string]any{"name": "facts"},
-		"spec": map[string]any{"job": map[string]any{"spec": map[string]any{"suspend": true, "template": map[string]any{"spec": map[string]any{
-			"restartPolicy": "Never",
-			"containers":    []any{map[string]any{"name": "c", "image": os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest", "command": []any{"true"}}},
-		}}}}},
-	}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	w.keep(t)
 	name := "facts-" + w.space
 	t.Cleanup(func() { unsubscribe(t, d, name) })
 	put(t, d, triggers, &unstructured.Unstructured{Object: map[string]any{
@@ -49,29 +38,58 @@ func (w *world) subscribe(t *testing.T) {
 				map[string]any{"prefix": map[string]any{"type": "dev.kf."}},
 				map[string]any{"prefix": map[string]any{"subject": w.space + "/"}},
 			},
-			"subscriber": map[string]any{"uri": "http://job-sink.knative-eventing.svc.cluster.local/" + w.space + "/facts"},
+			"subscriber": w.keeper(),
 		},
 	}})
 }
 
-// facts are those that were delivered, the IDs by type and what they are about.
-func (w *world) facts(t *testing.T) map[string][]string {
+// keep makes the keeper, a JobSink that puts each event into a Secret beside a Job, which is suspended, so that nothing runs.
+func (w *world) keep(t *testing.T) {
+	t.Helper()
+	put(t, w.dynamic(t), sinks, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "sinks.knative.dev/v1alpha1", "kind": "JobSink", "metadata": map[string]any{"name": "kept", "namespace": w.space},
+		"spec": map[string]any{"job": map[string]any{"spec": map[string]any{"suspend": true, "template": map[string]any{"spec": map[string]any{
+			"restartPolicy": "Never",
+			"containers":    []any{map[string]any{"name": "c", "image": os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest", "command": []any{"true"}}},
+		}}}}},
+	}})
+	if w.oidc(t) { // by default it would take events of its own namespace only
+		w.policy(t, "JobSink", "sinks.knative.dev/v1alpha1", "kept", "system:serviceaccount:"+harness.SystemNamespace+":*", "system:serviceaccount:"+w.space+":*")
+	}
+}
+
+// keeper is the keeper as a destination.
+func (w *world) keeper() map[string]any {
+	return map[string]any{"ref": map[string]any{"apiVersion": "sinks.knative.dev/v1alpha1", "kind": "JobSink", "name": "kept", "namespace": w.space}}
+}
+
+// kept are the events that the keeper got.
+func (w *world) kept(t *testing.T) (kept []cloudevents.Event) {
 	t.Helper()
 	secrets, err := w.Kube.CoreV1().Secrets(w.space).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string][]string{}
 	for _, s := range secrets.Items {
-		raw, kept := s.Data["event"]
-		if !kept {
+		raw, is := s.Data["event"]
+		if !is {
 			continue
 		}
 		var e cloudevents.Event
 		if err := json.Unmarshal(raw, &e); err != nil || e.Validate() != nil {
-			t.Errorf("a fact that is no event: %v %s", err, raw)
+			t.Errorf("kept is what is no event: %v %s", err, raw)
 			continue
 		}
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// facts are those that were delivered, the IDs by type and what they are about.
+func (w *world) facts(t *testing.T) map[string][]string {
+	t.Helper()
+	got := map[string][]string{}
+	for _, e := range w.kept(t) {
 		key := e.Type() + " " + strings.TrimPrefix(e.Subject(), w.space+"/")
 		got[key] = append(got[key], e.ID())
 	}

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -19,6 +20,7 @@ import (
 )
 
 var (
+	brokers  = schema.GroupVersionResource{Group: "eventing.knative.dev", Version: "v1", Resource: "brokers"}
 	triggers = schema.GroupVersionResource{Group: "eventing.knative.dev", Version: "v1", Resource: "triggers"}
 	channels = schema.GroupVersionResource{Group: "messaging.knative.dev", Version: "v1", Resource: "inmemorychannels"}
 	sources  = schema.GroupVersionResource{Group: "sources.knative.dev", Version: "v1", Resource: "apiserversources"}
@@ -36,11 +38,11 @@ func (w *world) dynamic(t *testing.T) dynamic.Interface {
 // put creates an object of Knative's, waits until it is ready, and removes it after the test.
 func put(t *testing.T, d dynamic.Interface, gvr schema.GroupVersionResource, obj *unstructured.Unstructured) {
 	t.Helper()
-	if _, err := d.Resource(gvr).Namespace(harness.SystemNamespace).Create(ctx, obj, metav1.CreateOptions{}); err != nil {
+	if _, err := d.Resource(gvr).Namespace(obj.GetNamespace()).Create(ctx, obj, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	harness.Eventually(t, 2*time.Minute, func() error {
-		got, err := d.Resource(gvr).Namespace(harness.SystemNamespace).Get(ctx, obj.GetName(), metav1.GetOptions{})
+		got, err := d.Resource(gvr).Namespace(obj.GetNamespace()).Get(ctx, obj.GetName(), metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -175,15 +177,24 @@ func TestNoEventAtAll(t *testing.T) {
 	}
 }
 
-// TestCommandFromAnotherSystem: a Task posts events to the Broker, as any Pod can. One that can never be handled shows
-// on what it is about, at once.
+// TestCommandFromAnotherSystem: a Pod posts commands to a Broker, and one that can never be handled is not lost. With OIDC on it
+// is the Space's own Broker, whose Trigger may command the Space; without, the Space takes commands of anyone.
 func TestCommandFromAnotherSystem(t *testing.T) {
 	w := newWorld(t)
+	broker := "kf-tasks/default"
+	if w.oidc(t) {
+		broker = w.ownBroker(t)
+	} else if _, err := w.Kube.CoreV1().Namespaces().Patch(ctx, w.space, types.MergePatchType,
+		[]byte(`{"metadata":{"annotations":{"kf.dev/commands-from":"anyone"}}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	namespace, name, _ := strings.Cut(broker, "/")
+	token := w.token(t, w.space, "default", w.audience(t, brokers, namespace, name))
 	post := func(id, data string) string {
 		// Debian's static busybox may crash when it looks up a name: so it may try again.
 		return fmt.Sprintf(`for try in 1 2 3 4 5; do wget -q -O- --header 'Ce-Specversion: 1.0' --header 'Ce-Type: %s' --header 'Ce-Source: /e2e/%s' --header 'Ce-Id: %s' `+
-			`--header 'Content-Type: application/json' --post-data '%s' http://broker-ingress.knative-eventing.svc.cluster.local/kf-tasks/default && break; sleep 1; done`,
-			events.TaskRun, w.space, id, data)
+			`--header 'Authorization: Bearer %s' --header 'Content-Type: application/json' --post-data '%s' http://broker-ingress.knative-eventing.svc.cluster.local/%s && break; sleep 1; done`,
+			events.TaskRun, w.space, id, token, data, broker)
 	}
 	good := post("1", fmt.Sprintf(`{"namespace":"%s","app":"shop","command":"echo from afar","name":"afar"}`, w.space))
 	bad := post("2", fmt.Sprintf(`{"namespace":"%s","app":"shop","comand":"echo misspelled"}`, w.space))
@@ -212,6 +223,12 @@ func TestCommandFromAnotherSystem(t *testing.T) {
 		t.Errorf("%d Tasks from one event sent twice and a bad one, the first %q", len(made), made[0].Spec.DisplayName)
 	}
 	harness.Eventually(t, time.Minute, func() error {
+		if w.oidc(t) { // what the Space's own Trigger could not deliver is the Space's own
+			if lost := w.kept(t); len(lost) != 1 || lost[0].ID() != "2" || fmt.Sprint(lost[0].Extensions()["knativeerrorcode"]) != "422" {
+				return fmt.Errorf("lost events kept: %v", lost)
+			}
+			return nil
+		}
 		list, err := w.Kube.CoreV1().Events(w.space).List(ctx, metav1.ListOptions{FieldSelector: "reason=EventNotDelivered"})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err

@@ -101,7 +101,7 @@ func open() (*up.Cluster, error) {
 }
 
 func upCommand() *cobra.Command {
-	var stage, meanwhile string
+	var stage, meanwhile, oidc string
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up, or repair it",
@@ -120,6 +120,9 @@ Stages, each with those before it:
 			if !ok {
 				return fmt.Errorf("no stage %q: control-plane, tekton or full", stage)
 			}
+			if oidc != "on" && oidc != "off" {
+				return fmt.Errorf("--oidc %s: on or off", oidc)
+			}
 			c, err := open()
 			if err != nil {
 				return err
@@ -133,7 +136,7 @@ Stages, each with those before it:
 			if err != nil {
 				return err
 			}
-			c.Meanwhile = meanwhile
+			c.Meanwhile, c.OIDC = meanwhile, oidc == "on"
 			if err := c.Up(cmd.Context(), s, exe); err != nil {
 				return err
 			}
@@ -142,6 +145,7 @@ Stages, each with those before it:
 		},
 	}
 	c.Flags().StringVar(&stage, "stage", "full", "control-plane, tekton or full")
+	c.Flags().StringVar(&oidc, "oidc", "on", "on or off: whether Knative Eventing asks senders for tokens, and who may post what; its own default is off")
 	c.Flags().StringVar(&meanwhile, "meanwhile", "", "a program to run while the Pods start, once all is built; its end is waited for")
 	return c
 }

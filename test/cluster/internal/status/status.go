@@ -54,6 +54,10 @@ func Show(ctx context.Context, p plan.Plan, out io.Writer) error {
 	Table(out, append(rows, deployments...))
 	fmt.Fprintf(out, "\nkubeconfig  %s\nAPI server  %s\nregistry    %s\ningress     http://SERVICE.NAMESPACE.%s:%d\nsettings    . %s\n",
 		p.Kubeconfig(), p.Server(), p.Registry(), p.IngressDomain(), p.IngressPort, p.Path("env"))
+	if cfg, err := clientcmd.BuildConfigFromFlags("", p.Kubeconfig()); err == nil {
+		cfg.Timeout = 2 * time.Second
+		showTrust(ctx, cfg, out)
+	}
 	memory, processes := Memory(node.PID(p))
 	fmt.Fprintf(out, "memory      %d MiB in %d processes\n", memory>>20, processes)
 	return nil
@@ -223,6 +227,7 @@ func Check(ctx context.Context, out io.Writer) error {
 		}
 		line(class != "", "Serving ingress", map[bool]string{true: class, false: "knative-serving/config-network names no ingress-class: install Kourier, Istio or Contour"}[class != ""])
 	}
+	showTrust(ctx, cfg, out)
 	if lacks > 0 {
 		return fmt.Errorf("the cluster lacks %d of what is needed", lacks)
 	}

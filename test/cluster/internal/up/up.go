@@ -53,6 +53,8 @@ type Cluster struct {
 	// CRDs is the folder of the product's own CRDs; it need not exist.
 	CRDs string
 	Say  func(format string, args ...any)
+	// OIDC says whether Knative Eventing asks senders who they are (docs/events.md).
+	OIDC bool
 	// Meanwhile is a program to run when all is built, while the Pods start: the processor is at rest for much of that.
 	Meanwhile string
 
@@ -464,6 +466,11 @@ func (c *Cluster) tekton(ctx context.Context) error {
 
 func (c *Cluster) eventing(ctx context.Context) error {
 	if err := c.applySet(ctx, manifests.EventingBase); err != nil {
+		return err
+	}
+	oidc := map[bool]string{true: "enabled", false: "disabled"}[c.OIDC]
+	if err := c.kubectl(ctx, "-n", "knative-eventing", "patch", "configmap", "config-features", "--type=merge",
+		"-p", `{"data":{"authentication-oidc":"`+oidc+`"}}`); err != nil {
 		return err
 	}
 	if err := c.have(ctx, "eventing"); err != nil {
