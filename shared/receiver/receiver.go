@@ -19,11 +19,13 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/kelseyhightower/envconfig"
 	"go.uber.org/zap"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"knative.dev/pkg/logging"
 	"knative.dev/pkg/signals"
 
+	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
@@ -45,6 +47,11 @@ type Env struct {
 	LogLevel string `envconfig:"LOG_LEVEL" default:"info"`
 	// MaxBody is how many bytes a request's body may have. An object of the API server's has 1.5 MiB at most in etcd.
 	MaxBody int64 `envconfig:"MAX_BODY" default:"4194304"`
+	// HintsFrom are those whose events are taken, as an EventPolicy's from.sub names them; each is to bring a token for the
+	// audience kf-tasks-FUNCTION. Unset, everybody's are taken, as where Eventing's OIDC is off.
+	HintsFrom []string `envconfig:"HINTS_FROM"`
+
+	whose authenticate // if HintsFrom is set
 }
 
 // Setup reads the environment into cfg (a pointer to a struct that embeds Env) and returns a context that carries the
@@ -66,6 +73,9 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 	kube.QPS = -1
 	kube.UserAgent = "kf-tasks/" + function
 	kube.Wrap(bounded(env.Timeout))
+	if len(env.HintsFrom) > 0 {
+		env.whose = identity.New(Must(kubernetes.NewForConfig(kube)), "kf-tasks-"+function, time.Now).Authenticate
+	}
 	return ctx, kube
 }
 
@@ -82,8 +92,12 @@ func (logSink) Close() error { return nil }
 
 // Serve receives events until ctx ends, then lets those under way finish. GET /healthz answers 200.
 func Serve(ctx context.Context, env Env, handle Handler) {
+	events := answered(handle)
+	if len(env.HintsFrom) > 0 {
+		events = onlyFrom(env.HintsFrom, env.whose, events)
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/", answerHeaders(withToken(answered(handle))))
+	mux.Handle("/", answerHeaders(withToken(events)))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	listen(ctx, env, mux, stop{within: 30 * time.Second})
 }

@@ -245,3 +245,46 @@ func TestNoHandlerDecodesAHint(t *testing.T) {
 		}
 	}
 }
+
+// TestOIDCHoldsForEveryFunction: a function that is left out of config/options/oidc takes anybody's events, or none at all.
+func TestOIDCHoldsForEveryFunction(t *testing.T) {
+	var all, option struct {
+		Resources []string
+		Patches   []struct{ Target struct{ Name string } }
+	}
+	for file, into := range map[string]any{"kustomization.yaml": &all, "options/oidc/kustomization.yaml": &option} {
+		if err := yaml.Unmarshal([]byte(read(t, "config", file)), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, folder := range all.Resources {
+		if !slices.Contains(option.Resources, "../../"+folder) {
+			t.Errorf("config/options/oidc leaves out config/%s", folder)
+		}
+	}
+	asks := strings.Split(option.Patches[0].Target.Name, "|")
+	for _, name := range functions(t) {
+		if name == "command" || name == "logs" { // which ask each sender themselves
+			continue
+		}
+		if !slices.Contains(asks, name) {
+			t.Errorf("config/options/oidc does not name %s: it takes events of anybody", name)
+		}
+		if !strings.Contains(read(t, "config", "options", "oidc", "rights.yaml"), "name: "+name+",") {
+			t.Errorf("config/options/oidc gives %s no right to ask whose a token is", name)
+		}
+	}
+	for _, f := range listed(t, "sources") {
+		lines := strings.Split(read(t, "config", "sources", f), "\n")
+		for i, line := range lines {
+			if m := subscriber.FindStringSubmatch(line); m != nil && !strings.Contains(lines[i+1], "audience: kf-tasks-"+m[1]) {
+				t.Errorf("config/sources/%s: what it sends to %s has no token for it", f, m[1])
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile(`name: ([a-z-]+), namespace: kf-tasks`).FindAllStringSubmatch(read(t, "config", "options", "oidc", "policies.yaml"), -1) {
+		if m[1] > "facts" { // of several that name a sender the first by name counts, and facts is for all accounts of the namespace
+			t.Errorf("the EventPolicy %s would never be asked: it comes after facts", m[1])
+		}
+	}
+}
