@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
 
 // Looked is what was found in an image; Err says why nothing was.
@@ -19,6 +20,8 @@ type Looked struct {
 
 // errRefused is a registry's answer that the credentials that the image was asked for with, or none, do not do.
 var errRefused = errors.New("the registry refuses the credentials of the Space")
+
+var errNoName = errors.New("spec.build.image is not the name of an image")
 
 // errNotGranted is the same where there may be credentials that the function may not read.
 var errNotGranted = fmt.Errorf("%w, or asks for some", errRefused)
@@ -68,6 +71,16 @@ func InSync(app *v1alpha1.App, retry time.Time) bool {
 	return app.DeletionTimestamp != nil || app.Status.ObservedGeneration == app.Generation && !NeedsLook(app, retry)
 }
 
+// said is why an image could not be read: nothing that a registry says reaches an App's status.
+func said(err error) string {
+	for _, ours := range []error{errNotGranted, errRefused, errTooLarge, errNoName} {
+		if errors.Is(err, ours) {
+			return ours.Error()
+		}
+	}
+	return registry.Reason(err)
+}
+
 // SyncStatus writes what Tasks need of an App into its status. looked is nil when the image was looked into before.
 func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
 	s := &app.Status
@@ -85,7 +98,7 @@ func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
 		}
 		s.StartCommands = v1alpha1.StartCommandStatus{Container: looked.Entrypoint, Shell: looked.Shell, Image: s.Image}
 		if looked.Err != nil {
-			s.StartCommands.Error, s.StartCommands.Failures, s.StartCommands.LookedAt = looked.Err.Error(), failures, &metav1.Time{Time: now}
+			s.StartCommands.Error, s.StartCommands.Failures, s.StartCommands.LookedAt = said(looked.Err), failures, &metav1.Time{Time: now}
 		}
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonImageReady}

@@ -78,6 +78,9 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 		}
 		looked = &l
 	}
+	if looked != nil && looked.Err != nil {
+		logging.FromContext(ctx).Warnw("the image could not be read", "app", app.Namespace+"/"+app.Name, "error", looked.Err)
+	}
 	image := Image(app)
 	app, err := client.PatchStatus(ctx, h.Kf.Apps(app.Namespace), app, func(a *v1alpha1.App) {
 		if Image(a) == image { // else it was changed meanwhile, and an event of that comes

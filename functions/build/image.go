@@ -24,6 +24,7 @@ import (
 	k8s "k8s.io/client-go/kubernetes"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
 
 // maxLook bounds how much of an image is read for its shell: bytes, uncompressed. A shell lies in the base layers, and
@@ -31,16 +32,16 @@ import (
 const maxLook = 1 << 30
 
 // look reads an image's configuration and finds out how it would run a command string.
-func look(ctx context.Context, client k8s.Interface, registries http.RoundTripper, app *v1alpha1.App) Looked {
+func look(ctx context.Context, client k8s.Interface, reach http.RoundTripper, app *v1alpha1.App) Looked {
 	ref, err := name.ParseReference(Image(app), name.WeakValidation)
 	if err != nil {
-		return Looked{Err: err}
+		return Looked{Err: fmt.Errorf("%w: %w", errNoName, err)}
 	}
 	keys, whole, err := credentials(ctx, client, app)
 	if err != nil {
 		return Looked{Err: err}
 	}
-	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(registries))
+	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(reach))
 	var answer *transport.Error
 	switch {
 	case err == nil:
@@ -88,7 +89,7 @@ func credentials(ctx context.Context, client k8s.Interface, app *v1alpha1.App) (
 // inspect decides how an image runs a command string. A launcher is known by what buildpacks write into the image: the
 // label of Cloud Native Buildpacks, or Kf's v2 entrypoint.
 func inspect(img v1.Image) Looked {
-	if err := checkConfig(img); err != nil {
+	if err := registry.CheckConfig(img); err != nil {
 		return Looked{Err: err}
 	}
 	cf, err := img.ConfigFile()
@@ -124,7 +125,7 @@ func hasShell(img v1.Image) (bool, error) {
 	}
 	budget := int64(maxLook)
 	for _, l := range layers {
-		r, err := open(l)
+		r, err := registry.Open(l)
 		if err != nil {
 			return false, fmt.Errorf("read a layer: %w", err)
 		}

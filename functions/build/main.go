@@ -10,6 +10,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
+	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
 
 type config struct {
@@ -22,7 +23,7 @@ func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("build", &cfg, &cfg.Env)
 	core := receiver.Must(kubernetes.NewForConfig(kube))
-	reach := registries()
+	reach := registry.Transport()
 	h := &Handler{
 		Kf:       receiver.Must(client.New(kube)),
 		Look:     func(ctx context.Context, app *v1alpha1.App) Looked { return look(ctx, core, reach, app) },

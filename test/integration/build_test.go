@@ -134,7 +134,7 @@ func TestARegistryThatNeverAnswersHoldsUpNobodyElse(t *testing.T) {
 
 	f.Deliver(harness.Ping("resync"))
 	wantShell(t, c, ns, "b-works", v1alpha1.ShellNone, "")
-	noted := wantShell(t, c, ns, "a-waits-0", "", "deadline exceeded")
+	noted := wantShell(t, c, ns, "a-waits-0", "", "does not answer in time")
 
 	before := looks.Load()
 	f.Deliver(harness.Updated("App", noted))

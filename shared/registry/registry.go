@@ -1,4 +1,6 @@
-package main
+// Package registry reads images from registries that are not trusted: whoever may make an App chooses the registry, and so
+// where a function connects to and what it is answered.
+package registry
 
 import (
 	"bufio"
@@ -19,7 +21,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Whoever may make an App chooses the registry, and so where this function connects to and what it is answered.
 const (
 	// maxAnswer bounds a manifest, a token, an error: read at once and then parsed, where `{}` becomes a hundred bytes.
 	// Real manifests have a few dozen KiB; registries need to take four MiB at most (OCI distribution-spec, "Pushing Manifests").
@@ -31,13 +32,13 @@ const (
 )
 
 var (
-	errNotARegistry = errors.New("no registry is served at an address of the link itself")
-	errLongAnswer   = fmt.Errorf("the registry answers with more than %d KiB where a manifest or a token belongs", maxAnswer>>10)
-	errLongConfig   = fmt.Errorf("the image's configuration is said to be larger than %d KiB", maxConfig>>10)
+	ErrLinkLocal  = errors.New("no registry is served at an address of the link itself")
+	ErrLongAnswer = fmt.Errorf("the registry answers with more than %d KiB where a manifest or a token belongs", maxAnswer>>10)
+	ErrLongConfig = fmt.Errorf("the image's configuration is said to be larger than %d KiB", maxConfig>>10)
 )
 
-// registries is how registries are reached.
-func registries() http.RoundTripper {
+// Transport is how registries are reached.
+func Transport() http.RoundTripper {
 	t := remote.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: noLinkLocal}).DialContext
 	return short{t}
@@ -51,7 +52,7 @@ func noLinkLocal(_, address string, _ syscall.RawConn) error {
 		return fmt.Errorf("connect to %s: %w", address, err)
 	}
 	if ip := to.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return errNotARegistry
+		return ErrLinkLocal
 	}
 	return nil
 }
@@ -87,7 +88,7 @@ func (b *shortBody) Read(p []byte) (int, error) {
 		if n, err := b.ReadCloser.Read(make([]byte, 1)); n == 0 {
 			return 0, err
 		}
-		return 0, errLongAnswer
+		return 0, ErrLongAnswer
 	}
 	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
 	b.left -= n
@@ -107,8 +108,8 @@ func (l layer) Close() (err error) {
 	return err
 }
 
-// open reads a layer in little memory: of zstd's decoders the one of go-containerregistry keeps as much as the layer asks for.
-func open(l v1.Layer) (io.ReadCloser, error) {
+// Open reads a layer in little memory: of zstd's decoders the one of go-containerregistry keeps as much as the layer asks for.
+func Open(l v1.Layer) (io.ReadCloser, error) {
 	raw, err := l.Compressed()
 	if err != nil {
 		return nil, err
@@ -132,14 +133,14 @@ func open(l v1.Layer) (io.ReadCloser, error) {
 	return layer{r, []func() error{raw.Close}}, nil
 }
 
-// checkConfig keeps a configuration that is said to be huge, or of unknown size, from being read.
-func checkConfig(img v1.Image) error {
+// CheckConfig keeps a configuration that is said to be huge, or of unknown size, from being read.
+func CheckConfig(img v1.Image) error {
 	m, err := img.Manifest()
 	if err != nil {
 		return fmt.Errorf("read the image's manifest: %w", err)
 	}
 	if m.Config.Size < 0 || m.Config.Size > maxConfig {
-		return errLongConfig
+		return ErrLongConfig
 	}
 	return nil
 }
