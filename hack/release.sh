@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# Writes dist/kf-tasks.yaml: everything in one file, with the images that ko has pushed to KO_DOCKER_REPO, by digest, and an SBOM for
-# each in dist/sbom (the registry has them too). The same commit, Go and base image give the same digests: hack/reproducible.sh.
+# Writes dist/kf-tasks.yaml, and dist/kf-tasks-oidc.yaml for a cluster whose Eventing has OIDC on: everything in one file, with
+# the images that ko has pushed to KO_DOCKER_REPO, by digest, and an SBOM for each in dist/sbom (the registry has them too).
+# The same commit, Go and base image give the same digests: hack/reproducible.sh.
 cd "$(dirname "$0")/.." && set -euo pipefail && . hack/go.sh
 : "${KO_DOCKER_REPO:?say where the images go, for example KO_DOCKER_REPO=registry.example.com/kf-tasks}"
 mkdir -p dist/sbom
-go tool -modfile=tools/go.mod kustomize build config | ko resolve --base-import-paths --sbom=spdx --sbom-dir=dist/sbom -f - > dist/kf-tasks.yaml
-if grep -E '^ *-? *image:' dist/kf-tasks.yaml | grep -v '@sha256:[0-9a-f]\{64\}$'; then
+for config in config:kf-tasks config/options/oidc:kf-tasks-oidc; do
+  go tool -modfile=tools/go.mod kustomize build "${config%:*}" |
+    ko resolve --base-import-paths --sbom=spdx --sbom-dir=dist/sbom -f - > "dist/${config#*:}.yaml"
+done
+if grep -hE '^ *-? *image:' dist/kf-tasks.yaml dist/kf-tasks-oidc.yaml | grep -v '@sha256:[0-9a-f]\{64\}$'; then
   echo "these images are not by digest" >&2
   exit 1
 fi
-echo "dist/kf-tasks.yaml: apply it with kubectl apply --server-side -f dist/kf-tasks.yaml"
+echo "apply it with kubectl apply --server-side -f dist/kf-tasks.yaml, or, where Eventing has OIDC on, dist/kf-tasks-oidc.yaml"

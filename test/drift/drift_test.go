@@ -270,7 +270,7 @@ func TestOIDCHoldsForEveryFunction(t *testing.T) {
 		if !slices.Contains(asks, name) {
 			t.Errorf("config/options/oidc does not name %s: it takes events of anybody", name)
 		}
-		if !strings.Contains(read(t, "config", "options", "oidc", "rights.yaml"), "name: "+name+",") {
+		if !strings.Contains(read(t, "config", "options", "oidc", "rbac.yaml"), "name: "+name+",") {
 			t.Errorf("config/options/oidc gives %s no right to ask whose a token is", name)
 		}
 	}

@@ -189,6 +189,26 @@ func TestTheBrokerAsksWhoSends(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.what, got, c.want)
 		}
 	}
+
+	// What a function refuses for good goes on to deadletter, with a token for that.
+	bad := harness.Ping("resync")
+	bad.SetType(events.TaskSucceeded)
+	for k, v := range map[string]string{"apiversion": "kf.dev/v1alpha1", "kind": "App", "namespace": w.space, "name": "shop"} {
+		bad.SetExtension(k, v)
+	}
+	if err := bad.SetData(cloudevents.ApplicationJSON, "nothing that prune can read"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.post(t, ingress, "/kf-tasks/default", w.token(t, harness.SystemNamespace, facts, audience), bad); got != http.StatusAccepted {
+		t.Errorf("a bad fact: %d", got)
+	}
+	harness.Eventually(t, 2*time.Minute, func() error {
+		list, err := w.Kube.CoreV1().Events(w.space).List(ctx, metav1.ListOptions{FieldSelector: "reason=EventNotDelivered"})
+		if err != nil || len(list.Items) != 1 || list.Items[0].InvolvedObject.Name != "shop" {
+			return fmt.Errorf("lost events shown: %v", err)
+		}
+		return nil
+	})
 }
 
 // TestFunctionsTakeEventsOfOurTriggersOnly: posted straight to a function, an event is refused unless it comes with the token that
