@@ -33,7 +33,7 @@ type stop struct {
 func server(env Env, h http.Handler) *http.Server {
 	return &http.Server{
 		Addr:              net.JoinHostPort("", strconv.Itoa(env.Port)),
-		Handler:           unsmuggled(http.MaxBytesHandler(h, env.MaxBody)),
+		Handler:           unsmuggled(http.MaxBytesHandler(roomFor(env.MaxBody, h), env.MaxBody)),
 		ReadHeaderTimeout: headerWithin, ReadTimeout: requestWithin, MaxHeaderBytes: maxHeader, IdleTimeout: idleFor,
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kf-tasks/kf-tasks/shared/events"
@@ -172,6 +174,32 @@ func TestEveryFunctionHasItsPlaceInTheCluster(t *testing.T) {
 	for _, name := range reached {
 		if !slices.Contains(functions(t), name) {
 			t.Errorf("config/sources sends events to %s, which is no function", name)
+		}
+	}
+}
+
+// TestFunctionsAreConfined: what Pod Security "restricted" demands, and a read-only root and a bound of memory besides.
+func TestFunctionsAreConfined(t *testing.T) {
+	if !strings.Contains(read(t, "config", "knative", "namespace.yaml"), "pod-security.kubernetes.io/enforce: restricted") {
+		t.Error("the functions' namespace does not enforce restricted")
+	}
+	for _, name := range functions(t) {
+		var service struct {
+			Spec struct{ Template struct{ Spec corev1.PodSpec } }
+		}
+		if err := yaml.Unmarshal([]byte(read(t, "config", "knative", name+".yaml")), &service); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range service.Spec.Template.Spec.Containers {
+			yes, no := true, false
+			want := &corev1.SecurityContext{RunAsNonRoot: &yes, AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
+				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
+			if !reflect.DeepEqual(c.SecurityContext, want) {
+				t.Errorf("config/knative/%s.yaml: securityContext %+v", name, c.SecurityContext)
+			}
+			if c.Resources.Limits.Memory().IsZero() {
+				t.Errorf("config/knative/%s.yaml: no limit of memory", name)
+			}
 		}
 	}
 }
