@@ -55,10 +55,11 @@ var (
 	Kube    = Program{Package: "./cmd/kube"}
 	Webhook = Program{Package: tekton + "webhook", Image: ImageOf(tekton + "webhook"), User: nonroot}
 
-	Registry = Program{Package: "./cmd/registry"}
-	Pause    = Program{Package: "./cmd/pause", Image: "dev.local/kf-tasks/pause:cluster", User: nonroot}
-	CoreDNS  = Program{Package: "./cmd/coredns", Image: "dev.local/kf-tasks/coredns:cluster", User: "0"}
-	Ingress  = Program{Package: "./cmd/ingress", Image: "dev.local/kf-tasks/ingress:cluster", User: nonroot}
+	Registry        = Program{Package: "./cmd/registry"}
+	NetworkPolicies = Program{Package: "./cmd/networkpolicies"}
+	Pause           = Program{Package: "./cmd/pause", Image: "dev.local/kf-tasks/pause:cluster", User: nonroot}
+	CoreDNS         = Program{Package: "./cmd/coredns", Image: "dev.local/kf-tasks/coredns:cluster", User: "0"}
+	Ingress         = Program{Package: "./cmd/ingress", Image: "dev.local/kf-tasks/ingress:cluster", User: nonroot}
 
 	Tekton = thirdParty(tekton+"controller", tekton+"entrypoint", tekton+"nop", tekton+"workingdirinit",
 		tekton+"sidecarlogresults", tekton+"events")

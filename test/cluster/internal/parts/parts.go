@@ -14,10 +14,11 @@ import (
 
 // Binaries are the programs that the parts run.
 type Binaries struct {
-	Kube     string // the multi-call binary
-	Registry string
-	Webhook  string // Tekton's
-	CNI      string // the folder of CNI's plugins
+	Kube            string // the multi-call binary
+	Registry        string
+	Webhook         string // Tekton's
+	NetworkPolicies string
+	CNI             string // the folder of CNI's plugins
 }
 
 // ControlPlane is etcd, the API server and the controller manager.
@@ -108,6 +109,14 @@ rules:
 - level: None
 `}
 
+// Bridge is what the CNI plugin connects the Pods by.
+const Bridge = "cni0"
+
+// NetworkPolicies enforces them. It reads all Pods, and runs beside the API server as its administrator.
+func NetworkPolicies(p plan.Plan, b Binaries) node.Part {
+	return node.Part{Name: "networkpolicies", Argv: []string{b.NetworkPolicies, "--kubeconfig=" + p.Kubeconfig(), "--node=" + pki.NodeName}}
+}
+
 // Files are the configuration files of the node's parts, by their path below the cluster's folder. cgroupV2 says what
 // the machine has.
 func Files(p plan.Plan, b Binaries, pause string, cgroupV2 bool) map[string]string {
@@ -149,10 +158,10 @@ state = "/run/containerd"
   capabilities = ["pull", "resolve"]
 `, p.Registry(), p.Registry()),
 		"etc/cni/10-kf.conflist": fmt.Sprintf(`{"cniVersion": "1.0.0", "name": "kf", "plugins": [
-  {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+  {"type": "bridge", "bridge": %q, "isGateway": true, "ipMasq": true, "hairpinMode": true,
    "ipam": {"type": "host-local", "dataDir": %q, "ranges": [[{"subnet": %q}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
-`, p.Path("run", "cni"), p.NodePodCIDR()),
+`, Bridge, p.Path("run", "cni"), p.NodePodCIDR()),
 		"etc/resolv.conf": "nameserver 127.0.0.1\n",
 		"etc/kubelet.yaml": fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

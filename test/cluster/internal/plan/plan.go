@@ -67,6 +67,9 @@ func (p Plan) Socket() string { return p.Path("node.sock") }
 // Log is the log of a part.
 func (p Plan) Log(part string) string { return p.Path("logs", part+".log") }
 
+// NetworkPoliciesLack is a file that says what the kernel lacks to enforce NetworkPolicies; there is none if it does.
+func (p Plan) NetworkPoliciesLack() string { return p.Path("run", "networkpolicies.lack") }
+
 const file = "plan.json"
 
 // Load reads the plan of an existing cluster; os.ErrNotExist if there is none.

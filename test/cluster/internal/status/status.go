@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,7 +26,8 @@ import (
 var Versions = map[string]string{
 	"etcd": "v3.6.5", "kube-apiserver": "v1.35.4", "kube-controller-manager": "v1.35.4", "kube-scheduler": "v1.35.4",
 	"kubelet": "v1.35.4", "kube-proxy": "v1.35.4", "registry": "v3.0.0", "containerd": "Debian's", "tekton-webhook": "v1.15.1",
-	"kube-system": "v1.13.1", "tekton-pipelines": "v1.15.1", "knative-eventing": "v0.50.0", "knative-serving": "v0.50.0",
+	"networkpolicies": "v0.7.0",
+	"kube-system":     "v1.13.1", "tekton-pipelines": "v1.15.1", "knative-eventing": "v0.50.0", "knative-serving": "v0.50.0",
 }
 
 // Row is one line of the table.
@@ -46,6 +48,9 @@ func Show(ctx context.Context, p plan.Plan, out io.Writer) error {
 	var rows []Row
 	for _, s := range states {
 		rows = append(rows, partRow(p, s))
+	}
+	if lack, err := os.ReadFile(p.NetworkPoliciesLack()); err == nil {
+		rows = append(rows, Row{"networkpolicies", Versions["networkpolicies"], "not enforced", "the kernel lacks " + string(lack)})
 	}
 	deployments, err := deploymentRows(ctx, p.Kubeconfig())
 	if err != nil {

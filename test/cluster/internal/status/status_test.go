@@ -34,6 +34,7 @@ func TestVersionsAreThoseOfTheModule(t *testing.T) {
 		"kube-scheduler": "k8s.io/kubernetes", "kube-controller-manager": "k8s.io/kubernetes", "registry": "github.com/distribution/distribution/v3",
 		"tekton-webhook": "github.com/tektoncd/pipeline", "tekton-pipelines": "github.com/tektoncd/pipeline", "kube-system": "github.com/coredns/coredns",
 		"knative-eventing": "knative.dev/eventing", "knative-serving": "knative.dev/serving",
+		"networkpolicies": "sigs.k8s.io/kube-network-policies",
 	} {
 		if pinned[module] == "" || Versions[part] != pinned[module] {
 			t.Errorf("%s is shown as %s and pinned as %q (%s)", part, Versions[part], pinned[module], module)

@@ -83,7 +83,7 @@ var groups = []group{
 func Programs(s Stage) []build.Program {
 	out := []build.Program{build.Kube, build.Webhook}
 	if s >= Tekton {
-		out = append(out, build.Registry)
+		out = append(out, build.Registry, build.NetworkPolicies)
 	}
 	for _, g := range groups {
 		for _, p := range g.programs {
@@ -133,7 +133,7 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 		for _, g := range groups {
 			c.imported[g.name] = make(chan struct{})
 		}
-		steps = append(steps, func(ctx context.Context) error { return c.images(ctx, stage) }, c.bases, c.dns, c.tekton)
+		steps = append(steps, func(ctx context.Context) error { return c.images(ctx, stage) }, c.networkPolicies, c.bases, c.dns, c.tekton)
 	}
 	if stage >= Full {
 		steps = append(steps, c.eventing, c.serving)
@@ -272,7 +272,8 @@ func (c *Cluster) Down() error {
 }
 
 func (c *Cluster) binaries() parts.Binaries {
-	return parts.Binaries{Kube: c.Cache.Bin(build.Kube), Registry: c.Cache.Bin(build.Registry), Webhook: c.Cache.Bin(build.Webhook), CNI: host.CNI()}
+	return parts.Binaries{Kube: c.Cache.Bin(build.Kube), Registry: c.Cache.Bin(build.Registry), Webhook: c.Cache.Bin(build.Webhook),
+		NetworkPolicies: c.Cache.Bin(build.NetworkPolicies), CNI: host.CNI()}
 }
 
 func (c *Cluster) startAll(ps []node.Part) error {
@@ -370,6 +371,26 @@ func (c *Cluster) node(ctx context.Context) error {
 		c.Say("node ready")
 	}
 	return err
+}
+
+// networkPolicies has NetworkPolicies enforced where the kernel can; a cluster without is still a cluster, and says so.
+func (c *Cluster) networkPolicies(ctx context.Context) error {
+	if err := c.build.Wait(ctx, build.NetworkPolicies); err != nil {
+		return err
+	}
+	out, err := c.inNode(ctx, c.Cache.Bin(build.NetworkPolicies), "--rules", "--bridge="+parts.Bridge).CombinedOutput()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	lacking := c.Plan.NetworkPoliciesLack()
+	if err != nil {
+		c.Say("NetworkPolicies are not enforced, for the kernel lacks %s", lastLines(string(out), 1))
+		return os.WriteFile(lacking, []byte(lastLines(string(out), 1)), 0o644)
+	}
+	if err := os.Remove(lacking); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return c.nodeClient.Start(parts.NetworkPolicies(c.Plan, c.binaries()))
 }
 
 // images imports each group's images into the node's runtime when they are built: an import keeps one core busy.
@@ -608,6 +629,10 @@ func Available(d appsv1.Deployment) bool {
 
 // writeEnv writes the settings that other programs use, for a shell to read.
 func (c *Cluster) writeEnv() error {
+	policies := "enforced"
+	if lack, err := os.ReadFile(c.Plan.NetworkPoliciesLack()); err == nil {
+		policies = "the kernel lacks " + strings.ReplaceAll(string(lack), "'", "")
+	}
 	return os.WriteFile(c.Plan.Path("env"), fmt.Appendf(nil, `# written by the cluster program; read it with: . %[1]s
 export KUBECONFIG=%[2]s
 export CLUSTER_NODE_IP=%[3]s
@@ -617,7 +642,9 @@ export KO_DEFAULTBASEIMAGE=%[5]s/base/static:latest
 export CLUSTER_INGRESS=http://127.0.0.1:%[6]d
 export CLUSTER_INGRESS_DOMAIN=%[7]s:%[6]d
 export CLUSTER_KUBE=%[8]s
-`, c.Plan.Path("env"), c.Plan.Kubeconfig(), c.Plan.NodeIP(), c.Plan.HostIP(), c.Plan.Registry(), c.Plan.IngressPort, c.Plan.IngressDomain(), c.Cache.Bin(build.Kube)), 0o644)
+export CLUSTER_NETWORK_POLICIES='%[9]s'
+`, c.Plan.Path("env"), c.Plan.Kubeconfig(), c.Plan.NodeIP(), c.Plan.HostIP(), c.Plan.Registry(), c.Plan.IngressPort, c.Plan.IngressDomain(), c.Cache.Bin(build.Kube),
+		policies), 0o644)
 }
 
 // poll tries until it succeeds or the time is up; then the error says what was waited for and the last failure. Long
