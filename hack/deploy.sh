@@ -3,7 +3,7 @@
 cd "$(dirname "$0")/.." && . hack/env.sh
 : "${KO_DOCKER_REPO:?say where the images go, for example KO_DOCKER_REPO=registry.example.com/kf-tasks}"
 echo "building images and pushing them to $KO_DOCKER_REPO"
-mkdir -p dist
+mkdir -p dist/config
 config=${CONFIG:-config}
 if [ "$(kubectl -n knative-eventing get configmap config-features -o 'jsonpath={.data.authentication-oidc}')" = enabled ]; then
   config=${CONFIG:-config/options/oidc}
@@ -11,7 +11,8 @@ else # what is there of it would keep the Broker from being ready
   kubectl -n kf-tasks delete eventpolicies.eventing.knative.dev --all > /dev/null 2>&1 || true # an older Eventing has no such kind
 fi
 echo "from $config"
-kubectl kustomize "$config" | ko resolve --base-import-paths --sbom=none -f - > dist/deploy.yaml 2> dist/ko.log || { tail -20 dist/ko.log; exit 1; }
+hack/api-server.sh "$config" > dist/config/kustomization.yaml
+kubectl kustomize dist/config | ko resolve --base-import-paths --sbom=none -f - > dist/deploy.yaml 2> dist/ko.log || { tail -20 dist/ko.log; exit 1; }
 echo "applying"
 for try in 1 2 3 4 5 6; do # a CRD takes a moment to be served after it is applied, and webhooks a moment to be reached
   kubectl apply --server-side --force-conflicts -f dist/deploy.yaml > dist/apply.log 2>&1 && break
