@@ -113,5 +113,9 @@ func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
 		ready.Reason = v1alpha1.ReasonRegistryRefused
 		ready.Message = "a shell is assumed: " + looked.Err.Error() + ": see imagePullSecrets of the App and of its service account"
 	}
+	if app.Unreadable != "" {
+		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalidApp
+		ready.Message = app.Unreadable + ": change it, and the App's Tasks can run"
+	}
 	v1alpha1.SetCondition(app, &s.Conditions, ready, now)
 }

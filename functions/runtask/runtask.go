@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
@@ -50,7 +51,9 @@ var rules = []struct {
 	{Nothing, "HandledBefore", handledBefore},
 	{Finish, "Ended", ended},
 	{CreateCancelled, "Terminated", terminated},
+	{Fail, v1alpha1.ReasonInvalidTask, taskUnreadable},
 	{Wait, v1alpha1.ReasonAppNotFound, appNotFound},
+	{Wait, v1alpha1.ReasonInvalidApp, appUnreadable},
 	{Wait, v1alpha1.ReasonAppHasNoImage, appHasNoImage},
 	{Fail, v1alpha1.ReasonInvalidTask, invalidTask},
 	{Create, "Runnable", always},
@@ -96,6 +99,18 @@ func handledBefore(s situation) (string, bool) { return "", s.task.Labels[v1alph
 func ended(s situation) (string, bool) { return "", s.task.Final() }
 
 func terminated(s situation) (string, bool) { return "", s.task.Spec.Terminated }
+
+// taskUnreadable: the Task is older than its schema, which takes no such Task any more.
+func taskUnreadable(s situation) (string, bool) {
+	if name := s.task.Spec.AppRef.Name; s.task.Unreadable == "" && !client.ValidName(name) {
+		return fmt.Sprintf("spec.appRef.name: %.80q can't be the name of an App: run a new Task", name), true
+	}
+	return s.task.Unreadable + ": run a new Task", s.task.Unreadable != ""
+}
+
+func appUnreadable(s situation) (string, bool) {
+	return fmt.Sprintf("App %q can't be used (%s); the Task starts when that is mended", s.app.Name, s.app.Unreadable), s.app.Unreadable != ""
+}
 
 func appNotFound(s situation) (string, bool) {
 	return fmt.Sprintf("there is no App %q in namespace %q; the Task starts when there is", s.task.Spec.AppRef.Name, s.task.Namespace),

@@ -41,7 +41,9 @@ func About[T any](e cloudevents.Event, worth func(*T) bool) (h Hint, look bool, 
 		return h, false, unreadable(e, err)
 	}
 	object := new(T)
-	return h, json.Unmarshal(e.Data(), object) != nil || worth(object), nil
+	err = json.Unmarshal(e.Data(), object)
+	partly, ok := any(object).(interface{ ReadInPart() bool })
+	return h, err != nil || ok && partly.ReadInPart() || worth(object), nil
 }
 
 // AppOf is the App that a Task's event is about, be it an ApiServerSource's or a fact: again where to look, and no more.

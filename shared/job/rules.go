@@ -29,6 +29,7 @@ var verdicts = []struct {
 }{
 	{undecided, taskNotCreated},
 	{v1alpha1.OutcomeRan, alreadyCreated},
+	{v1alpha1.OutcomeRefused, invalidJob},
 	{v1alpha1.OutcomeRefused, appNotFound},
 	{v1alpha1.OutcomeRefused, taskRefused},
 	{v1alpha1.OutcomeMissed, deadlinePassed},
@@ -54,6 +55,7 @@ var readiness = []struct {
 	reason string
 	rule   rule
 }{
+	{metav1.ConditionFalse, v1alpha1.ReasonInvalidJob, invalidJob},
 	{metav1.ConditionFalse, v1alpha1.ReasonInvalidTimeZone, invalidTimeZone},
 	{metav1.ConditionFalse, v1alpha1.ReasonInvalidSchedule, invalidSchedule},
 	{metav1.ConditionFalse, v1alpha1.ReasonAppNotFound, appNotFound},
@@ -71,6 +73,11 @@ func (s situation) ready() metav1.Condition {
 		}
 	}
 	return metav1.Condition{}
+}
+
+// invalidJob: it is older than its schema, which takes no such Job any more.
+func invalidJob(s situation) (string, bool) {
+	return s.job.Unreadable + ": change it, and the Job goes on", s.job.Unreadable != ""
 }
 
 func invalidTimeZone(s situation) (string, bool) {

@@ -14,8 +14,12 @@ type getter[T any] interface {
 }
 
 // Find reads an object, nil if there is none of the name. It serves the clients of Tekton and Kubernetes as well as
-// this package's; namespace is for the error alone, which names kind and object.
+// this package's; namespace is for the error, which names kind and object. A name that no object can have is of none: it is
+// not made part of a path, for another path would be another request.
 func Find[T any](ctx context.Context, c getter[*T], namespace, name string) (*T, error) {
+	if !ValidName(name) || namespace != "" && !ValidNamespace(namespace) {
+		return nil, nil
+	}
 	got, err := c.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil // what typed clients return beside an error is not nil

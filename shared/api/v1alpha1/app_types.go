@@ -31,6 +31,9 @@ type App struct {
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Status AppStatus `json:"status,omitempty"`
+
+	// Unreadable says what of the stored spec could not be decoded, and why; "" if all could.
+	Unreadable string `json:"-"`
 }
 
 // AppList is a list of Apps.
@@ -66,10 +69,12 @@ type AppSpec struct {
 type AppSpecBuild struct {
 	// UpdateRequests changes whenever a new build is asked for.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	UpdateRequests int `json:"updateRequests,omitempty"`
 
 	// Image is a ready container image, used instead of a build.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	Image *string `json:"image,omitempty"`
 }
 
@@ -77,6 +82,7 @@ type AppSpecBuild struct {
 type AppSpecTemplate struct {
 	// UpdateRequests changes whenever a new deployment is asked for.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	UpdateRequests int `json:"updateRequests"`
 
 	// Spec is the Pod: its first container is the App's. The image in it is ignored; see build.
@@ -95,6 +101,7 @@ type AppSpecInstances struct {
 
 	// Replicas is a fixed number of servers.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	Replicas *int32 `json:"replicas,omitempty"`
 }
 

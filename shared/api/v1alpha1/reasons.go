@@ -20,6 +20,7 @@ const (
 	// These are runtask's: of a Task that waits ...
 	ReasonAppNotFound           = "AppNotFound"           // also of a Job's Ready and a Task's AppReady
 	ReasonAppHasNoImage         = "AppHasNoImage"         //
+	ReasonInvalidApp            = "InvalidApp"            // also of an App's Ready: its spec can't be read
 	ReasonPipelineRunNotCreated = "PipelineRunNotCreated" // a quota, or a right that is missing
 	// ... and of one that can never run.
 	ReasonInvalidTask        = "InvalidTask"        // App and Task make no run
@@ -45,6 +46,7 @@ const (
 	ReasonSuspended  = "Suspended"
 	ReasonNoSchedule = "NoSchedule"
 
+	ReasonInvalidJob      = "InvalidJob" // its spec can't be read
 	ReasonInvalidTimeZone = "InvalidTimeZone"
 	ReasonInvalidSchedule = "InvalidSchedule"
 	ReasonTaskRefused     = "TaskRefused"

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Task is one run of an App's image to completion.
@@ -34,6 +35,9 @@ type Task struct {
 	Spec TaskSpec `json:"spec"`
 	// +optional
 	Status TaskStatus `json:"status,omitempty"`
+
+	// Unreadable says what of the stored spec could not be decoded, and why; "" if all could.
+	Unreadable string `json:"-"`
 }
 
 // TaskList is a list of Tasks.
@@ -53,33 +57,37 @@ type TaskSpec struct {
 	// DisplayName is shown in lists. It is the Task's name when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="displayName can't hold a NUL byte"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// AppRef names the App, in the same namespace, that this Task runs on.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.name) || self.name == '' || size(self.name) <= 57 && self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="appRef.name must be the name of an App: at most 57 lower case letters, digits, '-' and '.'"
 	AppRef corev1.LocalObjectReference `json:"appRef,omitempty"`
 
 	// CPU overrides the App's CPU request, e.g. "1", "500m" or "0.5".
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self)",message="cpu must be a quantity of cores, such as 1, 500m or 0.5"
+	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1m')) >= 0 && quantity(self).compareTo(quantity('1M')) <= 0",message="cpu must be a quantity of cores from 1m to 1M, such as 1, 500m or 0.5"
 	CPU string `json:"cpu,omitempty"`
 
 	// Memory overrides the App's memory request, e.g. "1G" or "512Mi".
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self)",message="memory must be a quantity of bytes, such as 1G or 512Mi"
+	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Pi')) <= 0",message="memory must be a quantity of bytes from 1Mi to 1Pi, with its unit, such as 1G or 512Mi"
 	Memory string `json:"memory,omitempty"`
 
 	// Disk overrides the App's ephemeral storage request, e.g. "1G" or "512Mi".
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self)",message="disk must be a quantity of bytes, such as 1G or 512Mi"
+	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Pi')) <= 0",message="disk must be a quantity of bytes from 1Mi to 1Pi, with its unit, such as 1G or 512Mi"
 	Disk string `json:"disk,omitempty"`
 
 	// Command replaces the App's start command. It is one string with shell semantics, as in Cloud Foundry.
 	// +optional
-	// +kubebuilder:validation:MaxLength=131072
+	// +kubebuilder:validation:MaxLength=131071
+	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 131071",message="command must be at most 131071 bytes: the kernel takes no longer argument"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="command can't hold a NUL byte: the kernel would end it there"
 	Command string `json:"command,omitempty"`
 
 	// Terminated asks for the Task to be stopped. It can't be taken back.
@@ -90,7 +98,8 @@ type TaskSpec struct {
 	// default holds. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$`
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '0' || size(self) > 0 && self.matches('^([0-9]{1,6}([.][0-9]{1,9})?h)?([0-9]{1,8}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?([0-9]{1,12}([.][0-9]{1,9})?ms)?$') && duration(self) <= duration('87600h')",message="timeout must be a duration of at most 87600h, in hours, minutes and seconds, such as 90s or 2h30m; 0 is no limit"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// Retries is how often a failed Task is tried again before it counts as failed. Not in Kf.
@@ -202,6 +211,13 @@ func (t *Task) ID() int {
 }
 
 // TaskLabels are the labels that Kf's webhook gives a Task of an App, and that its CLI selects by.
+//
+// A Task that is older than its schema may name an App as no App can be named. It must get its other labels all the same:
+// the API server would refuse them together.
 func TaskLabels(app string) map[string]string {
-	return map[string]string{NameLabel: app, ManagedByLabel: ManagedByKf, ComponentLabel: TaskComponent}
+	l := map[string]string{ManagedByLabel: ManagedByKf, ComponentLabel: TaskComponent}
+	if validation.IsValidLabelValue(app) == nil {
+		l[NameLabel] = app
+	}
+	return l
 }

@@ -44,6 +44,9 @@ type TaskSchedule struct {
 	Spec TaskScheduleSpec `json:"spec"`
 	// +optional
 	Status TaskScheduleStatus `json:"status,omitempty"`
+
+	// Unreadable says what of the stored spec could not be decoded, and why; "" if all could.
+	Unreadable string `json:"-"`
 }
 
 // TaskScheduleList is a list of TaskSchedules.
@@ -90,12 +93,14 @@ type TaskScheduleSpec struct {
 	// TimeZone is the IANA name of the zone that the schedules are read in, UTC when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$')",message="timeZone must be the IANA name of a zone, such as Europe/Berlin"
 	TimeZone string `json:"timeZone,omitempty"`
 
 	// StartingDeadlineSeconds is how late an instant may still be run after an outage; later it is recorded as missed.
 	// No limit when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=315360000
 	StartingDeadlineSeconds *int64 `json:"startingDeadlineSeconds,omitempty"`
 
 	// JitterSeconds spreads the Jobs of one minute: each waits a time of its own, always the same for one Job, below
