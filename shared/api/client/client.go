@@ -3,6 +3,7 @@ package client
 
 import (
 	"fmt"
+	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -42,6 +43,7 @@ func New(cfg *rest.Config) (*Client, error) {
 	c.NegotiatedSerializer = serializer.NewCodecFactory(Scheme).WithoutConversion()
 	c.ContentType = runtime.ContentTypeJSON // custom resources have no protobuf
 	c.AcceptContentTypes = runtime.ContentTypeJSON
+	c.Wrap(func(next http.RoundTripper) http.RoundTripper { return paged{next} })
 	r, err := rest.RESTClientFor(c)
 	if err != nil {
 		return nil, fmt.Errorf("client of %s: %w", v1alpha1.GroupVersion, err)

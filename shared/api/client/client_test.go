@@ -53,6 +53,11 @@ func TestFind(t *testing.T) {
 	if task, err := Find(t.Context(), c.Tasks("space"), "space", "t"); err != nil || task.Name != "t" {
 		t.Errorf("%v %v", task, err)
 	}
+	for _, name := range []string{"", ".", "..", "a/b", "../../other/tasks/t", "%2e%2e", "A"} {
+		if task, err := Find(t.Context(), c.Tasks("space"), "space", name); err != nil || task != nil {
+			t.Errorf("%q, which no object can be called: %v %v", name, task, err)
+		}
+	}
 	if task, err := Find(t.Context(), c.Tasks("space"), "space", "none"); err != nil || task != nil {
 		t.Errorf("one that is not there: %v %v", task, err)
 	}
@@ -98,6 +103,53 @@ func TestAllGoesFromPageToPage(t *testing.T) {
 	}
 	if names, err := list(1); names != "a" || err != nil {
 		t.Errorf("who has enough after one: %q %v", names, err)
+	}
+}
+
+// TestAllOfLargeObjects: a page is as small as it takes, each object comes once, and an old place to go on from is no reason to
+// list all at once.
+func TestAllOfLargeObjects(t *testing.T) {
+	const objects = 40
+	large, expired, most := strings.Repeat("x", 1<<20), false, 0
+	c := against(t, func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		limit, from := 0, 0
+		_, _ = fmt.Sscan(q.Get("limit"), &limit)
+		_, _ = fmt.Sscan(q.Get("continue"), &from)
+		if q.Get("resourceVersion") == "0" || limit == 0 {
+			limit = objects // as the API server's cache does
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if from > 8 && !expired {
+			expired = true
+			w.WriteHeader(http.StatusGone)
+			fmt.Fprintf(w, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired", "metadata": {"continue": "%d"}}`, from)
+			return
+		}
+		to := min(from+limit, objects)
+		most = max(most, to-from)
+		next := ""
+		if to < objects {
+			next = fmt.Sprint(to)
+		}
+		fmt.Fprintf(w, `{"apiVersion": "kf.dev/v1alpha1", "kind": "TaskList", "metadata": {"continue": %q}, "items": [`, next)
+		for i := from; i < to; i++ {
+			fmt.Fprintf(w, `%s{"metadata": {"name": "%d"}, "spec": {"command": "%s"}}`, map[bool]string{true: ","}[i > from], i, large)
+		}
+		fmt.Fprint(w, "]}")
+	})
+	n := 0
+	for task, err := range All[*v1alpha1.Task](t.Context(), c.Tasks(""), metav1.ListOptions{ResourceVersion: "0"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if task.Name != fmt.Sprint(n) {
+			t.Errorf("%s comes as number %d", task.Name, n)
+		}
+		n++
+	}
+	if n != objects || !expired || most != objects {
+		t.Errorf("%d objects, %v, %d at most", n, expired, most)
 	}
 }
 
