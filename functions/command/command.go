@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	authz "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -41,11 +42,26 @@ func read[T any](e cloudevents.Event, needs string, complete func(T) bool) (any,
 	return cmd, nil
 }
 
+// Act is what a command would need of Kubernetes, were the same done by kubectl. A command that can't be carried out as it
+// stands has one too: whoever may not command a Space gets nothing shown in it, however wrong what he asks for is.
+//
+// A Task that is named by its App and ID has a name that is not known yet, and is not looked up for who may not have it:
+// the right must be one to patch any Task there.
+func Act(eventType string, t events.Target) authz.ResourceAttributes {
+	act := authz.ResourceAttributes{
+		Verb: "create", Namespace: t.Namespace, Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version, Resource: "tasks",
+	}
+	if eventType == events.TaskTerminate {
+		act.Verb, act.Name = "patch", t.Task
+	}
+	return act
+}
+
 // madeFrom keeps the source and id of the event that a Task was made from: by it a redelivery knows its own.
 const madeFrom = "tasks.kf.dev/event"
 
-// TaskOfApp is the Task that dev.kf.task.run.v1 asks for.
-func TaskOfApp(e cloudevents.Event, cmd events.RunTask, app *v1alpha1.App) *v1alpha1.Task {
+// TaskOfApp is the Task that somebody asks for by dev.kf.task.run.v1.
+func TaskOfApp(e cloudevents.Event, by string, cmd events.RunTask, app *v1alpha1.App) *v1alpha1.Task {
 	return named(e, app.Name, &v1alpha1.Task{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       app.Namespace,
@@ -61,13 +77,15 @@ func TaskOfApp(e cloudevents.Event, cmd events.RunTask, app *v1alpha1.App) *v1al
 			Disk:        cmd.Disk,
 			Timeout:     cmd.Timeout,
 			Retries:     cmd.Retries,
+			RequestedBy: by,
 		},
 	})
 }
 
-// TaskOfJob is the Task that dev.kf.job.run.v1 asks for: the Job's own, with what the command overrides.
-func TaskOfJob(e cloudevents.Event, cmd events.RunJob, job *v1alpha1.TaskSchedule) *v1alpha1.Task {
+// TaskOfJob is the Task that somebody asks for by dev.kf.job.run.v1: the Job's own, with what the command overrides.
+func TaskOfJob(e cloudevents.Event, by string, cmd events.RunJob, job *v1alpha1.TaskSchedule) *v1alpha1.Task {
 	task := named(e, job.Name, job.NewTask())
+	task.Spec.RequestedBy = by
 	for field, override := range map[*string]string{
 		&task.Spec.Command: cmd.Command, &task.Spec.CPU: cmd.CPU, &task.Spec.Memory: cmd.Memory, &task.Spec.Disk: cmd.Disk,
 	} {
@@ -107,14 +125,18 @@ func Stop(task *v1alpha1.Task) (stop bool, reason string) {
 	return true, ""
 }
 
-// manager is how the API server's record of a change names the sender of an event. It takes 128 bytes of printable
-// characters (ValidateFieldManager in apimachinery); a source may hold more, and others.
-func manager(source string) string {
-	by := strings.Map(func(r rune) rune {
+// manager is how the API server's record of a change names who asked for it: the identity that it was allowed to, and
+// where there is none what the event says of its source. It takes 128 bytes of printable characters
+// (ValidateFieldManager in apimachinery); a source may hold more, and others.
+func manager(by, source string) string {
+	if by == "" {
+		by = "event:" + source
+	}
+	by = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
-	}, "event:"+source)
+	}, by)
 	return strings.ToValidUTF8(by[:min(len(by), 128)], "") // what is cut off may have left half a character
 }

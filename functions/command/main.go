@@ -2,7 +2,12 @@
 package main
 
 import (
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
@@ -11,8 +16,9 @@ type config struct{ receiver.Env }
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("command", &cfg, &cfg.Env)
+	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	h := &Handler{
-		Kf: receiver.Must(client.New(kube)),
+		Kf: receiver.Must(client.New(kube)), Kube: k8s, Identities: identity.New(k8s, Audience, time.Now), Now: time.Now,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

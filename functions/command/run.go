@@ -14,7 +14,7 @@ import (
 )
 
 // runTask makes a Task of an App. An App that is not there may be pushed yet: the sender tries again.
-func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, cmd events.RunTask) error {
+func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, by string, cmd events.RunTask) error {
 	app, err := client.Find(ctx, h.Kf.Apps(cmd.Namespace), cmd.Namespace, cmd.App)
 	if err != nil {
 		return err
@@ -22,11 +22,11 @@ func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, cmd events.R
 	if app == nil {
 		return fmt.Errorf("there is no App %s/%s", cmd.Namespace, cmd.App)
 	}
-	return h.create(ctx, TaskOfApp(e, cmd, app))
+	return h.create(ctx, TaskOfApp(e, by, cmd, app))
 }
 
 // runJob makes a Task of a Job, apart from its schedule: a Job that is suspended runs too.
-func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, cmd events.RunJob) error {
+func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, by string, cmd events.RunJob) error {
 	job, err := client.Find(ctx, h.Kf.TaskSchedules(cmd.Namespace), cmd.Namespace, cmd.Job)
 	if err != nil {
 		return err
@@ -34,10 +34,11 @@ func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, cmd events.Ru
 	if job == nil {
 		return fmt.Errorf("there is no Job %s/%s", cmd.Namespace, cmd.Job)
 	}
-	return h.create(ctx, TaskOfJob(e, cmd, job))
+	return h.create(ctx, TaskOfJob(e, by, cmd, job))
 }
 
-// create creates a Task whose name is the lock: there already, it is success if it was made from the same event.
+// create creates a Task whose name is the lock: there already, it is success if it was made from the same event, for the
+// same identity. Who else asks by that source and id is refused, and told nothing of whose the Task is.
 func (h *Handler) create(ctx context.Context, task *v1alpha1.Task) error {
 	log := logging.FromContext(ctx).With("task", task.Namespace+"/"+task.Name)
 	there, err := client.CreateOnce(ctx, h.Kf.Tasks(task.Namespace), task)
@@ -49,6 +50,8 @@ func (h *Handler) create(ctx context.Context, task *v1alpha1.Task) error {
 		return nil
 	case there.Annotations[madeFrom] != task.Annotations[madeFrom]:
 		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
+	case there.Spec.RequestedBy != task.Spec.RequestedBy:
+		return receiver.Forbidden(fmt.Errorf("the source and id of this event are taken in namespace %s: send it with an id of your own", task.Namespace))
 	}
 	log.Infow("created before")
 	return nil

@@ -16,7 +16,7 @@ import (
 )
 
 // terminateTask asks a Task to stop. The function terminate hears of that as it does of `kf terminate-task`.
-func (h *Handler) terminateTask(ctx context.Context, e cloudevents.Event, cmd events.TerminateTask) error {
+func (h *Handler) terminateTask(ctx context.Context, e cloudevents.Event, by string, cmd events.TerminateTask) error {
 	task, err := h.find(ctx, cmd)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (h *Handler) terminateTask(ctx context.Context, e cloudevents.Event, cmd ev
 		return nil
 	}
 	_, err = client.Merge(ctx, h.Kf.Tasks(task.Namespace), task, client.Change{
-		Spec: map[string]any{"terminated": true}, Manager: manager(e.Source()),
+		Spec: map[string]any{"terminated": true}, Manager: manager(by, e.Source()),
 	})
 	if err == nil {
 		log.Infow("asked to stop")

@@ -31,16 +31,11 @@ func Read(e cloudevents.Event) Loss {
 	}
 	l.Reason = fmt.Sprintf("%s answered %v", ext("knativeerrordest"), e.Extensions()["knativeerrorcode"])
 	ref := &corev1.ObjectReference{Kind: ext("kind"), APIVersion: ext("apiversion"), Name: ext("name"), Namespace: ext("namespace")}
-	var target struct {
-		Namespace string `json:"namespace"`
-		App       string `json:"app"`
-		Task      string `json:"task"`
-		Job       string `json:"job"`
-	}
 	switch e.Type() {
 	case events.TaskRun, events.TaskTerminate, events.JobRun:
-		if e.DataAs(&target) != nil {
-			return l
+		target, err := events.TargetOf(e)
+		if code := fmt.Sprint(e.Extensions()["knativeerrorcode"]); err != nil || code == "401" || code == "403" {
+			return l // a refusal is shown by command, once for each sender: not for each event of who may not command
 		}
 		ref = &corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Namespace: target.Namespace}
 		switch {

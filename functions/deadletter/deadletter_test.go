@@ -24,6 +24,7 @@ func TestWhatALostEventIsAbout(t *testing.T) {
 		"a command for a Job":              {eventType: events.JobRun, data: `{"namespace":"n","job":"j"}`, want: "TaskSchedule/n/j"},
 		"a command that can't be read":     {eventType: events.TaskRun, data: `{`},
 		"a command that lacks a namespace": {eventType: events.TaskRun, data: `{"app":"a"}`},
+		"of a namespace that can't be":     {eventType: events.TaskRun, data: `{"namespace":"../n","app":"a"}`},
 		"a tick":                           {eventType: events.Ping, data: `{}`},
 		"a stranger's event with an app":   {eventType: "com.example.order", data: `{"namespace":"n","app":"a"}`},
 	} {
@@ -55,6 +56,19 @@ func TestWhatALostEventIsAbout(t *testing.T) {
 				t.Errorf("%+v", w)
 			}
 		})
+	}
+}
+
+// TestARefusalIsShownByCommandAlone: an Event for each event would let who may not command a Space fill it.
+func TestARefusalIsShownByCommandAlone(t *testing.T) {
+	for _, code := range []any{401, int32(403), "403"} {
+		e := cloudevents.NewEvent()
+		e.SetType(events.TaskRun)
+		_ = e.SetData(cloudevents.ApplicationJSON, []byte(`{"namespace":"n","app":"a"}`))
+		e.SetExtension("knativeerrorcode", code)
+		if l := Read(e); l.About != nil || !strings.Contains(l.Reason, "40") {
+			t.Errorf("%v: %+v", code, l)
+		}
 	}
 }
 

@@ -19,8 +19,8 @@ const (
 	Ping = "dev.knative.sources.ping"
 )
 
-// Command events ask for something. Anyone may post them to the Broker; source and id make one, however often it is
-// delivered.
+// Command events ask for something. They are carried out for who has the right to do the same by kubectl; source and id
+// make one, however often it is delivered.
 const (
 	TaskRun       = "dev.kf.task.run.v1"
 	TaskTerminate = "dev.kf.task.terminate.v1"
@@ -43,13 +43,15 @@ const (
 
 // TaskFact is the data of every dev.kf.task.* fact event.
 type TaskFact struct {
-	Namespace string              `json:"namespace"`
-	App       string              `json:"app"`
-	Task      string              `json:"task"`
-	UID       string              `json:"uid"`
-	ID        int                 `json:"id,omitempty"`
-	Job       string              `json:"job,omitempty"`
-	Status    v1alpha1.TaskStatus `json:"status"`
+	Namespace string `json:"namespace"`
+	App       string `json:"app"`
+	Task      string `json:"task"`
+	UID       string `json:"uid"`
+	ID        int    `json:"id,omitempty"`
+	Job       string `json:"job,omitempty"`
+	// RequestedBy is who asked for the Task by a command, where that had to be said.
+	RequestedBy string              `json:"requestedBy,omitempty"`
+	Status      v1alpha1.TaskStatus `json:"status"`
 }
 
 // NewTaskFact makes the fact event of a Task: its id says what happened to which Task, so that two deliveries of one
@@ -64,7 +66,7 @@ func NewTaskFact(eventType, fn string, t *v1alpha1.Task) *cloudevents.Event {
 	e.SetExtension("kfapp", t.Spec.AppRef.Name)
 	if err := e.SetData(cloudevents.ApplicationJSON, TaskFact{
 		Namespace: t.Namespace, App: t.Spec.AppRef.Name, Task: t.Name, UID: string(t.UID), ID: t.ID(),
-		Job: t.Labels[v1alpha1.TaskScheduleLabel], Status: t.Status,
+		Job: t.Labels[v1alpha1.TaskScheduleLabel], RequestedBy: t.Spec.RequestedBy, Status: t.Status,
 	}); err != nil {
 		panic(err) // plain data: can't fail
 	}

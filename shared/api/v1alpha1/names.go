@@ -30,6 +30,13 @@ const (
 	NetworkPolicyApp      = "app"
 )
 
+// CommandsFrom is the annotation of a Space's Namespace that says from whom it takes commands, besides those who may do
+// the same by kubectl. There is one value: CommandsFromAnyone.
+const (
+	CommandsFrom       = "kf.dev/commands-from"
+	CommandsFromAnyone = "anyone"
+)
+
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"
 

@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Duration",type=string,JSONPath=`.status.duration`
 // +kubebuilder:printcolumn:name="Succeeded",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`
+// +kubebuilder:printcolumn:name="RequestedBy",type=string,JSONPath=`.spec.requestedBy`,priority=1
 // +kubebuilder:selectablefield:JSONPath=`.spec.appRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.completionTime`
 // +kubebuilder:selectablefield:JSONPath=`.spec.terminated`
@@ -32,6 +33,7 @@ type Task struct {
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.terminated) || !oldSelf.terminated || (has(self.terminated) && self.terminated)",message="a terminated Task can't be revived: run a new one"
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.appRef) || !has(oldSelf.appRef.name) || (has(self.appRef) && self.appRef == oldSelf.appRef)",message="appRef can't be changed: run a new Task"
+	// +kubebuilder:validation:XValidation:rule="(has(self.requestedBy) ? self.requestedBy : '') == (has(oldSelf.requestedBy) ? oldSelf.requestedBy : '')",message="requestedBy can't be changed: it says who asked for this Task"
 	Spec TaskSpec `json:"spec"`
 	// +optional
 	Status TaskStatus `json:"status,omitempty"`
@@ -107,6 +109,13 @@ type TaskSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Retries int32 `json:"retries,omitempty"`
+
+	// RequestedBy is who asked for this Task by a command event: a user name as the API server knows it. It is empty where
+	// nobody had to say (a Job's schedule, kubectl, a Space that takes commands from anyone). Nobody but the function
+	// command sets another's name than its own (config/crd/requested-by.yaml). Not in Kf.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	RequestedBy string `json:"requestedBy,omitempty"`
 }
 
 // TaskStatus is what became of a Task.

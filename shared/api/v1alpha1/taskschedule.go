@@ -37,6 +37,7 @@ func (j *TaskSchedule) NewTask() *Task {
 	labels[TaskScheduleLabel] = j.Name
 	spec := *j.Spec.TaskTemplate.DeepCopy()
 	spec.Terminated = false // of a template it could only mean that no Task ever runs: that is what suspend is for
+	spec.RequestedBy = ""   // a template asks for nothing
 	return &Task{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       j.Namespace,

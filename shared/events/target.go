@@ -1,0 +1,35 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Target is what a command is about: that much is read of one that can't be carried out as it stands, too.
+type Target struct {
+	Namespace string `json:"namespace"`
+	App       string `json:"app"`
+	Task      string `json:"task"`
+	Job       string `json:"job"`
+}
+
+// TargetOf reads what a command is about, as Command reads it: as JSON, whatever the event says of its data. Without the
+// name of a namespace, it is about nothing.
+func TargetOf(e cloudevents.Event) (Target, error) {
+	var t Target
+	if err := json.Unmarshal(e.Data(), &t); err != nil {
+		return Target{}, fmt.Errorf("the data of %s is not what its schema says (shared/events/schemas/%s.json): %w", e.Type(), e.Type(), err)
+	}
+	if len(validation.IsDNS1123Label(t.Namespace)) > 0 {
+		return Target{}, fmt.Errorf("%s needs the name of a namespace in its data", e.Type())
+	}
+	for _, name := range []string{t.App, t.Task, t.Job} {
+		if name != "" && len(validation.IsDNS1123Subdomain(name)) > 0 {
+			return Target{}, fmt.Errorf("%.100q in the data of %s is no name of an App, Task or Job", name, e.Type())
+		}
+	}
+	return t, nil
+}
