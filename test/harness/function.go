@@ -34,6 +34,8 @@ type Function struct {
 	Proxy *Proxy
 	// URL is where it takes events.
 	URL string
+	// Token is the bearer token that events are sent with; "" for none.
+	Token string
 
 	t    testing.TB
 	name string
@@ -251,6 +253,9 @@ func (f *Function) send(e cloudevents.Event) (status int, reply *cloudevents.Eve
 		f.t.Errorf("%s: %v", f.name, err)
 		return 0, nil, err.Error()
 	}
+	if f.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+f.Token)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, nil, err.Error()
@@ -264,6 +269,25 @@ func (f *Function) send(e cloudevents.Event) (status int, reply *cloudevents.Eve
 		reply = nil // an answer without one
 	}
 	return resp.StatusCode, reply, ""
+}
+
+// Ask sends an event once with such an Authorization header, or several, and returns the status and what was said.
+func (f *Function) Ask(e cloudevents.Event, authorization ...string) (int, string) {
+	f.t.Helper()
+	req, err := cehttp.NewHTTPRequestFromEvent(context.Background(), f.URL, e)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if len(authorization) > 0 {
+		req.Header["Authorization"] = authorization
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	said, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(said)
 }
 
 // Deliver sends an event as a Broker does. While faults are injected, that is again, with backoff, as long as the answer

@@ -8,6 +8,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Token makes a service account, if there is none, and a token of it for the audience; "" is the API server's own.
@@ -46,6 +47,15 @@ func (c *Cluster) Allow(t testing.TB, namespace, account, resource string, verbs
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: namespace, Name: account}},
 	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TakeCommandsFromAnyone lets a namespace be commanded without a token.
+func (c *Cluster) TakeCommandsFromAnyone(t testing.TB, namespace string) {
+	t.Helper()
+	if _, err := c.Kube.CoreV1().Namespaces().Patch(context.Background(), namespace, types.MergePatchType,
+		[]byte(`{"metadata":{"annotations":{"kf.dev/commands-from":"anyone"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

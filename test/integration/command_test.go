@@ -3,19 +3,28 @@ package integration
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	authn "k8s.io/api/authentication/v1"
+	authz "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"k8s.io/client-go/rest"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// commanded is a Space with an App "shop", a Job "nightly" that is suspended, and the function command.
+// commanded is a Space with an App "shop", a Job "nightly" that is suspended, the function command, and a sender who may
+// command the Space.
 type commanded struct {
 	*harness.Cluster
 	t       *testing.T
@@ -34,7 +43,28 @@ func newCommanded(t *testing.T) *commanded {
 	if _, err := c.Kf.TaskSchedules(ns).Create(ctx, job, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	return &commanded{c, t, ns, c.Function(t, "command")}
+	w := &commanded{c, t, ns, c.Function(t, "command")}
+	w.command.Token = c.Token(t, ns, "sender", audience)
+	c.Allow(t, ns, "sender", "tasks", "create", "patch")
+	w.allowed("sender")
+	return w
+}
+
+const audience = "kf-tasks-command"
+
+// allowed waits until the API server has heard of an account's rights.
+func (c *commanded) allowed(account string) {
+	c.t.Helper()
+	harness.Eventually(c.t, 10*time.Second, func() error {
+		review, err := c.Kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authz.SubjectAccessReview{Spec: authz.SubjectAccessReviewSpec{
+			User:               "system:serviceaccount:" + c.ns + ":" + account,
+			ResourceAttributes: &authz.ResourceAttributes{Namespace: c.ns, Verb: "create", Group: "kf.dev", Resource: "tasks"},
+		}}, metav1.CreateOptions{})
+		if err != nil || !review.Status.Allowed {
+			return fmt.Errorf("%s is not allowed yet: %v", account, err)
+		}
+		return nil
+	})
 }
 
 // event is a command of the type; NS in its data stands for the namespace.
@@ -77,7 +107,7 @@ func TestARunCommandMakesOneTask(t *testing.T) {
 				t.Fatalf("%d Tasks from one command, want 1", len(tasks))
 			}
 			if task := tasks[0]; task.Spec.Command != c.command || task.Spec.Memory != "64Mi" || task.Spec.AppRef.Name != "shop" ||
-				metav1.GetControllerOf(&task).Kind != c.owner {
+				metav1.GetControllerOf(&task).Kind != c.owner || task.Spec.RequestedBy != "system:serviceaccount:"+w.ns+":sender" {
 				t.Errorf("the Task is not as the command asks: %+v %+v", task.ObjectMeta, task.Spec)
 			}
 			w.command.Deliver(w.event(eventType, "8", c.data))
@@ -158,8 +188,8 @@ func TestATerminateCommandAsksOnce(t *testing.T) {
 			t.Errorf("%s was not asked to stop", name)
 		}
 		by := task.ManagedFields[len(task.ManagedFields)-1].Manager
-		if !strings.HasPrefix(by, "event:/") || !strings.HasPrefix("event:"+long, by) {
-			t.Errorf("%s: changed by %q, want the event's source", name, by)
+		if by != "system:serviceaccount:"+w.ns+":sender" {
+			t.Errorf("%s: changed by %q, want who asked for it", name, by)
 		}
 		_, writes := w.command.Proxy.Counts()
 		w.command.Deliver(e)
@@ -220,5 +250,204 @@ func TestAForeignTaskIsNotTakenForTheCommands(t *testing.T) {
 	w.Task(t, w.ns, "shop", name)
 	if status, _ := w.command.Send(e); status != 422 {
 		t.Errorf("answered %d, want 422", status)
+	}
+}
+
+// TestWhoMayNotCommand: everybody by default. Whoever is refused hears why, and nothing of what there is; no Task is made
+// or asked to stop; and the Space shows it once, however often it was tried.
+func TestWhoMayNotCommand(t *testing.T) {
+	w := newCommanded(t)
+	stranger := w.Cluster.Namespace(t, "stranger")
+	w.Task(t, w.ns, "shop", "runs")
+	w.Allow(t, stranger, "poster", "tasks", "*") // in its own namespace
+	short := int64(600)
+	request := &authn.TokenRequest{Spec: authn.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &short}}
+	gone := w.Cluster.Token(t, w.ns, "gone", audience)
+	if err := w.Kube.CoreV1().ServiceAccounts(w.ns).Delete(ctx, "gone", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.Cluster.Token(t, w.ns, "reader", audience)
+	reader, err := w.Kube.CoreV1().ServiceAccounts(w.ns).CreateToken(ctx, "reader", request, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Allow(t, w.ns, "reader", "tasks", "get", "list")
+	valid := w.command.Token
+	for name, c := range map[string]struct {
+		authorization []string
+		want          int
+	}{
+		"no token":                   {nil, 401},
+		"garbage":                    {[]string{"Bearer garbage"}, 401},
+		"signature changed":          {[]string{"Bearer " + valid[:len(valid)-6] + "AAAAAA"}, 401},
+		"for another audience":       {[]string{"Bearer " + w.Cluster.Token(t, w.ns, "sender", "kf-tasks-status")}, 401},
+		"for the API server":         {[]string{"Bearer " + w.Cluster.Token(t, w.ns, "sender", "")}, 401},
+		"of an account that is gone": {[]string{"Bearer " + gone}, 401},
+		"huge":                       {[]string{"Bearer " + strings.Repeat("x", 20<<10)}, 401},
+		"Basic":                      {[]string{"Basic " + valid}, 401},
+		"two headers":                {[]string{"Bearer " + valid, "Bearer " + valid}, 401},
+		"another tenant's account":   {[]string{"Bearer " + w.Cluster.Token(t, stranger, "poster", audience)}, 403},
+		"without the right":          {[]string{"Bearer " + reader.Status.Token}, 403},
+	} {
+		for eventType, data := range map[string]string{
+			events.TaskRun: `{"namespace": "NS", "app": "shop"}`, events.JobRun: `{"namespace": "NS", "job": "nightly"}`,
+			events.TaskTerminate: `{"namespace": "NS", "task": "runs"}`,
+		} {
+			answers := map[string]bool{}
+			for i, d := range []string{data, data, strings.NewReplacer("shop", "none", "nightly", "none", "runs", "none").Replace(data), strings.Replace(data, "{", `{"comand": 1, `, 1)} {
+				e := w.event(eventType, fmt.Sprint(name, i), d)
+				status, said := w.command.Ask(e, c.authorization...)
+				if status != c.want {
+					t.Errorf("%s, %s: %d %s, want %d", name, eventType, status, said, c.want)
+				}
+				if strings.Contains(said, valid) || strings.Contains(said, reader.Status.Token) {
+					t.Errorf("%s: the answer holds the token", name)
+				}
+				answers[regexp.MustCompile(`task \w+`).ReplaceAllString(said, "")] = true
+			}
+			if len(answers) != 1 {
+				t.Errorf("%s, %s: what there is can be told from the answers: %v", name, eventType, answers)
+			}
+		}
+	}
+	if tasks := w.tasks(); len(tasks) != 1 || tasks[0].Spec.Terminated {
+		t.Errorf("%d Tasks, terminated %t", len(tasks), tasks[0].Spec.Terminated)
+	}
+	list, err := w.Kube.CoreV1().Events(w.ns).List(ctx, metav1.ListOptions{FieldSelector: "reason=CommandRefused"})
+	if err != nil || len(list.Items) != 6 { // to create and to patch: nobody, the stranger, the reader
+		t.Errorf("%d refusals are shown, want 6: %v", len(list.Items), err)
+	}
+	if log, err := w.command.Printed(); err != nil || strings.Contains(string(log), valid) || strings.Contains(string(log), gone) {
+		t.Errorf("the log holds a token: %v", err)
+	}
+}
+
+// TestARightCanBeGivenAndTakenAway while the function runs; what it was told holds for seconds.
+func TestARightCanBeGivenAndTakenAway(t *testing.T) {
+	w := newCommanded(t)
+	token := w.Cluster.Token(t, w.ns, "late", audience)
+	ask := func(id string) int {
+		status, _ := w.command.Ask(w.event(events.TaskRun, id, `{"namespace": "NS", "app": "shop"}`), "Bearer "+token)
+		return status
+	}
+	if status := ask("1"); status != 403 {
+		t.Errorf("without the right: %d", status)
+	}
+	w.Allow(t, w.ns, "late", "tasks", "create")
+	harness.Eventually(t, 20*time.Second, func() error {
+		if status := ask("1"); status != 200 {
+			return fmt.Errorf("with the right: %d", status)
+		}
+		return nil
+	})
+	if err := w.Kube.RbacV1().RoleBindings(w.ns).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, 30*time.Second, func() error {
+		if status := ask("1"); status != 403 {
+			return fmt.Errorf("without it again: %d", status)
+		}
+		return nil
+	})
+}
+
+// TestReviewsThatFailAreNoYes: with the API server's answers to either review missing, nothing is made, and the sender is
+// asked to come again.
+func TestReviewsThatFailAreNoYes(t *testing.T) {
+	w := newCommanded(t)
+	for _, review := range []string{"tokenreviews", "subjectaccessreviews"} {
+		for _, fault := range []harness.Fault{{Status: 429}, {Status: 500}, {Status: 503}, {Status: 403}} {
+			w.command.Proxy.Inject(func(r harness.Request) harness.Fault {
+				if strings.Contains(r.Path, review) {
+					return fault
+				}
+				return harness.Fault{}
+			})
+			if status, _ := w.command.Send(w.event(events.TaskRun, "1", `{"namespace": "NS", "app": "shop"}`)); status != 503 || len(w.tasks()) != 0 {
+				t.Errorf("%s fails with %d: answered %d, %d Tasks", review, fault.Status, status, len(w.tasks()))
+			}
+		}
+	}
+}
+
+// TestASpaceMayTakeCommandsFromAnyone: without a token, then; one that is shown must be valid even so.
+func TestASpaceMayTakeCommandsFromAnyone(t *testing.T) {
+	w := newCommanded(t)
+	e := w.event(events.TaskRun, "1", `{"namespace": "NS", "app": "shop"}`)
+	if status, _ := w.command.Ask(e); status != 401 {
+		t.Errorf("before: %d", status)
+	}
+	w.TakeCommandsFromAnyone(t, w.ns)
+	if status, said := w.command.Ask(e, "Bearer garbage"); status != 401 {
+		t.Errorf("garbage: %d %s", status, said)
+	}
+	for range 2 {
+		if status, said := w.command.Ask(e); status != 200 {
+			t.Errorf("anyone: %d %s", status, said)
+		}
+	}
+	stranger := w.Cluster.Namespace(t, "stranger")
+	if status, said := w.command.Ask(e, "Bearer "+w.Cluster.Token(t, stranger, "x", audience)); status != 200 {
+		t.Errorf("anyone by name: %d %s", status, said)
+	}
+	if tasks := w.tasks(); len(tasks) != 1 || tasks[0].Spec.RequestedBy != "" {
+		t.Errorf("%d Tasks, asked for by %q", len(tasks), tasks[0].Spec.RequestedBy)
+	}
+}
+
+// TestACommandIsWhoseItWas: who sends another's source and id again gets neither his Task nor a word about it, and the
+// same account has it answered as done, even one that was made anew.
+func TestACommandIsWhoseItWas(t *testing.T) {
+	w := newCommanded(t)
+	e := w.event(events.TaskRun, "1", `{"namespace": "NS", "app": "shop"}`)
+	w.command.Deliver(e)
+	other := w.Cluster.Token(t, w.ns, "other", audience)
+	w.Allow(t, w.ns, "other", "tasks", "create")
+	w.allowed("other")
+	if status, said := w.command.Ask(e, "Bearer "+other); status != 403 || strings.Contains(said, "sender") || strings.Contains(said, "shop-") {
+		t.Errorf("another: %d %s", status, said)
+	}
+	if err := w.Kube.CoreV1().ServiceAccounts(w.ns).Delete(ctx, "sender", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.command.Token = w.Cluster.Token(t, w.ns, "sender", audience)
+	w.command.Deliver(e)
+	if n := len(w.tasks()); n != 1 {
+		t.Errorf("%d Tasks", n)
+	}
+}
+
+// TestNobodySaysThatAnotherAsked: by kubectl a Task names nobody or who makes it, and the name stays.
+func TestNobodySaysThatAnotherAsked(t *testing.T) {
+	w := newCommanded(t)
+	cfg := rest.AnonymousClientConfig(w.Config)
+	cfg.BearerToken = w.Cluster.Token(t, w.ns, "tenant", "")
+	w.Allow(t, w.ns, "tenant", "tasks", "*")
+	w.allowed("tenant")
+	kf, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for by, allowed := range map[string]bool{
+		"": true, "system:serviceaccount:" + w.ns + ":tenant": true, "system:serviceaccount:" + w.ns + ":sender": false, "admin": false,
+	} {
+		task := harness.NewTask(w.ns, "shop", "")
+		task.GenerateName, task.Spec.RequestedBy = "t-", by
+		made, err := kf.Tasks(w.ns).Create(ctx, task, metav1.CreateOptions{})
+		if (err == nil) != allowed || err != nil && !apierrors.IsForbidden(err) {
+			t.Errorf("by %q: %v", by, err)
+		}
+		if err != nil {
+			continue
+		}
+		made.Spec.RequestedBy = "admin"
+		if _, err := kf.Tasks(w.ns).Update(ctx, made, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
+			t.Errorf("by %q, changed: %v", by, err)
+		}
+	}
+	task := harness.NewTask(w.ns, "shop", "restored") // by an administrator, from a backup
+	task.Spec.RequestedBy = "system:serviceaccount:gone:gone"
+	if _, err := w.Kf.Tasks(w.ns).Create(ctx, task, metav1.CreateOptions{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -339,6 +339,7 @@ func TestFaultTwoInstancesAtOnce(t *testing.T) {
 
 func aCommand(w *harness.World, _ *harness.Function) work {
 	w.Cluster.App(w, w.Namespace, "shop")
+	w.TakeCommandsFromAnyone(w, w.Namespace) // who may command, and what becomes of the reviews' faults: command_test.go
 	e := cloudevents.NewEvent()
 	e.SetType(events.TaskRun)
 	e.SetSource("/faults/" + w.Namespace)
