@@ -15,7 +15,7 @@ func newTasks(t *target) *cobra.Command {
 		Short: "List the Tasks of an App, newest first",
 		Example: `  kf tasks shop
   kf tasks shop -o wide`,
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "" && output != "wide" {
 				return fmt.Errorf("--output can be wide, not %q", output)
@@ -27,7 +27,7 @@ func newTasks(t *target) *cobra.Command {
 			return t.list(cmd.Context(), listing{
 				what: "Tasks of App " + app.Name, resource: "tasks",
 				selector: v1alpha1.NameLabel + "=" + app.Name + "," + v1alpha1.ComponentLabel + "=" + v1alpha1.TaskComponent,
-				wide: output == "wide",
+				wide:     output == "wide",
 			})
 		},
 	}

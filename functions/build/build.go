@@ -28,7 +28,8 @@ var errNotGranted = fmt.Errorf("%w, or asks for some", errRefused)
 
 // Grant is the command by which a Space lets build read its pull secrets.
 func Grant(namespace string) string {
-	return "kubectl -n " + namespace + " create rolebinding kf-tasks-build-pull --clusterrole=kf-tasks-build-pull --serviceaccount=kf-tasks:build"
+	return "kubectl -n " + namespace +
+		" create rolebinding kf-tasks-build-pull --clusterrole=kf-tasks-build-pull --serviceaccount=kf-tasks:build"
 }
 
 // Image is the image that an App's Tasks are to run, "" if it names none.

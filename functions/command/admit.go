@@ -81,7 +81,8 @@ func Refusal(user string, act authz.ResourceAttributes) error {
 	case isAccount:
 		subject = "--serviceaccount=" + namespace + ":" + account
 	}
-	return receiver.Forbidden(fmt.Errorf("%s: its administrator may allow that: kubectl -n %s create rolebinding commanders --clusterrole=kf-tasks-commander %s",
+	return receiver.Forbidden(fmt.Errorf(
+		"%s: its administrator may allow that: kubectl -n %s create rolebinding commanders --clusterrole=kf-tasks-commander %s",
 		refused, act.Namespace, subject))
 }
 

@@ -49,7 +49,8 @@ func read[T any](e cloudevents.Event, needs string, complete func(T) bool) (any,
 // the right must be one to patch any Task there.
 func Act(eventType string, t events.Target) authz.ResourceAttributes {
 	act := authz.ResourceAttributes{
-		Verb: "create", Namespace: t.Namespace, Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version, Resource: "tasks",
+		Verb: "create", Namespace: t.Namespace, Resource: "tasks",
+		Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version,
 	}
 	if eventType == events.TaskTerminate {
 		act.Verb, act.Name = "patch", t.Task

@@ -51,7 +51,8 @@ func (h *Handler) create(ctx context.Context, task *v1alpha1.Task) error {
 	case there.Annotations[madeFrom] != task.Annotations[madeFrom]:
 		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
 	case there.Spec.RequestedBy != task.Spec.RequestedBy:
-		return receiver.Forbidden(fmt.Errorf("the source and id of this event are taken in namespace %s: send it with an id of your own", task.Namespace))
+		return receiver.Forbidden(fmt.Errorf(
+			"the source and id of this event are taken in namespace %s: send it with an id of your own", task.Namespace))
 	}
 	log.Infow("created before")
 	return nil

@@ -109,7 +109,8 @@ func taskUnreadable(s situation) (string, bool) {
 }
 
 func appUnreadable(s situation) (string, bool) {
-	return fmt.Sprintf("App %q can't be used (%s); the Task starts when that is mended", s.app.Name, s.app.Unreadable), s.app.Unreadable != ""
+	return fmt.Sprintf("App %q can't be used (%s); the Task starts when that is mended", s.app.Name, s.app.Unreadable),
+		s.app.Unreadable != ""
 }
 
 func appNotFound(s situation) (string, bool) {

@@ -97,7 +97,9 @@ func (h *Handler) look(ctx context.Context, task *v1alpha1.Task, hint events.Hin
 }
 
 // sight reads the run of a Task, and its TaskRun. It tells nothing where there is no such run, nor has been one.
-func (h *Handler) sight(ctx context.Context, task *v1alpha1.Task, hint events.Hint, thorough bool) (seen Sighting, telling bool, err error) {
+func (h *Handler) sight(ctx context.Context, task *v1alpha1.Task, hint events.Hint, thorough bool) (
+	seen Sighting, telling bool, err error,
+) {
 	run, err := client.Find(ctx, h.Tekton.PipelineRuns(task.Namespace), task.Namespace, task.Name)
 	switch {
 	case err != nil:

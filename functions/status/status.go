@@ -104,7 +104,8 @@ func (s situation) tekton() (reason, message string) {
 }
 
 func deleted(s situation) (string, bool) {
-	return "somebody deleted the Task's PipelineRun before its end was seen: what the Task has done is not known; look, and run it again", s.deleted
+	return "somebody deleted the Task's PipelineRun before its end was seen: what the Task has done is not known; " +
+		"look, and run it again", s.deleted
 }
 
 func unschedulable(s situation) (string, bool) {

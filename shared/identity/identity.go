@@ -141,7 +141,8 @@ func (r *Reviewer) Authorize(ctx context.Context, id Identity, act authz.Resourc
 		}
 	}
 	a, err := once(ctx, r, "access "+string(key[:]), func(ctx context.Context) (answer, error) {
-		review, err := r.kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authz.SubjectAccessReview{Spec: spec}, metav1.CreateOptions{})
+		review := &authz.SubjectAccessReview{Spec: spec}
+		review, err := r.kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 		if err != nil {
 			return answer{}, fmt.Errorf("review access: %w", err)
 		}

@@ -118,7 +118,8 @@ func mode(h http.Header) (structured bool, err error) {
 	}
 	switch {
 	case strings.HasPrefix(kind, "application/cloudevents-batch"):
-		return false, refused(http.StatusUnsupportedMediaType, "batches are not taken: each event has an answer of its own, so post one by one")
+		return false, refused(http.StatusUnsupportedMediaType,
+			"batches are not taken: each event has an answer of its own, so post one by one")
 	case kind == cloudevents.ApplicationCloudEventsJSON:
 		return true, nil
 	case strings.HasPrefix(kind, "application/cloudevents"):
@@ -180,7 +181,8 @@ func sound(e *cloudevents.Event, h http.Header, structured bool) error {
 			return refused(http.StatusBadRequest, "the attribute %s has characters that no attribute may have", strings.ToLower(name))
 		}
 	}
-	if kind, _, _ := mime.ParseMediaType(e.DataContentType()); kind == "" || kind == "application/json" || strings.HasSuffix(kind, "+json") {
+	kind, _, _ := mime.ParseMediaType(e.DataContentType())
+	if kind == "" || kind == "application/json" || strings.HasSuffix(kind, "+json") {
 		return sane(e.Data())
 	}
 	return nil

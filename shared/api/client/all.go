@@ -28,7 +28,9 @@ type lister[L runtime.Object] interface {
 }
 
 // All ranges over the objects of a list, page by page, so that no more than one is in memory: of this package's clients, at
-// most maxPage bytes of it. An error ends the range. T is a pointer: for task, err := range client.All[*v1alpha1.Task](ctx, kf.Tasks(""), opts).
+// most maxPage bytes of it. An error ends the range. T is a pointer:
+//
+//	for task, err := range client.All[*v1alpha1.Task](ctx, kf.Tasks(""), opts)
 func All[T runtime.Object, L runtime.Object](ctx context.Context, c lister[L], opts metav1.ListOptions) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		enough := errors.New("enough")

@@ -30,6 +30,7 @@ type server struct {
 	got   []fluent.MessageExt
 	conns []net.Conn
 	stop  func()
+	died  chan struct{} // has one when an answer has killed it
 }
 
 // verdict is what becomes of a message that has arrived.
@@ -43,7 +44,7 @@ const (
 )
 
 func newServer(t *testing.T, answer func(seq int64) verdict) *server {
-	s := &server{address: "127.0.0.1:0", answer: answer}
+	s := &server{address: "127.0.0.1:0", answer: answer, died: make(chan struct{}, 1)}
 	s.start(t)
 	return s
 }
@@ -100,6 +101,10 @@ func (s *server) serve(c net.Conn) {
 			ack = "another"
 		case killed:
 			s.kill()
+			select {
+			case s.died <- struct{}{}:
+			default:
+			}
 			return
 		}
 		b, _ := fluent.AckResp{Ack: ack}.MarshalMsg(nil)
@@ -164,20 +169,18 @@ func TestFluentdHasEachLineWithItsTimeAndWhereItIsFrom(t *testing.T) {
 // TestFluentdKilledInTheMiddleHasEveryLine: what it had taken and not acknowledged comes again, and nothing else.
 func TestFluentdKilledInTheMiddleHasEveryLine(t *testing.T) {
 	const lines, dies = 40, 20
-	died := make(chan struct{})
 	var once sync.Once
 	s := newServer(t, func(seq int64) verdict {
 		v := acknowledged
 		if seq == dies {
-			once.Do(func() { v = killed; close(died) })
+			once.Do(func() { v = killed })
 		}
 		return v
 	})
 	stream := s.stream(t, patient)
 	write(t, stream, 1, lines+1)
 	stream.Push()
-	<-died
-	s.kill() // it is, by now
+	<-s.died
 	s.start(t)
 	if us := stream.Flush(t.Context()); us != nil {
 		t.Fatal(us)
