@@ -5,6 +5,7 @@ import (
 	"time"
 
 	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
+	"k8s.io/client-go/metadata"
 
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
@@ -15,8 +16,9 @@ func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("deadletter", &cfg, &cfg.Env)
 	h := &Handler{
-		Events: receiver.Must(eventsv1client.NewForConfig(kube)),
-		Now:    time.Now,
+		Metadata: receiver.Must(metadata.NewForConfig(kube)),
+		Events:   receiver.Must(eventsv1client.NewForConfig(kube)),
+		Now:      time.Now,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

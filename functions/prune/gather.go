@@ -6,7 +6,6 @@ import (
 	"iter"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -26,14 +25,11 @@ var (
 
 // find reads the metadata of an object. Of one that is not there (yet, or any more), it is empty.
 func (h *Handler) find(ctx context.Context, of schema.GroupVersionResource, namespace, name string) (*metav1.PartialObjectMetadata, error) {
-	got, err := h.Metadata.Resource(of).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return &metav1.PartialObjectMetadata{}, nil
+	got, err := client.FindMetadata(ctx, h.Metadata, of, namespace, name)
+	if got == nil {
+		got = &metav1.PartialObjectMetadata{}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("get %s %s/%s: %w", of.Resource, namespace, name, err)
-	}
-	return got, nil
+	return got, err
 }
 
 // apps ranges over the Apps that have Tasks: once each, by namespace and name. A Task that lacks the label has yet to be

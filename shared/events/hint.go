@@ -37,7 +37,7 @@ func About[T any](e cloudevents.Event, worth func(*T) bool) (h Hint, look bool, 
 		return h, false, unreadable(e, err)
 	}
 	h = Hint{meta.Metadata.Namespace, meta.Metadata.Name, meta.Metadata.UID}
-	if err := named(h.Namespace, h.Name); err != nil {
+	if err := CheckNames(h.Namespace, h.Name); err != nil {
 		return h, false, unreadable(e, err)
 	}
 	object := new(T)
@@ -62,7 +62,7 @@ func AppOf(e cloudevents.Event) (app types.NamespacedName, err error) {
 		app = types.NamespacedName{Namespace: fact.Namespace, Name: fact.App}
 	}
 	if err == nil {
-		err = named(app.Namespace, app.Name)
+		err = CheckNames(app.Namespace, app.Name)
 	}
 	if err != nil {
 		return types.NamespacedName{}, unreadable(e, err)
@@ -70,8 +70,8 @@ func AppOf(e cloudevents.Event) (app types.NamespacedName, err error) {
 	return app, nil
 }
 
-// named says what is wrong with the names of an object, which are about to become parts of a path: no object can have them.
-func named(namespace, name string) error {
+// CheckNames says what is wrong with the names of an object, which are about to become parts of a path: no object can have them.
+func CheckNames(namespace, name string) error {
 	if wrong := validation.IsDNS1123Label(namespace); wrong != nil {
 		return fmt.Errorf("namespace %.80q: %s", namespace, strings.Join(wrong, ", "))
 	}

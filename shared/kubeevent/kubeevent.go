@@ -5,6 +5,7 @@ package kubeevent
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -30,6 +31,9 @@ type Warning struct {
 	By     string                 // the function that says so
 	// Once tells this occurrence from others of the kind: with the same, there is one Event until Kubernetes forgets it.
 	Once string
+	// Among, if it is set, is how many Events of the reason there are in a namespace at most, until Kubernetes forgets them,
+	// whatever they are about: for what strangers can cause. Some occurrences are then not shown.
+	Among uint64
 }
 
 // Warn shows a warning on its object. There already is success, and so is a namespace that is gone.
@@ -43,7 +47,12 @@ func Warn(ctx context.Context, c eventsv1client.EventsGetter, w Warning, now tim
 }
 
 func (w Warning) event(now time.Time) *eventsv1.Event {
-	sum := sha256.Sum256([]byte(w.By + "\x00" + w.Reason + "\x00" + w.About.Name + "\x00" + string(w.About.UID) + "\x00" + w.Once))
+	about := w.About.Name + "\x00" + string(w.About.UID) + "\x00" + w.Once
+	if w.Among > 0 {
+		of := sha256.Sum256([]byte(about))
+		about = fmt.Sprint(binary.BigEndian.Uint64(of[:]) % w.Among)
+	}
+	sum := sha256.Sum256([]byte(w.By + "\x00" + w.Reason + "\x00" + about))
 	return &eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{Namespace: w.About.Namespace, Name: fmt.Sprintf("kf-%s-%x", w.By, sum[:10])},
 		EventTime:           metav1.NewMicroTime(now),

@@ -1,6 +1,7 @@
 package kubeevent
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -58,5 +59,21 @@ func TestTheNameSaysWhichOccurrenceItIs(t *testing.T) {
 		if name(change) == same {
 			t.Errorf("%s has the same name", what)
 		}
+	}
+}
+
+// TestAFloodIsAFewEvents: whatever strangers say, of whatever object, a namespace gets no more than that.
+func TestAFloodIsAFewEvents(t *testing.T) {
+	names := map[string]bool{}
+	for i := range 5000 {
+		w := warning(func(w *Warning) { w.About.Name, w.About.UID, w.Once, w.Among = fmt.Sprint("app-", i%70), "", fmt.Sprint(i), 16 })
+		names[w.event(time.Now()).Name] = true
+	}
+	if len(names) != 16 {
+		t.Errorf("%d Events, want 16", len(names))
+	}
+	first := warning(func(w *Warning) { w.Among = 16 }).event(time.Now()).Name
+	if again := warning(func(w *Warning) { w.Among = 16 }).event(time.Now()).Name; again != first {
+		t.Error("told again, it is another")
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
 )
 
 type getter[T any] interface {
@@ -26,6 +28,18 @@ func Find[T any](ctx context.Context, c getter[*T], namespace, name string) (*T,
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get %s %s/%s: %w", reflect.TypeFor[T]().Name(), namespace, name, err)
+	}
+	return got, nil
+}
+
+// FindMetadata reads the metadata of an object of whatever kind, nil if there is none of the name.
+func FindMetadata(ctx context.Context, c metadata.Interface, of schema.GroupVersionResource, namespace, name string) (*metav1.PartialObjectMetadata, error) {
+	got, err := c.Resource(of).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get %s %s/%s: %w", of.Resource, namespace, name, err)
 	}
 	return got, nil
 }
