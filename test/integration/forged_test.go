@@ -290,7 +290,7 @@ func TestForgedHintsWriteNothing(t *testing.T) {
 					what := fmt.Sprint(attributes["type"], " ", attributes["kind"], ": ", name)
 					f.Proxy.Inject(nil)
 					status, reply := f.Send(all[name])
-					if status != http.StatusOK && status != http.StatusAccepted && status != http.StatusNoContent && status != http.StatusUnprocessableEntity {
+					if status < 200 || status >= 300 && status != http.StatusBadRequest && status != http.StatusUnprocessableEntity {
 						t.Errorf("%s: answered %d", what, status)
 					}
 					if reply != nil && reply.Type() != "" && (reply.Subject() != s.Namespace+"/ended" || reply.Type() != events.TaskSucceeded) {
