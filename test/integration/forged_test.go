@@ -347,7 +347,8 @@ func TestForgedLossesAreShownOnWhatIsThere(t *testing.T) {
 		return e
 	}
 	for _, e := range []cloudevents.Event{
-		loss("Task", s.Namespace, "ghost"), loss("App", s.other, "shop"), loss("TaskSchedule", s.Namespace, "ghost"), loss("PipelineRun", s.Namespace, "ghost"), loss("Task", "no-such-space", "runs"), loss("Secret", s.Namespace, "runs"),
+		loss("Task", s.Namespace, "ghost"), loss("App", s.other, "shop"), loss("TaskSchedule", s.Namespace, "ghost"), loss("PipelineRun", s.Namespace, "ghost"),
+		loss("Task", "no-such-space", "runs"), loss("Secret", s.Namespace, "runs"),
 		loss("Task", s.Namespace, "../runs"), loss("Task", "..", "runs"), loss("Pod", s.Namespace, "runs-pod"), loss("Namespace", "", s.Namespace),
 	} {
 		if status, _ := f.Send(e); status < 200 || status >= 300 {
