@@ -421,7 +421,7 @@ func TestAttacksOnWhoLooks(t *testing.T) {
 	deadletter := a.Function(t, "deadletter")
 	attack.Run(t, []attack.Row{
 		attack.New("forged-loss", anybody, "posts to deadletter that an event about a Pod of `kube-system` was lost, to have a Kubernetes Event written there", func(t *testing.T) string {
-			e := harness.Updated("Pod", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "forged-loss"}})
+			e := harness.Updated("Pod", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: a.mine}})
 			e.SetExtension("apiversion", "v1")
 			e.SetExtension("knativeerrordest", "http://x")
 			deadletter.Send(e)
@@ -430,7 +430,7 @@ func TestAttacksOnWhoLooks(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range list.Items {
-				if e.Regarding.Name == "forged-loss" {
+				if e.Regarding.Name == a.mine {
 					return "it is written"
 				}
 			}
