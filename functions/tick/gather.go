@@ -16,21 +16,29 @@ import (
 // gatherer reads what decisions need, once for all Jobs of a tick where it can.
 type gatherer struct {
 	kf      *client.Client
-	running func() (map[types.UID][]v1alpha1.Task, error) // the Tasks that have not ended, by the UID of their Job
-	apps    sync.Map                                      // of func() (bool, error), by types.NamespacedName
+	running func() (map[jobKey][]v1alpha1.Task, error) // the Tasks that have not ended, by their Job
+	apps    sync.Map                                   // of func() (bool, error), by types.NamespacedName
+}
+
+// jobKey names a Job. The UID alone would let a Task of another namespace, whose owner reference anybody there may write,
+// stand in the way of a Job that forbids two at once.
+type jobKey struct {
+	namespace string
+	uid       types.UID
 }
 
 // gatherer returns one that finds the Tasks of Jobs in a namespace ("" for all) by a selector.
 func (h *Handler) gatherer(ctx context.Context, namespace, selector string) *gatherer {
 	opts := metav1.ListOptions{LabelSelector: selector, FieldSelector: "status.completionTime=", Limit: h.PageSize}
-	return &gatherer{kf: h.Kf, running: sync.OnceValues(func() (map[types.UID][]v1alpha1.Task, error) {
-		of := map[types.UID][]v1alpha1.Task{}
+	return &gatherer{kf: h.Kf, running: sync.OnceValues(func() (map[jobKey][]v1alpha1.Task, error) {
+		of := map[jobKey][]v1alpha1.Task{}
 		for task, err := range client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(namespace), opts) {
 			if err != nil {
 				return nil, err
 			}
 			if owner := metav1.GetControllerOf(task); owner != nil && !task.Final() {
-				of[owner.UID] = append(of[owner.UID], *task)
+				key := jobKey{task.Namespace, owner.UID}
+				of[key] = append(of[key], *task)
 			}
 		}
 		return of, nil
@@ -45,7 +53,7 @@ func (g *gatherer) gather(ctx context.Context, need job.Need, j *v1alpha1.TaskSc
 		if err != nil {
 			return facts, err
 		}
-		facts.Running = append([]v1alpha1.Task{}, of[j.UID]...) // read, if there are none
+		facts.Running = append([]v1alpha1.Task{}, of[jobKey{j.Namespace, j.UID}]...) // read, if there are none
 	case job.NeedApp:
 		is, err := g.appThere(ctx, types.NamespacedName{Namespace: j.Namespace, Name: j.Spec.TaskTemplate.AppRef.Name})
 		if err != nil {

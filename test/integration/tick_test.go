@@ -407,6 +407,20 @@ func TestForbidAndReplace(t *testing.T) {
 	}
 }
 
+// TestATaskOfAnotherNamespaceStandsInNoJobsWay: whoever may create Tasks anywhere may write that a Job owns one.
+func TestATaskOfAnotherNamespaceStandsInNoJobsWay(t *testing.T) {
+	j := newJobs(t)
+	instant := minute(3)
+	job := j.due("forbid", instant, func(s *v1alpha1.TaskSchedule) { s.Spec.ConcurrencyPolicy = v1alpha1.ConcurrencyForbid })
+	foreign := job.NewTask()
+	foreign.Name, foreign.Namespace = "stands-in-the-way", j.Cluster.Namespace(t, "tick-foreign")
+	if _, err := j.Kf.Tasks(foreign.Namespace).Create(ctx, foreign, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	j.ping()
+	j.wantRan("forbid", instant)
+}
+
 // While another has the name of what ran, made meanwhile and by somebody else, it is not terminated in its place.
 func TestReplaceTerminatesWhatRanAndNoOther(t *testing.T) {
 	j := newJobs(t)
