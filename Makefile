@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release reproducible demo test prepare vet test-unit test-integration test-pods test-bare e2e e2e-undeploy check-rights soak lint verify clean
+.PHONY: generate build deploy undeploy release reproducible demo test prepare vet test-unit fuzz test-integration test-pods test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -54,6 +54,10 @@ vet: prepare ## Compile and vet everything, tests and benchmarks included
 test-unit: prepare ## Run the tests that need nothing
 	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift ./test/harness ./test/checker ./test/rights
 	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
+
+FUZZTIME ?= 1m
+fuzz: ## Feed each decoder of what comes from outside with made-up input, for FUZZTIME (1m) each; FUZZ=FuzzCommand takes one
+	@hack/fuzz.sh "$(FUZZTIME)" "$(FUZZ)"
 
 test-integration: prepare ## Run the functions as processes against a real API server with Tekton's admission
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane

@@ -29,6 +29,13 @@ func (s screen) progress(format string, args ...any) {
 	fmt.Fprintf(s.err, format+"\n", args...)
 }
 
+// HandleWarningHeader shows what the API server warns of (rest.WarningHandler), which client-go writes past the screen.
+func (s screen) HandleWarningHeader(code int, _, message string) {
+	if code == 299 && message != "" {
+		s.progress("Warning: %s", message)
+	}
+}
+
 // harmless is a value that is formatted as ever, and then made inert.
 type harmless struct{ any }
 

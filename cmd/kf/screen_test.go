@@ -2,14 +2,24 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+
+	"github.com/kballard/go-shellquote"
 )
 
 // hostile clears the screen, forges a row, turns the text around, and does it all again by the 8-bit controls.
@@ -85,11 +95,81 @@ func TestAllTextGoesThroughTheScreen(t *testing.T) {
 			}
 			x, _ := s.X.(*ast.Ident)
 			if x != nil && (x.Name == "fmt" && (strings.HasPrefix(s.Sel.Name, "Fprint") || strings.HasPrefix(s.Sel.Name, "Print")) ||
-				x.Name == "io" && s.Sel.Name == "WriteString" || x.Name == "tabwriter") ||
+				x.Name == "io" && s.Sel.Name == "WriteString" || x.Name == "tabwriter" || x.Name == "log" || x.Name == "klog" ||
+				x.Name == "os" && strings.HasPrefix(s.Sel.Name, "Std") && name != "main.go") ||
 				s.Sel.Name == "OutOrStdout" || s.Sel.Name == "ErrOrStderr" {
 				t.Errorf("%s writes past the screen", set.Position(s.Pos()))
 			}
 			return true
 		})
 	}
+}
+
+// TestCommandsAreInert runs the examples of every command against API servers that put escape sequences wherever kf may look.
+func TestCommandsAreInert(t *testing.T) {
+	q := strings.Trim(strconv.QuoteToASCII(hostile), `"`) // as JSON has it, but for \x1b and \x7f
+	q = strings.NewReplacer(`\x1b`, `\u001b`, `\x7f`, `\u007f`).Replace(q)
+	condition := `{"type":"%s","status":"False","reason":"` + q + `","message":"` + q + `","lastTransitionTime":"2026-11-23T12:00:00Z"}`
+	object := `{"apiVersion":"kf.dev/v1alpha1","kind":"Task","metadata":{"name":"` + q + `","namespace":"` + q + `","uid":"u","generation":1},` +
+		`"spec":{"displayName":"` + q + `","command":"` + q + `","appRef":{"name":"shop"},"schedule":"` + q + `","build":{"image":"` + q + `"}},` +
+		`"status":{"observedGeneration":1,"id":7,"conditions":[` + fmt.Sprintf(condition, "Ready") + "," + fmt.Sprintf(condition, "Succeeded") + `],` +
+		`"startCommands":{"error":"` + q + `"}}}`
+	answers := map[string]func(r *http.Request) (int, string){
+		"objects": func(r *http.Request) (int, string) {
+			switch {
+			case strings.Contains(r.Header.Get("Accept"), "as=Table"):
+				return 200, `{"apiVersion":"meta.k8s.io/v1","kind":"Table","columnDefinitions":[{"name":"` + q + `","type":"string"},{"name":"ID","type":"integer"}],` +
+					`"rows":[{"cells":["` + q + `",1]},{"cells":["` + q + `",null]}]}`
+			case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "s"):
+				return 200, `{"apiVersion":"kf.dev/v1alpha1","kind":"TaskList","metadata":{},"items":[` + object + `]}`
+			}
+			return 200, object
+		},
+		"refusals": func(*http.Request) (int, string) {
+			return 403, `{"apiVersion":"v1","kind":"Status","status":"Failure","reason":"Forbidden","code":403,"message":"` + q + `","details":{"name":"` + q + `"}}`
+		},
+		"faults": func(*http.Request) (int, string) { return 400, hostile },
+	}
+	for what, answer := range answers {
+		for _, name := range names() {
+			ctx, cancel := context.WithCancel(t.Context())
+			asked := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked > 3 {
+					cancel() // a wait that will not end
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Warning", `299 - "`+strings.ReplaceAll(q, `\`, `\\`)+`"`)
+				status, body := answer(r)
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, body)
+			}))
+			for line := range strings.Lines(command(name).Example) {
+				words, err := shellquote.Split(strings.TrimSpace(line))
+				if err != nil || len(words) == 0 || words[0] != "kf" {
+					continue
+				}
+				var out bytes.Buffer
+				run(ctx, screen{&out, &out}, append(words[1:], "--space", "demo", "--kubeconfig", kubeconfig(t, server.URL)))
+				if strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf) }) {
+					t.Errorf("%s: %q printed %q", what, words, out.String())
+				}
+			}
+			if asked == 0 {
+				t.Errorf("%s: kf %s asked for nothing", what, name)
+			}
+			server.Close()
+			cancel()
+		}
+	}
+}
+
+func kubeconfig(t *testing.T, server string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, []byte(`{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],`+
+		`"users":[{"name":"u","user":{}}],"clusters":[{"name":"c","cluster":{"server":"`+server+`"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -43,6 +43,7 @@ func (t *target) connect() error {
 	}
 	cfg.QPS = -1
 	cfg.UserAgent = "kf" // the API server keeps it as who set a field: who terminated a Task, for example
+	cfg.WarningHandler = t.screen
 	t.cfg = cfg
 	t.kf, err = client.New(cfg)
 	return err
