@@ -21,7 +21,7 @@ type Target struct {
 func TargetOf(e cloudevents.Event) (Target, error) {
 	var t Target
 	if err := json.Unmarshal(e.Data(), &t); err != nil {
-		return Target{}, fmt.Errorf("the data of %[1]s is not what its schema says (shared/events/schemas/%[1]s.json): %[2]w", e.Type(), err)
+		return Target{}, fmt.Errorf("the data of %[1]s is not as its schema says (shared/events/schemas/%[1]s.json): %[2]w", e.Type(), err)
 	}
 	if len(validation.IsDNS1123Label(t.Namespace)) > 0 {
 		return Target{}, fmt.Errorf("%s needs the name of a namespace in its data", e.Type())

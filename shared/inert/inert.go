@@ -58,7 +58,8 @@ func cells(r rune) int {
 // Append appends text to dst so that showing it does nothing but show it. Colours (ESC [ ... m) are left out, other
 // control characters are made visible in caret notation, as cat -v does; so are, by their number, the 8-bit controls and
 // the characters that are not seen: those that turn the direction of text around, that end a line, or have no width. Bytes
-// that are not UTF-8, among them the one-byte form of ESC [, become U+FFFD. Tabs stay, and so does nothing else below a space: a carriage return would let a line overwrite itself.
+// that are not UTF-8, among them the one-byte form of ESC [, become U+FFFD. Tabs stay, and so does nothing else below a
+// space: a carriage return would let a line overwrite itself.
 func Append(dst, text []byte) []byte {
 	skip := 0 // of a colour that began before plain
 	for plain, rest := range specials(text) {

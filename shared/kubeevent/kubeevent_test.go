@@ -66,7 +66,9 @@ func TestTheNameSaysWhichOccurrenceItIs(t *testing.T) {
 func TestAFloodIsAFewEvents(t *testing.T) {
 	names := map[string]bool{}
 	for i := range 5000 {
-		w := warning(func(w *Warning) { w.About.Name, w.About.UID, w.Once, w.Among = fmt.Sprint("app-", i%70), "", fmt.Sprint(i), 16 })
+		w := warning(func(w *Warning) {
+			w.About.Name, w.About.UID, w.Once, w.Among = fmt.Sprint("app-", i%70), "", fmt.Sprint(i), 16
+		})
 		names[w.event(time.Now()).Name] = true
 	}
 	if len(names) != 16 {

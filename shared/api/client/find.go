@@ -33,7 +33,9 @@ func Find[T any](ctx context.Context, c getter[*T], namespace, name string) (*T,
 }
 
 // FindMetadata reads the metadata of an object of whatever kind, nil if there is none of the name.
-func FindMetadata(ctx context.Context, c metadata.Interface, of schema.GroupVersionResource, namespace, name string) (*metav1.PartialObjectMetadata, error) {
+func FindMetadata(
+	ctx context.Context, c metadata.Interface, of schema.GroupVersionResource, namespace, name string,
+) (*metav1.PartialObjectMetadata, error) {
 	got, err := c.Resource(of).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
