@@ -24,7 +24,7 @@ const atOnce = 32
 type Handler struct {
 	Kf *client.Client
 	// Look looks into an App's image, for as long as Patience.
-	Look     func(context.Context, *v1alpha1.App) Looked
+	Look     func(context.Context, *v1alpha1.App) (Looked, error)
 	Patience time.Duration
 	Now      func() time.Time
 }
@@ -71,10 +71,13 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 	var looked *Looked
 	if NeedsLook(app, retry) {
 		patient, cancel := context.WithTimeout(ctx, h.Patience)
-		l := h.Look(patient, app)
+		l, err := h.Look(patient, app)
 		cancel()
 		if ctx.Err() != nil {
 			return ctx.Err() // the look was cut off from outside: that says nothing about the image
+		}
+		if err != nil {
+			return err
 		}
 		looked = &l
 	}

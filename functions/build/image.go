@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/authn/kubernetes"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -31,32 +30,37 @@ import (
 // those come first.
 const maxLook = 1 << 30
 
-// look reads an image's configuration and finds out how it would run a command string.
-func look(ctx context.Context, client k8s.Interface, reach http.RoundTripper, app *v1alpha1.App) Looked {
+// look reads an image's configuration and finds out how it would run a command string. An error is the API server's, and
+// says nothing about the image.
+func look(ctx context.Context, client k8s.Interface, reach http.RoundTripper, app *v1alpha1.App) (Looked, error) {
 	ref, err := name.ParseReference(Image(app), name.WeakValidation)
 	if err != nil {
-		return Looked{Err: fmt.Errorf("%w: %w", errNoName, err)}
+		return Looked{Err: fmt.Errorf("%w: %w", errNoName, err)}, nil
 	}
-	keys, whole, err := credentials(ctx, client, app)
+	secrets, whole, err := pullSecrets(ctx, client, app)
 	if err != nil {
-		return Looked{Err: err}
+		return Looked{}, err
+	}
+	keys, err := kubernetes.NewFromPullSecrets(ctx, secrets)
+	if err != nil {
+		return Looked{Err: err}, nil
 	}
 	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(reach))
 	var answer *transport.Error
 	switch {
 	case err == nil:
-		return inspect(img)
+		return inspect(img), nil
 	case !errors.As(err, &answer) || answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusForbidden:
-		return Looked{Err: fmt.Errorf("read image %s: %w", ref, err)}
+		return Looked{Err: fmt.Errorf("read image %s: %w", ref, err)}, nil
 	case whole:
-		return Looked{Err: errRefused}
+		return Looked{Err: errRefused}, nil
 	}
-	return Looked{Err: errNotGranted}
+	return Looked{Err: errNotGranted}, nil
 }
 
-// credentials are those that the App's Pods would be pulled with, as far as the Space lets them be read; whole says whether that
-// is all of them.
-func credentials(ctx context.Context, client k8s.Interface, app *v1alpha1.App) (keys authn.Keychain, whole bool, err error) {
+// pullSecrets are those that the App's Pods would be pulled with, as far as the Space lets them be read; whole says whether
+// that is all of them.
+func pullSecrets(ctx context.Context, client k8s.Interface, app *v1alpha1.App) (secrets []corev1.Secret, whole bool, err error) {
 	pod := app.Spec.Template.Spec
 	whole = true
 	mayNotOrGone := func(err error) error { // the same for a Pod that is pulled: it goes on without
@@ -73,7 +77,6 @@ func credentials(ctx context.Context, client k8s.Interface, app *v1alpha1.App) (
 	} else if err := mayNotOrGone(err); err != nil {
 		return nil, false, fmt.Errorf("read the App's service account: %w", err)
 	}
-	var secrets []corev1.Secret
 	for _, name := range names {
 		secret, err := client.CoreV1().Secrets(app.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
 		if err == nil {
@@ -82,8 +85,7 @@ func credentials(ctx context.Context, client k8s.Interface, app *v1alpha1.App) (
 			return nil, false, fmt.Errorf("read a pull secret: %w", err)
 		}
 	}
-	keys, err = kubernetes.NewFromPullSecrets(ctx, secrets)
-	return keys, whole, err
+	return secrets, whole, nil
 }
 
 // inspect decides how an image runs a command string. A launcher is known by what buildpacks write into the image: the

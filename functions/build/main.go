@@ -26,7 +26,7 @@ func main() {
 	reach := registry.Transport()
 	h := &Handler{
 		Kf:       receiver.Must(client.New(kube)),
-		Look:     func(ctx context.Context, app *v1alpha1.App) Looked { return look(ctx, core, reach, app) },
+		Look:     func(ctx context.Context, app *v1alpha1.App) (Looked, error) { return look(ctx, core, reach, app) },
 		Patience: cfg.Patience,
 		Now:      time.Now,
 	}

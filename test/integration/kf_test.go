@@ -256,7 +256,7 @@ func TestKfExitsWithTheTasksCode(t *testing.T) {
 		says   string
 	}{
 		{metav1.ConditionTrue, "Succeeded", 0, 0, "Succeeded"},
-		{metav1.ConditionFalse, "Failed", 7, 7, "Failed " + "ok^[[2J^[[1;1Hfake^Jrow"},
+		{metav1.ConditionFalse, "Failed", 7, 7, "Failed ok^[[2J^[[1;1Hfake row"}, // a condition's message is one line
 		{metav1.ConditionFalse, "TimedOut", 0, 1, "did not succeed: TimedOut"},
 	} {
 		played := make(chan string, 1)
