@@ -19,9 +19,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8s "k8s.io/client-go/kubernetes"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
@@ -32,12 +32,12 @@ const maxLook = 1 << 30
 
 // look reads an image's configuration and finds out how it would run a command string. An error is the API server's, and
 // says nothing about the image.
-func look(ctx context.Context, client k8s.Interface, reach http.RoundTripper, app *v1alpha1.App) (Looked, error) {
+func look(ctx context.Context, kube k8s.Interface, reach http.RoundTripper, app *v1alpha1.App) (Looked, error) {
 	ref, err := name.ParseReference(Image(app), name.WeakValidation)
 	if err != nil {
 		return Looked{Err: fmt.Errorf("%w: %w", errNoName, err)}, nil
 	}
-	secrets, whole, err := pullSecrets(ctx, client, app)
+	secrets, whole, err := pullSecrets(ctx, kube, app)
 	if err != nil {
 		return Looked{}, err
 	}
@@ -60,29 +60,32 @@ func look(ctx context.Context, client k8s.Interface, reach http.RoundTripper, ap
 
 // pullSecrets are those that the App's Pods would be pulled with, as far as the Space lets them be read; whole says whether
 // that is all of them.
-func pullSecrets(ctx context.Context, client k8s.Interface, app *v1alpha1.App) (secrets []corev1.Secret, whole bool, err error) {
+func pullSecrets(ctx context.Context, kube k8s.Interface, app *v1alpha1.App) (secrets []corev1.Secret, whole bool, err error) {
 	pod := app.Spec.Template.Spec
 	whole = true
-	mayNotOrGone := func(err error) error { // the same for a Pod that is pulled: it goes on without
-		whole = whole && !apierrors.IsForbidden(err)
-		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+	unlessDenied := func(err error) error { // nor is one that is not there an error: a Pod goes on without, too
+		if apierrors.IsForbidden(err) {
+			whole = false
 			return nil
 		}
 		return err
 	}
 	names := pod.ImagePullSecrets
-	account, err := client.CoreV1().ServiceAccounts(app.Namespace).Get(ctx, cmp.Or(pod.ServiceAccountName, "default"), metav1.GetOptions{})
-	if err == nil {
+	accounts := kube.CoreV1().ServiceAccounts(app.Namespace)
+	account, err := client.Find(ctx, accounts, app.Namespace, cmp.Or(pod.ServiceAccountName, "default"))
+	if err := unlessDenied(err); err != nil {
+		return nil, false, fmt.Errorf("the App's service account: %w", err)
+	}
+	if account != nil {
 		names = slices.Concat(names, account.ImagePullSecrets)
-	} else if err := mayNotOrGone(err); err != nil {
-		return nil, false, fmt.Errorf("read the App's service account: %w", err)
 	}
 	for _, name := range names {
-		secret, err := client.CoreV1().Secrets(app.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
-		if err == nil {
+		secret, err := client.Find(ctx, kube.CoreV1().Secrets(app.Namespace), app.Namespace, name.Name)
+		if err := unlessDenied(err); err != nil {
+			return nil, false, fmt.Errorf("a pull secret: %w", err)
+		}
+		if secret != nil {
 			secrets = append(secrets, *secret)
-		} else if err := mayNotOrGone(err); err != nil {
-			return nil, false, fmt.Errorf("read a pull secret: %w", err)
 		}
 	}
 	return secrets, whole, nil
