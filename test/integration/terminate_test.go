@@ -6,15 +6,17 @@ import (
 	"time"
 
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// TestTerminateStopsTheTaskRunThatTektonForgot: a run that is cancelled as soon as it is made can end without its TaskRun. Tekton is
-// played, for it does so by chance only.
-func TestTerminateStopsTheTaskRunThatTektonForgot(t *testing.T) {
+// TestTerminateStopsWhatTektonForgot: a run that is cancelled as soon as it is made can end without its TaskRun, and a Pod that was
+// being made just then stays. Tekton is played, for it does so by chance only.
+func TestTerminateStopsWhatTektonForgot(t *testing.T) {
 	w := harness.NewWorld(t)
 	f := w.Function(t, "terminate")
 	app := w.App("shop", nil)
@@ -23,6 +25,11 @@ func TestTerminateStopsTheTaskRunThatTektonForgot(t *testing.T) {
 	w.Must(w.Start(ctx, app, task))
 	_, err = w.Tekton.TaskRuns(w.Namespace).Patch(ctx, task.Name+"-user-container", types.MergePatchType,
 		fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, pipeline.PipelineRunLabelKey, task.Name), metav1.PatchOptions{})
+	w.Must(err)
+	_, err = w.Kube.CoreV1().Pods(w.Namespace).Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: task.Name + "-user-container-pod", Labels: map[string]string{pipeline.PipelineRunLabelKey: task.Name}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "step-user-container", Image: "none.example/none"}}},
+	}, metav1.CreateOptions{})
 	w.Must(err)
 	task, err = w.Kf.Tasks(w.Namespace).Patch(ctx, task.Name, types.MergePatchType, []byte(`{"spec":{"terminated":true}}`), metav1.PatchOptions{})
 	w.Must(err)
@@ -52,6 +59,9 @@ func TestTerminateStopsTheTaskRunThatTektonForgot(t *testing.T) {
 	_, err = w.Tekton.TaskRuns(w.Namespace).Patch(ctx, task.Name+"-user-container", types.MergePatchType, ended("TaskRunCancelled"), metav1.PatchOptions{}, "status")
 	w.Must(err)
 	<-done
+	if _, err = w.Kube.CoreV1().Pods(w.Namespace).Get(ctx, task.Name+"-user-container-pod", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the Pod is still there: %v", err)
+	}
 	harness.Eventually(t, time.Minute, func() error {
 		now, err := w.Kf.Tasks(w.Namespace).Get(ctx, task.Name, metav1.GetOptions{})
 		if err != nil || now.Status.Termination == nil || now.Status.Termination.Log == "" {
