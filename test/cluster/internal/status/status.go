@@ -19,6 +19,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/node"
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/plan"
+	"github.com/kf-tasks/kf-tasks/test/cluster/internal/tekton"
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/up"
 )
 
@@ -220,6 +221,7 @@ func Check(ctx context.Context, out io.Writer) error {
 		}
 		line(true, r.name, text)
 	}
+	lacks += checkTekton(ctx, client, out)
 	if cm, err := client.CoreV1().ConfigMaps("knative-eventing").Get(ctx, "config-br-defaults", metav1.GetOptions{}); err != nil || cm.Data["default-br-config"] == "" {
 		line(false, "default Broker", "knative-eventing/config-br-defaults names no Broker class: install one, https://knative.dev/docs/eventing/brokers/broker-types/")
 	} else {
@@ -247,4 +249,36 @@ func AtLeast(version, minimum string) bool {
 	fmt.Sscanf(strings.TrimPrefix(version, "v"), "%d.%d", &a, &b)
 	fmt.Sscanf(strings.TrimPrefix(minimum, "v"), "%d.%d", &c, &d)
 	return a > c || a == c && b >= d
+}
+
+// checkTekton says how Tekton's ConfigMaps are to be set, and how many settings lack without which nothing works. One that can't
+// be read says so once.
+func checkTekton(ctx context.Context, client kubernetes.Interface, out io.Writer) (lacks int) {
+	say := func(mark, text string) { fmt.Fprintf(out, "%s  %-20s %s\n", mark, "Tekton's settings", text) }
+	read := map[string]*corev1.ConfigMap{}
+	for _, s := range tekton.Settings {
+		cm, was := read[s.ConfigMap]
+		if !was {
+			var err error
+			if cm, err = client.CoreV1().ConfigMaps(tekton.Namespace).Get(ctx, s.ConfigMap, metav1.GetOptions{}); err != nil {
+				say("ADVICE ", fmt.Sprintf("ConfigMap %s/%s: %s", tekton.Namespace, s.ConfigMap, err))
+				cm = nil
+			}
+			read[s.ConfigMap] = cm
+		}
+		if cm == nil {
+			continue
+		}
+		wrong := s.Lacks(cm.Data[s.Key])
+		switch {
+		case wrong == "":
+			say("ok     ", s.Key+" is set")
+		case s.Needed:
+			lacks++
+			say("MISSING", s.Key+": "+wrong+"; "+s.Patch())
+		default:
+			say("ADVICE ", s.Key+": "+wrong+"; "+s.Patch())
+		}
+	}
+	return lacks
 }

@@ -155,6 +155,10 @@ func TestCheckOfAClusterOfTheUsers(t *testing.T) {
 			deployment("1.20.1")
 		case strings.HasSuffix(p, "/config-br-defaults"):
 			fmt.Fprint(w, `{"kind":"ConfigMap","data":{"default-br-config":"x"}}`)
+		case strings.HasSuffix(p, "/config-defaults"):
+			fmt.Fprint(w, `{"kind":"ConfigMap","data":{"default-imagepullbackoff-timeout":"5m"}}`)
+		case strings.HasSuffix(p, "/feature-flags"):
+			fmt.Fprint(w, `{"kind":"ConfigMap","data":{"set-security-context":"true","await-sidecar-readiness":"false"}}`)
 		case strings.HasSuffix(p, "/config-network"):
 			fmt.Fprint(w, `{"kind":"ConfigMap","data":{}}`)
 		default:
@@ -178,10 +182,12 @@ current-context: c
 		return out.String(), err
 	}
 	out, err := check()
-	if err == nil || !strings.Contains(err.Error(), "lacks 2") {
+	if err == nil || !strings.Contains(err.Error(), "lacks 3") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"ok       Kubernetes", "MISSING  Tekton Pipelines", "v0.44.0 (needs v1.0): upgrade", "ok       Knative Serving", "MISSING  Serving ingress"} {
+	for _, want := range []string{"ok       Kubernetes", "MISSING  Tekton Pipelines", "v0.44.0 (needs v1.0): upgrade", "ok       Knative Serving", "MISSING  Serving ingress",
+		"ADVICE   Tekton's settings    default-container-resource-requirements: ", "ok       Tekton's settings    default-imagepullbackoff-timeout is set",
+		"MISSING  Tekton's settings    await-sidecar-readiness: each Pod"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -3,6 +3,7 @@ package up
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -27,6 +28,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/parts"
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/pki"
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/plan"
+	"github.com/kf-tasks/kf-tasks/test/cluster/internal/tekton"
 	own "github.com/kf-tasks/kf-tasks/test/cluster/manifests"
 )
 
@@ -482,7 +484,19 @@ func (c *Cluster) tekton(ctx context.Context) error {
 	if err := c.have(ctx, "tekton"); err != nil {
 		return err
 	}
-	return c.applySet(ctx, manifests.TektonDeploy)
+	if err := c.applySet(ctx, manifests.TektonDeploy); err != nil {
+		return err
+	}
+	for _, setting := range tekton.Settings { // only now: Tekton's webhook is asked about them, and its controller watches them
+		patch, err := json.Marshal(map[string]any{"data": map[string]string{setting.Key: setting.Value}})
+		if err != nil {
+			return err
+		}
+		if err := c.kubectl(ctx, "-n", tekton.Namespace, "patch", "configmap", setting.ConfigMap, "--type=merge", "-p", string(patch)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Cluster) eventing(ctx context.Context) error {
