@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"sigs.k8s.io/json"
@@ -21,18 +22,20 @@ type Entry struct {
 
 // Catalogue lists every type of this project's own. The schemas and the EventType objects are generated from it.
 var Catalogue = map[string]Entry{
-	TaskRun:        {"asks to run an App's image once, as a Task", RunTask{}},
-	TaskTerminate:  {"asks to stop a Task", TerminateTask{}},
-	JobRun:         {"asks to run a Job now, apart from its schedule", RunJob{}},
-	TaskCreated:    {"a Task has got its ID and its PipelineRun", TaskFact{}},
-	TaskStarted:    {"a Task's run has started", TaskFact{}},
-	TaskSucceeded:  {"a Task's process has ended with exit code 0", TaskFact{}},
-	TaskFailed:     {"a Task has ended in another way than by success or on request", TaskFact{}},
-	TaskTerminated: {"a Task has ended because somebody asked for it", TaskFact{}},
-	TaskPruned:     {"retention has deleted a Task; this is its last status", TaskFact{}},
-	JobFired:       {"a Job has run for an instant of its schedule", JobFact{}},
-	JobSkipped:     {"a Job has not run for an instant: its Task before still ran, or it can't run as it stands", JobFact{}},
-	JobMissed:      {"instants of a Job have passed unrun: later ones, or their deadline, had come when the system recovered", JobFact{}},
+	TaskRun:         {"asks to run an App's image once, as a Task", RunTask{}},
+	TaskTerminate:   {"asks to stop a Task", TerminateTask{}},
+	JobRun:          {"asks to run a Job now, apart from its schedule", RunJob{}},
+	TaskCreated:     {"a Task has got its ID and its PipelineRun", TaskFact{}},
+	TaskStarted:     {"a Task's run has started", TaskFact{}},
+	TaskSucceeded:   {"a Task's process has ended with exit code 0", TaskFact{}},
+	TaskFailed:      {"a Task has ended in another way than by success or on request", TaskFact{}},
+	TaskTerminated:  {"a Task has ended because somebody asked for it", TaskFact{}},
+	TaskPruned:      {"retention has deleted a Task; this is its last status", TaskFact{}},
+	CommandAccepted: {"a command has been carried out, or was before: this is the Task", CommandFact{}},
+	CommandRefused:  {"a command has been refused for good, and why", CommandFact{}},
+	JobFired:        {"a Job has run for an instant of its schedule", JobFact{}},
+	JobSkipped:      {"a Job has not run for an instant: its Task before still ran, or it can't run as it stands", JobFact{}},
+	JobMissed:       {"instants of a Job have passed unrun: later ones, or their deadline, had come when the system recovered", JobFact{}},
 }
 
 // Command decodes the data of a command event. A field that the command does not have is an error: what is misspelled
@@ -40,6 +43,12 @@ var Catalogue = map[string]Entry{
 // reader of the event, who filters or checks it, may take it for another command than this one.
 func Command(e cloudevents.Event, into any) error {
 	unfit, err := json.UnmarshalStrict(e.Data(), into)
+	if !utf8.Valid(e.Data()) {
+		err = errors.Join(err, errors.New("it is not valid UTF-8, and would not arrive as it is"))
+	}
+	if asks, ok := into.(interface{ fits() error }); ok && err == nil && len(unfit) == 0 {
+		err = asks.fits()
+	}
 	if err = errors.Join(append(unfit, err)...); err != nil {
 		return fmt.Errorf("the data of %s is not what its schema says (shared/events/schemas/%s.json): %s", e.Type(), e.Type(),
 			inert.Fit(strings.ReplaceAll(err.Error(), "\n", ", "), 500))

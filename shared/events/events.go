@@ -4,6 +4,7 @@ package events
 
 import (
 	"fmt"
+	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
@@ -39,6 +40,9 @@ const (
 	JobFired   = "dev.kf.job.fired.v1"
 	JobSkipped = "dev.kf.job.skipped.v1"
 	JobMissed  = "dev.kf.job.missed.v1"
+
+	CommandAccepted = "dev.kf.command.accepted.v1"
+	CommandRefused  = "dev.kf.command.refused.v1"
 )
 
 // TaskFact is the data of every dev.kf.task.* fact event.
@@ -107,6 +111,44 @@ func NewJobFact(fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloud
 	if err := e.SetData(cloudevents.ApplicationJSON, JobFact{
 		Namespace: j.Namespace, App: j.Spec.TaskTemplate.AppRef.Name, Job: j.Name, UID: string(j.UID), Decision: d,
 	}); err != nil {
+		panic(err) // plain data: can't fail
+	}
+	return &e
+}
+
+// CommandFact is the data of every dev.kf.command.* fact event: what became of a command.
+type CommandFact struct {
+	// Namespace is where it was to do something; "" where it named none that there can be.
+	Namespace string     `json:"namespace"`
+	Command   CommandRef `json:"command"`
+	// Task is the Task that it made or marked; "" where there was nothing to do, and in refusals.
+	Task string `json:"task,omitempty"`
+	// RequestedBy is who sent it, where that is known.
+	RequestedBy string `json:"requestedBy,omitempty"`
+	// Status and Reason are the answer of a refusal: an HTTP status, and words.
+	Status int    `json:"status,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// CommandRef says which command a fact is about, as its sender wrote it.
+type CommandRef struct {
+	Type    string `json:"type"`
+	Source  string `json:"source"`
+	ID      string `json:"id"`
+	Subject string `json:"subject,omitempty"`
+}
+
+// NewCommandFact makes the fact event of a command. Its id follows from the command's source and id, so that two deliveries of one
+// command are one fact.
+func NewCommandFact(eventType, fn string, command cloudevents.Event, f CommandFact) *cloudevents.Event {
+	f.Command = CommandRef{Type: command.Type(), Source: command.Source(), ID: command.ID(), Subject: command.Subject()}
+	e := cloudevents.NewEvent()
+	e.SetType(eventType)
+	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s", v1alpha1.GroupVersion, f.Namespace))
+	e.SetSubject(strings.TrimSuffix(f.Namespace+"/"+f.Task, "/"))
+	e.SetID(TaskName("command", command.Source(), command.ID()) + "." + eventType)
+	e.SetExtension("kffunction", fn)
+	if err := e.SetData(cloudevents.ApplicationJSON, f); err != nil {
 		panic(err) // plain data: can't fail
 	}
 	return &e

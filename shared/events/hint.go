@@ -22,6 +22,9 @@ type Hint struct {
 // Is says whether an object is the one that the event is about.
 func (h Hint) Is(o metav1.Object) bool { return h.UID == "" || h.UID == o.GetUID() }
 
+// HintAt is where an object is that was listed.
+func HintAt(o metav1.Object) Hint { return Hint{o.GetNamespace(), o.GetName(), o.GetUID()} }
+
 // About reads the hint of an ApiServerSource's event. worth says of the object, as the event shows it, whether there may
 // be something to do about it; most events tell of what is done. That much is believed, because it can only leave work
 // undone: a forged event has none to ask for, and what a true one has left out shows in the next, or in the resync's list.

@@ -50,6 +50,17 @@ func All[T runtime.Object, L runtime.Object](ctx context.Context, c lister[L], o
 	}
 }
 
+// Collect is all that a range has, where it has to be in memory at once.
+func Collect[T any](found iter.Seq2[T, error]) (all []T, err error) {
+	for object, err := range found {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, object)
+	}
+	return all, nil
+}
+
 func pages[L runtime.Object](ctx context.Context, c lister[L], opts metav1.ListOptions, each func(L) error) error {
 	most := opts.Limit
 	if most == 0 {

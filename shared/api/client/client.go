@@ -24,12 +24,13 @@ func init() {
 	metav1.AddToGroupVersion(Scheme, metav1.SchemeGroupVersion)
 }
 
-// The clients of the three kinds. Their methods are client-go's: Get, List, Watch, Create, Update, UpdateStatus, Patch
+// The clients of the kinds. Their methods are client-go's: Get, List, Watch, Create, Update, UpdateStatus, Patch
 // (with "status" as subresource), Delete, DeleteCollection.
 type (
 	Apps          = gentype.ClientWithList[*v1alpha1.App, *v1alpha1.AppList]
 	Tasks         = gentype.ClientWithList[*v1alpha1.Task, *v1alpha1.TaskList]
 	TaskSchedules = gentype.ClientWithList[*v1alpha1.TaskSchedule, *v1alpha1.TaskScheduleList]
+	Webhooks      = gentype.ClientWithList[*v1alpha1.Webhook, *v1alpha1.WebhookList]
 )
 
 // Client reaches kf.dev/v1alpha1.
@@ -68,4 +69,10 @@ func (c *Client) TaskSchedules(namespace string) *TaskSchedules {
 	return gentype.NewClientWithList("taskschedules", c.rest, runtime.NewParameterCodec(Scheme), namespace,
 		func() *v1alpha1.TaskSchedule { return &v1alpha1.TaskSchedule{} },
 		func() *v1alpha1.TaskScheduleList { return &v1alpha1.TaskScheduleList{} })
+}
+
+// Webhooks reaches the Webhooks of a namespace.
+func (c *Client) Webhooks(namespace string) *Webhooks {
+	return gentype.NewClientWithList("webhooks", c.rest, runtime.NewParameterCodec(Scheme), namespace,
+		func() *v1alpha1.Webhook { return &v1alpha1.Webhook{} }, func() *v1alpha1.WebhookList { return &v1alpha1.WebhookList{} })
 }

@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 )
@@ -36,6 +37,9 @@ func Find[T any](ctx context.Context, c getter[*T], namespace, name string) (*T,
 func FindMetadata(
 	ctx context.Context, c metadata.Interface, of schema.GroupVersionResource, namespace, name string,
 ) (*metav1.PartialObjectMetadata, error) {
+	if !ValidName(name) || namespace != "" && !ValidNamespace(namespace) {
+		return nil, nil
+	}
 	got, err := c.Resource(of).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
@@ -64,4 +68,9 @@ func IgnoreNotFound(err error) error {
 		return nil
 	}
 	return err
+}
+
+// OfApp selects the Tasks of an App.
+func OfApp(name string) metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("spec.appRef.name", name).String()}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
+	"unicode"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,10 +20,12 @@ type patcher[T any] interface {
 type Change struct {
 	Labels, Annotations map[string]string
 	Spec                map[string]any
+	// Owners are all that the object is to have, those that it has included: to be written with IfUnchanged.
+	Owners []metav1.OwnerReference
 	// IfUnchanged makes it a conflict that somebody has written the object since it was read: for what is made from what
 	// it was, such as a list, which has no patch but the whole list.
 	IfUnchanged bool
-	// Manager is kept by the API server as who changed the fields; the client's own name if left out. At most 128 bytes.
+	// Manager is kept by the API server as who changed the fields, as far as it takes that; the client's own name if left out.
 	Manager string
 }
 
@@ -35,6 +39,9 @@ func Merge[T any](ctx context.Context, c patcher[*T], obj metav1.Object, change 
 	if change.Annotations != nil {
 		metadata["annotations"] = change.Annotations
 	}
+	if change.Owners != nil {
+		metadata["ownerReferences"] = change.Owners
+	}
 	if change.IfUnchanged {
 		metadata["resourceVersion"] = obj.GetResourceVersion()
 	}
@@ -46,9 +53,20 @@ func Merge[T any](ctx context.Context, c patcher[*T], obj metav1.Object, change 
 	if err != nil {
 		return nil, err
 	}
-	got, err := c.Patch(ctx, obj.GetName(), types.MergePatchType, b, metav1.PatchOptions{FieldManager: change.Manager})
+	got, err := c.Patch(ctx, obj.GetName(), types.MergePatchType, b, metav1.PatchOptions{FieldManager: fieldManager(change.Manager)})
 	if err != nil {
 		return nil, fmt.Errorf("patch %s %s/%s: %w", reflect.TypeFor[T]().Name(), obj.GetNamespace(), obj.GetName(), err)
 	}
 	return got, nil
+}
+
+// fieldManager is what the API server takes of a name: 128 bytes of printable characters (ValidateFieldManager in apimachinery).
+func fieldManager(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
+	return strings.ToValidUTF8(name[:min(len(name), 128)], "") // what is cut off may have left half a character
 }

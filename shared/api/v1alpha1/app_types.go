@@ -89,6 +89,13 @@ type AppSpecTemplate struct {
 	// +optional
 	// +kubebuilder:default={containers:{{name:"user-container"}}}
 	Spec corev1.PodSpec `json:"spec,omitempty"`
+
+	// StartCommand is the start command as `kf push --command` was given it: one string, which is read as a Task's command is,
+	// by a shell. It says so of the container's args, and counts while they are this one string; args that somebody else
+	// wrote are Kubernetes' own. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:MaxLength=131071
+	StartCommand string `json:"startCommand,omitempty"`
 }
 
 // AppSpecInstances says how many servers run.
@@ -151,21 +158,29 @@ type AppTaskStatus struct {
 	UpdateRequests int `json:"updateRequests"`
 }
 
-// StartCommandStatus is what the function build found in the image, once per image.
+// StartCommandStatus is what the function build found in the image, once per image and push.
 type StartCommandStatus struct {
-	// Container is the image's entrypoint.
+	// Container is the image's entrypoint (ENTRYPOINT), Args what it is given where nobody says anything (CMD; not in Kf).
 	// +optional
 	// +listType=atomic
 	Container []string `json:"container,omitempty"`
+	// +optional
+	// +listType=atomic
+	Args []string `json:"args,omitempty"`
 
 	// Buildpack is unused here; it is Kf's.
 	// +optional
 	// +listType=atomic
 	Buildpack []string `json:"buildpack,omitempty"`
 
-	// Image is the image that the rest was read from.
+	// Image is the image that the rest was read from, and UpdateRequests that of spec.build: whoever pushes again may mean
+	// another image by the same tag. Digest is what the tag meant. The latter two are not in Kf.
 	// +optional
 	Image string `json:"image,omitempty"`
+	// +optional
+	UpdateRequests int `json:"updateRequests,omitempty"`
+	// +optional
+	Digest string `json:"digest,omitempty"`
 
 	// Error says why the image could not be read. Tasks then assume a shell.
 	// +optional
@@ -178,11 +193,20 @@ type StartCommandStatus struct {
 	// +optional
 	LookedAt *metav1.Time `json:"lookedAt,omitempty"`
 
-	// Shell says how the image runs a command string: Launcher (its entrypoint is a buildpack's launcher and takes the
-	// string), Shell (it has /bin/sh) or None (its entrypoint takes the words of the string as arguments). Not in Kf.
+	// Shell says how the image runs a command string: Launcher (a buildpack's launcher takes the string), Shell (it has a
+	// shell) or None (its entrypoint takes the words of the string as arguments). Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Enum=Launcher;Shell;None;""
 	Shell Shell `json:"shell,omitempty"`
+
+	// ShellPath is the best shell of the image, bash where it has one; empty if it has none. Not in Kf.
+	// +optional
+	ShellPath string `json:"shellPath,omitempty"`
+
+	// Hidden is the directory of the image that holds the App and that its Tasks find empty, for Tekton mounts one of its own there; ""
+	// if there is none. Not in Kf.
+	// +optional
+	Hidden string `json:"hidden,omitempty"`
 }
 
 // Shell is how an image runs a command string.

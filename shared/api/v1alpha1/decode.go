@@ -36,6 +36,13 @@ func (j *TaskSchedule) UnmarshalJSON(b []byte) (err error) {
 	return err
 }
 
+// UnmarshalJSON decodes a Webhook as far as it can be decoded.
+func (w *Webhook) UnmarshalJSON(b []byte) (err error) {
+	type plain Webhook
+	w.Unreadable, err = decode(b, (*plain)(w))
+	return err
+}
+
 // ReadInPart says that the object's spec, as it is stored, holds more than could be decoded.
 func (a *App) ReadInPart() bool { return a.Unreadable != "" }
 

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // Labels that Kf puts on its objects and that its CLI selects by (Kf v2.11, pkg/apis/kf/v1alpha1/app_types.go).
 const (
 	// NameLabel holds the App's name.
@@ -8,7 +10,8 @@ const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// ComponentLabel tells Tasks, Jobs and App servers apart.
 	ComponentLabel = "app.kubernetes.io/component"
-	// VersionLabel holds the ID of a Task. A Task without it has yet to be handled by runtask.
+	// VersionLabel holds the ID of a Task, where the user has not given the Task one of their own. One that waits for its run
+	// has it as well.
 	VersionLabel = "app.kubernetes.io/version"
 	// NetworkPolicyLabel is what the NetworkPolicies of a Space ("security groups") select.
 	NetworkPolicyLabel = "kf.dev/networkpolicy"
@@ -22,6 +25,13 @@ const (
 	// TaskLabel holds the Task's name on its PipelineRun. It is ours, not Kf's: the ApiServerSource and every resync
 	// select by it, and nothing but this project writes it.
 	TaskLabel = "tasks.kf.dev/task"
+
+	// HandledLabel is on a Task that runtask is done with. It holds the Task's own UID: on a copy of the Task, restored
+	// from a backup or made anew from its YAML, it holds another's.
+	HandledLabel = "tasks.kf.dev/handled"
+	// StartLabel is on a Pod whose command may begin. It holds the Pod's own UID. Only the function start can set it, and
+	// without it no command of a Task begins (config/crd/one-start.yaml).
+	StartLabel = "tasks.kf.dev/start"
 
 	// Values of the labels above.
 	ManagedByKf           = "kf"
@@ -40,5 +50,17 @@ const (
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"
 
+// AwaitedVolume is a volume of a Task's Pod that makes the kubelet wait for the Secrets and ConfigMaps of its environment.
+const AwaitedVolume = "kf-awaited"
+
 // InjectedEnvSecret names the Secret that an App's service bindings fill with VCAP_SERVICES and DATABASE_URL.
 func InjectedEnvSecret(app string) string { return "kf-injected-envs-" + app }
+
+// OwnedBy is the reference of what goes with an object that did not make it. It does not keep its owner from going first, which
+// who adds it would need a right of its own for.
+func OwnedBy(owner metav1.Object, kind string) metav1.OwnerReference {
+	yes := true
+	return metav1.OwnerReference{
+		APIVersion: GroupVersion.String(), Kind: kind, Name: owner.GetName(), UID: owner.GetUID(), Controller: &yes,
+	}
+}

@@ -9,23 +9,35 @@ const (
 	ReasonRunning            = "Running"            //
 	ReasonSucceeded          = "Succeeded"          // exit code 0
 	ReasonFailed             = "Failed"             // another exit code
-	ReasonCancelled          = "Cancelled"          // terminated
+	ReasonCancelled          = "TaskRunCancelled"   // terminated: Kf's word, which its clients and their tests look for
 	ReasonTimedOut           = "TimedOut"           // ran longer than its timeout
 	ReasonOutOfMemory        = "OutOfMemory"        // killed by the kernel at its memory limit
 	ReasonImagePullFailed    = "ImagePullFailed"    // the image can't be had
 	ReasonEvicted            = "Evicted"            // removed by its node
 	ReasonPipelineRunDeleted = "PipelineRunDeleted" // somebody deleted the run
 	ReasonUnschedulable      = "Unschedulable"      // no node has room
+	ReasonPodRefused         = "PodRefused"         // by the rules of the Space, for good
+	ReasonRestored           = "Restored"           // a copy of a Task that had run elsewhere or before: neither run nor failed
+	ReasonNotItsTaskRun      = "NotItsTaskRun"      // Tekton took a TaskRun that an earlier Task of the name had left
+
+	// Why a Pod went whose command had begun, and may not begin again.
+	ReasonPodDeleted = "PodDeleted" // somebody deleted it
+	ReasonDrained    = "Drained"    // its node was to be emptied
+	ReasonNodeLost   = "NodeLost"   // its node is gone, or does not answer
+	ReasonPreempted  = "Preempted"  // a Pod of a higher priority needed its room
 
 	// These are runtask's: of a Task that waits ...
+	ReasonAppNotSettled         = "AppNotSettled"         // it was changed, and build has yet to see that
 	ReasonAppNotFound           = "AppNotFound"           // also of a Job's Ready and a Task's AppReady
 	ReasonAppHasNoImage         = "AppHasNoImage"         //
 	ReasonInvalidApp            = "InvalidApp"            // also of an App's Ready: its spec can't be read
-	ReasonPipelineRunNotCreated = "PipelineRunNotCreated" // a quota, or a right that is missing
+	ReasonPipelineRunNotCreated = "PipelineRunNotCreated" // a quota, a right that is missing, or a policy that says no
+	ReasonServiceAccountMissing = "ServiceAccountMissing" // Tekton would end the run for it
 	// ... and of one that can never run.
 	ReasonInvalidTask        = "InvalidTask"        // App and Task make no run
 	ReasonPipelineRunRefused = "PipelineRunRefused" // by the API server or Tekton's admission
 	ReasonNameTaken          = "NameTaken"          // by a PipelineRun that is not the Task's
+	ReasonSpaceTerminating   = "SpaceTerminating"   // its namespace is being deleted
 
 	// ReasonFound is that of a Task's AppReady that is True.
 	ReasonFound = "Found"
@@ -51,6 +63,8 @@ const (
 	ReasonInvalidSchedule = "InvalidSchedule"
 	ReasonTaskRefused     = "TaskRefused"
 	ReasonTaskNotCreated  = "TaskNotCreated"
+	// ReasonWatermarkInFuture: a clock was ahead, or the Job comes from elsewhere.
+	ReasonWatermarkInFuture = "WatermarkInFuture"
 )
 
 // Reasons of an App's condition Ready.

@@ -13,7 +13,8 @@ var GroupVersion = schema.GroupVersion{Group: "kf.dev", Version: "v1alpha1"}
 var AddToScheme = (&runtime.SchemeBuilder{addKnownTypes}).AddToScheme
 
 func addKnownTypes(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &App{}, &AppList{}, &Task{}, &TaskList{}, &TaskSchedule{}, &TaskScheduleList{})
+	s.AddKnownTypes(GroupVersion, &App{}, &AppList{}, &Task{}, &TaskList{}, &TaskSchedule{}, &TaskScheduleList{},
+		&Webhook{}, &WebhookList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

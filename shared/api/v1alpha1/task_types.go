@@ -1,10 +1,13 @@
 package v1alpha1
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -24,6 +27,7 @@ import (
 // +kubebuilder:selectablefield:JSONPath=`.status.completionTime`
 // +kubebuilder:selectablefield:JSONPath=`.spec.terminated`
 // +kubebuilder:selectablefield:JSONPath=`.status.termination.log`
+// +kubebuilder:selectablefield:JSONPath=`.status.deadline`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="a Task's name must be at most 63 characters: it becomes a label of its Pod"
 type Task struct {
 	metav1.TypeMeta `json:",inline"`
@@ -92,6 +96,14 @@ type TaskSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="command can't hold a NUL byte: the kernel would end it there"
 	Command string `json:"command,omitempty"`
 
+	// Env is added to the App's environment, and wins over it; Cloud Foundry's own variables stay. A value is taken as it
+	// is: $(NAME) in it is expanded by nobody. Not in Kf.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Env []EnvVar `json:"env,omitempty"`
+
 	// Terminated asks for the Task to be stopped. It can't be taken back.
 	// +optional
 	Terminated bool `json:"terminated,omitempty"`
@@ -116,6 +128,19 @@ type TaskSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	RequestedBy string `json:"requestedBy,omitempty"`
+}
+
+// EnvVar is a variable of a Task's own, with a plain value: what is secret belongs into a Secret that the App names.
+type EnvVar struct {
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
+	// +kubebuilder:validation:XValidation:rule="self != 'KF_DOLLAR'",message="KF_DOLLAR is how a dollar gets past Tekton, and no variable of yours"
+	Name string `json:"name"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=16384
+	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="a value can't hold a NUL byte: the kernel would end it there"
+	Value string `json:"value,omitempty"`
 }
 
 // TaskStatus is what became of a Task.
@@ -150,9 +175,33 @@ type TaskStatus struct {
 	// +optional
 	ExitCode *int32 `json:"exitCode,omitempty"`
 
+	// Deadline is when the Task's time limit ends it. A Task without a limit has none, nor has one that ended before it. Not in Kf.
+	// +optional
+	Deadline *metav1.Time `json:"deadline,omitempty"`
+
+	// Starts are the times that the command was let begin: one, and at most one more for each retry. Each is written here
+	// before it happens. Not in Kf.
+	// +optional
+	// +listType=atomic
+	Starts []TaskStart `json:"starts,omitempty"`
+
 	// Termination says how a terminated Task ended. Not in Kf.
 	// +optional
 	Termination *Termination `json:"termination,omitempty"`
+}
+
+// TaskStart is one time that a Task's command was let begin.
+type TaskStart struct {
+	// Pod is where, by its name and UID, on which node, and At when.
+	Pod    string    `json:"pod"`
+	PodUID types.UID `json:"podUID"`
+	// +optional
+	Node string      `json:"node,omitempty"`
+	At   metav1.Time `json:"at"`
+
+	// Lost is the reason why the Pod went before the command had ended, if it did.
+	// +optional
+	Lost string `json:"lost,omitempty"`
 }
 
 // Termination records what became of a Task that was asked to stop, and of the lines that it had written.
@@ -207,9 +256,9 @@ const (
 )
 
 // ID returns the App-wide number of the Task, from its status or, before that is written, from its label; 0 if it has
-// none yet.
+// none yet. The label of a Task that was not handled is the user's, and whatever they mean by it.
 func (t *Task) ID() int {
-	if t.Status.ID != 0 {
+	if t.Status.ID != 0 || t.Labels[HandledLabel] == "" {
 		return t.Status.ID
 	}
 	id, err := strconv.Atoi(t.Labels[VersionLabel])
@@ -229,4 +278,35 @@ func TaskLabels(app string) map[string]string {
 		l[NameLabel] = app
 	}
 	return l
+}
+
+// OverrideEnv is env with others put in the place of those of their names.
+func OverrideEnv(env, by []EnvVar) []EnvVar {
+	var all []EnvVar
+	for _, v := range env {
+		if !slices.ContainsFunc(by, func(o EnvVar) bool { return o.Name == v.Name }) {
+			all = append(all, v)
+		}
+	}
+	return append(all, by...)
+}
+
+// ByID is the Task that has an ID among those of its App, nil if none has. IDs begin again where an App was restored or made
+// anew, so several may have one: then it is the one that has not ended, else the newest. That two of them have not is an error.
+func ByID(tasks []*Task, id int) (*Task, error) {
+	var found *Task
+	for _, t := range tasks {
+		switch {
+		case t.ID() != id:
+		case found == nil, found.Final() && !t.Final():
+			found = t
+		case found.Final() != t.Final():
+		case !t.Final():
+			return nil, fmt.Errorf("two Tasks with the ID %d have not ended, %s and %s: give the name of the one that you mean",
+				id, found.Name, t.Name)
+		case found.CreationTimestamp.Before(&t.CreationTimestamp):
+			found = t
+		}
+	}
+	return found, nil
 }

@@ -25,12 +25,12 @@ func (j *TaskSchedule) TaskName(instant time.Time) string {
 }
 
 // NewTask is a Task of the Job, without a name. The Job owns it; it has the Job's labels and those that Kf's CLI
-// selects by. A label of the Job that means something else on a Task stays behind: the version would say that the Task
+// selects by. A label of the Job that means something else on a Task stays behind: "handled" would say that the Task
 // was run already.
 func (j *TaskSchedule) NewTask() *Task {
 	labels := map[string]string{}
 	maps.Copy(labels, j.Labels)
-	for _, l := range []string{VersionLabel, SuspendLabel, TaskLabel} {
+	for _, l := range []string{VersionLabel, SuspendLabel, TaskLabel, HandledLabel, StartLabel} {
 		delete(labels, l)
 	}
 	maps.Copy(labels, TaskLabels(j.Spec.TaskTemplate.AppRef.Name))
@@ -43,6 +43,19 @@ func (j *TaskSchedule) NewTask() *Task {
 			Namespace:       j.Namespace,
 			Labels:          labels,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(j, GroupVersion.WithKind("TaskSchedule"))},
+		},
+		Spec: spec,
+	}
+}
+
+// NewTask is a Task of an App, to be given a name: it goes with the App.
+func (a *App) NewTask(spec TaskSpec) *Task {
+	spec.AppRef.Name = a.Name
+	return &Task{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       a.Namespace,
+			Labels:          TaskLabels(a.Name),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(a, GroupVersion.WithKind("App"))},
 		},
 		Spec: spec,
 	}

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // NeverSchedule is what Kf's CLI writes for a Job that has no schedule yet: 30 February.
@@ -143,6 +144,17 @@ type TaskScheduleStatus struct {
 	// ScheduleHash tells one set of schedules, zone and suspension from another, so that an edit is noticed. Not in Kf.
 	// +optional
 	ScheduleHash string `json:"scheduleHash,omitempty"`
+
+	// JobUID is the UID of the Job that this status was written for. On one that was restored from a backup, or copied with
+	// its status, it is another's. Not in Kf.
+	// +optional
+	JobUID types.UID `json:"jobUID,omitempty"`
+
+	// SpecChangedAt is the latest time that the API server had on record for a change of the spec when this status was
+	// written. A change that only removes fields leaves it as it was, and so is told from one with a time of its own. Not
+	// in Kf.
+	// +optional
+	SpecChangedAt *metav1.Time `json:"specChangedAt,omitempty"`
 
 	// History holds the latest decisions, newest first: why each instant did or did not run. Not in Kf.
 	// +optional

@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Finished says that the Task was asked to stop, and that nothing is left to be done about it or its log.
 func (t *Termination) Finished() bool {
@@ -22,3 +25,15 @@ func (t *Task) TerminatedBy() string {
 	}
 	return ""
 }
+
+// limitAhead is how long before a Task's time limit its log is opened: Tekton deletes the Pod at the limit, and only what is
+// being read then is read to its end. It is longer than a resync takes to come.
+const limitAhead = 30 * time.Second
+
+// AtItsLimit says that the Task is about to run into its time limit, or has.
+func (t *Task) AtItsLimit(now time.Time) bool {
+	return t.Status.Deadline != nil && !now.Before(t.Status.Deadline.Add(-limitAhead))
+}
+
+// Stopping says that the Task is to stop, because somebody asked for it or because its time is up.
+func (t *Task) Stopping(now time.Time) bool { return t.Spec.Terminated || t.AtItsLimit(now) }
