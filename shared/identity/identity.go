@@ -64,6 +64,16 @@ type clock func() time.Time
 
 func (c clock) Now() time.Time { return c() }
 
+// Admit says whose token it is, or ErrUnknown, and whether they may do something.
+func (r *Reviewer) Admit(ctx context.Context, token string, act authz.ResourceAttributes) (user string, allowed bool, err error) {
+	id, err := r.Authenticate(ctx, token)
+	if err != nil {
+		return "", false, err
+	}
+	allowed, _, err = r.Authorize(ctx, id, act)
+	return id.Username, allowed, err
+}
+
 // Authenticate says whose token it is, or ErrUnknown. What the API server said is believed for Holds, and no longer than
 // the token lives.
 func (r *Reviewer) Authenticate(ctx context.Context, token string) (Identity, error) {

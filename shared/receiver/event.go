@@ -18,10 +18,9 @@ import (
 	"github.com/cloudevents/sdk-go/v2/binding"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	strict "sigs.k8s.io/json"
-)
 
-// maxDepth is how deep JSON may be nested. A PipelineRun of somebody's own pipeline reaches twenty or so.
-const maxDepth = 64
+	"github.com/kf-tasks/kf-tasks/shared/strictjson"
+)
 
 // refusal is why a request is no event that can be handled, and the status that says so.
 type refusal struct {
@@ -193,28 +192,10 @@ func unfit(r rune) bool {
 	return unicode.IsControl(r) || r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe
 }
 
-// sane says what keeps JSON from being read: bad UTF-8, which decoders mend each in its own way, and a depth that costs
-// them a stack. It does not check the rest, which they do.
+// sane refuses JSON that can't be read, or costs too much to.
 func sane(data []byte) error {
-	if !utf8.Valid(data) {
-		return refused(http.StatusBadRequest, "the body is not UTF-8")
-	}
-	depth, quoted, escaped := 0, false, false
-	for _, c := range data {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted:
-			escaped, quoted = c == '\\', c != '"'
-		case c == '"':
-			quoted = true
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return refused(http.StatusBadRequest, "the JSON is nested deeper than %d", maxDepth)
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
+	if err := strictjson.Check(data); err != nil {
+		return refused(http.StatusBadRequest, "%v", err)
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+
+	"github.com/kf-tasks/kf-tasks/shared/strictjson"
 )
 
 // binary is a request as it stands on the wire, with these headers beside those of an event, or in their place.
@@ -36,7 +38,7 @@ func structured(body string, headers ...string) string {
 
 // TestRequestsOnTheWire: what is sent, byte for byte, and what its sender is told. "" is an event that is handled, once.
 func TestRequestsOnTheWire(t *testing.T) {
-	deep := strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1)
+	deep := strings.Repeat("[", strictjson.MaxDepth+1) + strings.Repeat("]", strictjson.MaxDepth+1)
 	event := func(more string) string { return `{"specversion":"1.0","type":"t","source":"/s","id":"1"` + more + `}` }
 	for name, c := range map[string]struct {
 		request string
@@ -100,7 +102,7 @@ func TestRequestsOnTheWire(t *testing.T) {
 			handled := 0
 			s := wire(t, func(context.Context, cloudevents.Event) (*cloudevents.Event, error) { handled++; return nil, nil })
 			status, body := s.send(t, c.request)
-			if status != c.want && c.want != 0 || !strings.Contains(body, c.says) {
+			if status != c.want && c.want != 0 || !strings.Contains(Detail([]byte(body)), c.says) {
 				t.Errorf("%d %q, want %d with %q", status, body, c.want, c.says)
 			}
 			if want := map[bool]int{true: 1}[status == 200]; handled != want {

@@ -5,6 +5,7 @@ package receiver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,6 +48,8 @@ type Env struct {
 	LogLevel string `envconfig:"LOG_LEVEL" default:"info"`
 	// MaxBody is how many bytes a request's body may have. An object of the API server's has 1.5 MiB at most in etcd.
 	MaxBody int64 `envconfig:"MAX_BODY" default:"4194304"`
+	// RoomWithin is how long a body of more than 32 KiB waits until there is room for it among others.
+	RoomWithin time.Duration `envconfig:"ROOM_WITHIN" default:"10s"`
 	// HintsFrom are those whose events are taken, as an EventPolicy's from.sub names them; each is to bring a token for the
 	// audience kf-tasks-FUNCTION. Unset, everybody's are taken, as where Eventing's OIDC is off.
 	HintsFrom []string `envconfig:"HINTS_FROM"`
@@ -130,7 +133,23 @@ func answered(handle Handler) http.Handler {
 // maxAnswer is how long an answer in words may be: it quotes what was sent.
 const maxAnswer = 1024
 
-// refuse answers with an error in words, for a person who reads them on a terminal.
+// problem is an error as RFC 9457 has it: for a program, and in words for a person who reads them on a terminal.
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// Detail is what an answer says in words: of a problem document its detail, all of it else.
+func Detail(body []byte) string {
+	var p problem
+	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
+		return p.Detail
+	}
+	return strings.TrimSpace(string(body))
+}
+
+// refuse answers with an error, as a problem document in one row.
 func refuse(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	var read *refusal
@@ -144,7 +163,12 @@ func refuse(w http.ResponseWriter, err error) {
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	http.Error(w, inert.Fit(strings.TrimSpace(err.Error()), maxAnswer), status)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	body := json.NewEncoder(w)
+	body.SetEscapeHTML(false) // it is read as it stands
+	_ = body.Encode(problem{http.StatusText(status), status, inert.Fit(strings.TrimSpace(err.Error()), maxAnswer)})
 }
 
 // unpanicked makes an error of a panic: the event was not handled, and only its sender is to notice.

@@ -108,7 +108,7 @@ func TestOutcomes(t *testing.T) {
 		if by := r.Header.Get("WWW-Authenticate"); (by == "Bearer") != (o.want == 401) {
 			t.Errorf("%s: WWW-Authenticate %q with %s", id, by, r.Status)
 		}
-		if o.err != nil && !strings.Contains(body, o.err.Error()) {
+		if o.err != nil && (!strings.Contains(Detail([]byte(body)), o.err.Error()) || r.Header.Get("Content-Type") != "application/problem+json") {
 			t.Errorf("%s: the sender is told %q", id, body)
 		}
 	}

@@ -52,6 +52,18 @@ func IsPermanent(err error) bool {
 	return errors.As(err, &p)
 }
 
+// Status is the status that Result answers an error with.
+func Status(err error) int {
+	var p permanent
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.As(err, &p):
+		return p.status
+	}
+	return http.StatusServiceUnavailable
+}
+
 // Result turns a handler's error into the answer to its sender, and logs it, once.
 func Result(ctx context.Context, err error) cloudevents.Result {
 	var p permanent

@@ -12,18 +12,16 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-const (
-	// smallBody is what a hundred bodies at once may have, and events have but for few. Read as JSON, a body takes up to 25 times
-	// its bytes: thirty of 4 MB took 2.8 GB.
-	smallBody = 32 << 10
-	// roomWithin is how long a larger one waits for its turn, before its sender is told to come again.
-	roomWithin = 10 * time.Second
-)
+// smallBody is what a hundred bodies at once may have, and events have but for few. Read as JSON, a body takes up to 25 times
+// its bytes: thirty of 4 MB took 2.8 GB.
+const smallBody = 32 << 10
 
 // roomFor lets the larger bodies in only as long as there is room for all their bytes together, so that no number of senders makes
 // the function need more memory than one body of the largest size does. The room is given back when the request is answered, or
 // when a body must long have been read.
-func roomFor(most int64, next http.Handler) http.Handler {
+//
+// A larger body waits for its turn within the time that is given, and then its sender is told to come again.
+func roomFor(most int64, within time.Duration, next http.Handler) http.Handler {
 	room := semaphore.NewWeighted(most)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bytes := r.ContentLength
@@ -40,10 +38,10 @@ func roomFor(most int64, next http.Handler) http.Handler {
 		}
 		if bytes > smallBody {
 			bytes = min(bytes, most)
-			wait, cancel := context.WithTimeout(r.Context(), roomWithin)
+			wait, cancel := context.WithTimeout(r.Context(), within)
 			defer cancel()
 			if room.Acquire(wait, bytes) != nil {
-				w.Header().Set("Retry-After", strconv.Itoa(int(roomWithin.Seconds())))
+				w.Header().Set("Retry-After", strconv.Itoa(int(within.Seconds())))
 				http.Error(w, "too many large bodies at once", http.StatusServiceUnavailable)
 				return
 			}

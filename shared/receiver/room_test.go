@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestLargeBodiesShareOneRoom: together they never have more bytes than one may have, however many come at once, whether they say
@@ -16,7 +17,7 @@ func TestLargeBodiesShareOneRoom(t *testing.T) {
 	const most = 1 << 20
 	var at, peak atomic.Int64
 	held, entered := make(chan struct{}), make(chan struct{}, 100)
-	server := httptest.NewServer(roomFor(most, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(roomFor(most, time.Minute, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -32,10 +33,24 @@ type stop struct {
 // server answers requests by h, within these limits.
 func server(env Env, h http.Handler) *http.Server {
 	return &http.Server{
-		Addr:              net.JoinHostPort("", strconv.Itoa(env.Port)),
-		Handler:           unsmuggled(http.MaxBytesHandler(roomFor(env.MaxBody, h), env.MaxBody)),
+		Addr: net.JoinHostPort("", strconv.Itoa(env.Port)),
+		Handler: unsmuggled(expectsNothing(
+			http.MaxBytesHandler(roomFor(env.MaxBody, cmp.Or(env.RoomWithin, 10*time.Second), h), env.MaxBody))),
 		ReadHeaderTimeout: headerWithin, ReadTimeout: requestWithin, MaxHeaderBytes: maxHeader, IdleTimeout: idleFor,
 	}
+}
+
+// expectsNothing refuses a request that wants to hear 100 (Continue) before it sends its body; its sender then sends it without
+// (RFC 9110, 10.1.1; curl does by itself, of bodies above a megabyte). Knative's activator and queue-proxy take the 100 for the answer, and
+// hand on each later refusal as 200: so none is sent, which takes that the body is not touched.
+func expectsNothing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Expect") != "" {
+			w.WriteHeader(http.StatusExpectationFailed)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // unsmuggled ends a connection after a request in chunks. It may have said a length, too, which net/http drops: what another

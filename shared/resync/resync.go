@@ -20,31 +20,46 @@ const enough = 10
 // logged and counted, the others go on, and it does not fail the resync, for a redelivery would only repeat the others.
 // The next resync finds it again. What fails the resync is a list that can't be read, or the end of ctx.
 func Each[T metav1.Object](ctx context.Context, atOnce int, found iter.Seq2[T, error], step func(T) error) error {
+	done, failed, err := Count(ctx, atOnce, found, step)
+	if done > 0 {
+		logging.FromContext(ctx).Infow("resync", "found", done, "failed", failed)
+	}
+	if err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// Count does what Each does, and leaves it to the caller to say how many there were and how many failed.
+func Count[T metav1.Object](ctx context.Context, atOnce int, found iter.Seq2[T, error], step func(T) error) (all, failed int, err error) {
 	log := logging.FromContext(ctx)
-	var failed atomic.Int32
+	var failures atomic.Int32
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	var listed error
-	count := 0
-	for object, err := range found {
-		if err != nil {
-			listed = err
+	for object, unread := range found {
+		if unread != nil {
+			err = unread
 			break
 		}
-		count++
+		all++
 		group.Go(func() error {
-			if err := step(object); err != nil && failed.Add(1) <= enough {
-				log.Warnw("not done; the next resync tries again", "object", object.GetNamespace()+"/"+object.GetName(), "error", err)
+			if err := step(object); err != nil && failures.Add(1) <= enough {
+				log.Warnw("not done; to be tried again", "object", object.GetNamespace()+"/"+object.GetName(), "error", err)
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // no step returns an error
-	if count > 0 {
-		log.Infow("resync", "found", count, "failed", failed.Load())
+	return all, int(failures.Load()), err
+}
+
+// Of are objects that are at hand.
+func Of[T any](all []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, object := range all {
+			if !yield(object, nil) {
+				return
+			}
+		}
 	}
-	if listed != nil {
-		return listed
-	}
-	return ctx.Err()
 }
