@@ -7,9 +7,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
@@ -35,12 +35,12 @@ type Facts struct {
 }
 
 // Answered adds what the API server said to the creation of the Task, if that says how the Job stands: it can't be
-// created as it is, or a quota or a right is lacking. Other errors say nothing of the Job.
+// created as it is, or a quota, a right or a policy is against it as yet. Other errors say nothing of the Job.
 func (f Facts) Answered(err error) (Facts, bool) {
-	switch {
-	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+	switch client.RefusalOf(err) {
+	case client.Never:
 		f.Refused = err.Error()
-	case apierrors.IsForbidden(err):
+	case client.MayYet:
 		f.Blocked = err.Error()
 	default:
 		return f, false
@@ -55,6 +55,7 @@ type Plan struct {
 	Status    *v1alpha1.TaskScheduleStatus // nil: it stays as it is
 	Records   []v1alpha1.Decision          // those of this plan alone, newest first
 	Labels    map[string]string            // that the Job lacks
+	Adopt     bool                         // the Job goes with its App, as one that kf has made does
 	Ended     []string                     // Tasks that were active, and are no more: WithResults of them goes into Status
 	Start     time.Time                    // when, before the next tick, the Job's next run starts; zero if not
 }
@@ -72,7 +73,7 @@ func Decide(j *v1alpha1.TaskSchedule, facts Facts, now time.Time) (Plan, Need) {
 	if decidedUntil := j.Status.DecidedUntil; decidedUntil != nil && !j.Spec.Suspend {
 		due = when.MostRecent(decidedUntil.Time, now.Add(-when.jitter))
 	}
-	lookedUp := len(j.Status.Active) > 0 || readyReason(j) == v1alpha1.ReasonAppNotFound // at every tick
+	lookedUp := len(j.Status.Active) > 0 || judgedAnew(j, now) // at every tick
 	if j.DeletionTimestamp != nil || observed(j, when) && missingLabels(j) == nil && due.IsZero() && !lookedUp {
 		return atRest(j, when, now), NeedNothing
 	}
@@ -94,6 +95,20 @@ func observed(j *v1alpha1.TaskSchedule, when timetable) bool {
 	return !newEpoch(j, when) && j.Status.ObservedGeneration == j.Generation && readyReason(j) != ""
 }
 
+// judgedAnew says whether a tick looks at the Job though nothing is due: what its condition says may be over, or its
+// watermark may be where none should be.
+func judgedAnew(j *v1alpha1.TaskSchedule, now time.Time) bool {
+	switch readyReason(j) {
+	case v1alpha1.ReasonAppNotFound:
+		return true
+	case v1alpha1.ReasonScheduled:
+		return ahead(j.Status.DecidedUntil, now)
+	case v1alpha1.ReasonWatermarkInFuture:
+		return !ahead(j.Status.DecidedUntil, now)
+	}
+	return false
+}
+
 // atRest is the plan for most Jobs, most of the time.
 func atRest(j *v1alpha1.TaskSchedule, when timetable, now time.Time) Plan {
 	if when.jitter == 0 || j.DeletionTimestamp != nil || j.Status.DecidedUntil == nil {
@@ -110,13 +125,14 @@ func decide(s situation, tick bool) (Plan, Need) {
 		return Plan{}, NeedMade
 	}
 	status, closed := s.enterEpoch()
+	s.decidedUntil = status.DecidedUntil
 
 	// What is due, and what must be known to decide it?
 	if tick && !j.Spec.Suspend {
 		s.due = s.when.MostRecent(status.DecidedUntil.Time, s.now.Add(-s.when.jitter))
 	}
 	refresh := tick && len(j.Status.Active) > 0
-	judge := !observed(j, s.when) || !s.due.IsZero() || tick && readyReason(j) == v1alpha1.ReasonAppNotFound
+	judge := !observed(j, s.when) || !s.due.IsZero() || tick && judgedAnew(j, s.now)
 	switch {
 	case s.facts.Running == nil && (refresh || !s.due.IsZero() && overlapMatters(j)):
 		return Plan{}, NeedRunning
@@ -130,6 +146,7 @@ func decide(s situation, tick bool) (Plan, Need) {
 
 	// What is to be done, and how does the Job then stand?
 	plan := Plan{Labels: missingLabels(j)}
+	plan.Adopt = s.facts.App != nil && *s.facts.App && metav1.GetControllerOf(j) == nil
 	if s.facts.Running != nil {
 		status.Active, plan.Ended = follow(j.Status.Active, s.facts.Running)
 	}
@@ -226,11 +243,12 @@ func readyReason(j *v1alpha1.TaskSchedule) string {
 	return v1alpha1.Reason(j.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// missingLabels are those of Kf's that the Job has not, or not as its spec is.
+// missingLabels are those of Kf's that the Job has not. One that another has given it stays theirs, but for that which says
+// whether it is suspended: it is Kf's own.
 func missingLabels(j *v1alpha1.TaskSchedule) map[string]string {
 	missing := v1alpha1.TaskScheduleLabels(j.Spec.Suspend)
 	for k, v := range missing {
-		if j.Labels[k] == v {
+		if was, there := j.Labels[k]; was == v || there && k != v1alpha1.SuspendLabel {
 			delete(missing, k)
 		}
 	}

@@ -38,7 +38,7 @@
 // for each of them after an outage is what nobody wants.
 //
 // At most once. While w < c, whoever decides the Job decides to create the same name, and the API server takes a name once. Once
-// w = c, nobody looks at c again, so that a Task that was pruned does not come back. The watermark never goes back: it is
+// w = c, nobody looks at c again, so that a Task that was pruned does not come back. The watermark does not go back within an epoch: it is
 // written only by the update (2), which fails if anybody has written the Job since it was read, and then all of it is
 // decided again from the Job as it is.
 //
@@ -55,7 +55,13 @@
 // An epoch is a time in which a Job's schedules, zone and suspension stayed as they were (status.scheduleHash). A new
 // one begins when the API server says that the spec was last changed, not when anybody saw it: the watermark moves
 // there, so that a new, resumed or rescheduled Job owes nothing for the time before, and what the epoch before still
-// owed is closed into the history.
+// owed is closed into the history. A status of another Job (status.jobUID: it was restored), or Kf's, begins one as well.
+//
+// # A watermark in the future
+//
+// A clock that was ahead has decided instants that are yet to come. Put right, it must not run them again, so the Job waits, and
+// says so (WatermarkInFuture). A tick whose own clock is behind says it too, and the next one takes it back; neither moves the
+// watermark. A new epoch does: it is how a user says to begin anew.
 //
 // # Limits
 //
@@ -64,6 +70,8 @@
 // Task that is stuck in the network until after its Task was created by another, recorded, and deleted.
 //
 // The API server's record of changes (metadata.managedFields) is to the second, keeps the latest change of each writer,
-// and is not touched by an edit that only removes fields. Where it was removed, an epoch begins when it is seen. Of two
+// and is not touched by an edit that only removes fields: status.specChangedAt is the record as it was seen, and one that is no
+// later says nothing of the edit. Then, and where the record was removed, an epoch begins when it is seen. One edit is taken for recorded
+// and is not: one that only removes schedules or the zone, of a Job that the same writer has relabelled since it was seen. Of two
 // edits that nobody saw one by one it can't be known that they were not a suspension and its end: they count as one.
 package job

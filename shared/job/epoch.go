@@ -15,23 +15,46 @@ import (
 // suspension and its end leave the hash as it was, so two edits that nobody saw one by one are taken for that.
 func newEpoch(j *v1alpha1.TaskSchedule, when timetable) bool {
 	s := j.Status
-	return s.DecidedUntil == nil || s.ScheduleHash != when.hash || j.Generation > s.ObservedGeneration+1
+	return s.DecidedUntil == nil || s.ScheduleHash != when.hash || j.Generation > s.ObservedGeneration+1 || restored(j)
+}
+
+// restored says that the status is that of another Job: from a backup, or from another cluster.
+func restored(j *v1alpha1.TaskSchedule) bool {
+	of := j.Status.JobUID
+	return of != "" && of != j.UID
+}
+
+// migrated says that the status is not of this system but of Kf, which has no watermark.
+func migrated(j *v1alpha1.TaskSchedule) bool {
+	s := j.Status
+	return s.DecidedUntil == nil && (s.ObservedGeneration > 0 || s.LastScheduleTime != nil || len(s.Conditions)+len(s.Active) > 0)
+}
+
+// maxAhead is how far two clocks may differ without a word: a tick comes every minute.
+const maxAhead = time.Minute
+
+// ahead says that a watermark is in the future.
+func ahead(decidedUntil *metav1.Time, now time.Time) bool {
+	return decidedUntil != nil && decidedUntil.Time.After(now.Add(maxAhead))
 }
 
 // enterEpoch is the Job's status in its present epoch, and what was decided on what the one before still owed.
 func (s situation) enterEpoch() (v1alpha1.TaskScheduleStatus, []v1alpha1.Decision) {
 	status := *s.job.Status.DeepCopy()
-	status.ScheduleHash, status.ObservedGeneration = s.when.hash, s.job.Generation
+	status.ScheduleHash, status.ObservedGeneration, status.JobUID, status.SpecChangedAt = s.when.hash, s.job.Generation, s.job.UID, nil
+	if at := recordedAt(s.job); !at.IsZero() {
+		status.SpecChangedAt = &metav1.Time{Time: at}
+	}
 	if !newEpoch(s.job, s.when) {
 		return status, nil
 	}
-	began := changedAt(s.job, s.now)
+	began := changedAt(s.job, s.when, s.now)
 	var closed []v1alpha1.Decision
-	if status.DecidedUntil != nil {
+	if status.DecidedUntil != nil && !restored(s.job) {
 		closed = closeEpoch(s.job, s.when, s.facts.Made, began)
 	}
 	status = record(status, closed)
-	if status.DecidedUntil == nil || status.DecidedUntil.Time.Before(began) {
+	if status.DecidedUntil == nil || status.DecidedUntil.Time.Before(began) || ahead(status.DecidedUntil, s.now) {
 		status.DecidedUntil = &metav1.Time{Time: began}
 	}
 	return status, closed
@@ -40,7 +63,7 @@ func (s situation) enterEpoch() (v1alpha1.TaskScheduleStatus, []v1alpha1.Decisio
 // closeEpoch decides what the epoch before still owed when the present one began, oldest first.
 func closeEpoch(j *v1alpha1.TaskSchedule, when timetable, made Instants, began time.Time) []v1alpha1.Decision {
 	from, was := j.Status.DecidedUntil.Time, j.Status.ScheduleHash
-	if strings.TrimSuffix(was, suspendedMark) != strings.TrimSuffix(when.hash, suspendedMark) {
+	if !sameSchedule(j, when) {
 		var ran []v1alpha1.Decision // of schedules that were replaced only the runs are known
 		for _, seconds := range slices.Sorted(maps.Keys(made)) {
 			if t := time.Unix(seconds, 0).UTC(); t.After(from) && !t.After(began) {
@@ -51,7 +74,7 @@ func closeEpoch(j *v1alpha1.TaskSchedule, when timetable, made Instants, began t
 	}
 	outcome, why := v1alpha1.OutcomeSuspended, "the Job was suspended"
 	switch {
-	case j.Spec.Suspend && !strings.HasSuffix(was, suspendedMark):
+	case j.Spec.Suspend && !wasSuspended(j):
 		outcome, why = v1alpha1.OutcomeMissed, "the Job was suspended before it could run"
 	case was == when.hash && !j.Spec.Suspend:
 		outcome, why = v1alpha1.OutcomeMissed, "the Job was edited several times, and maybe suspended, before it could run"
@@ -60,21 +83,56 @@ func closeEpoch(j *v1alpha1.TaskSchedule, when timetable, made Instants, began t
 	return passedBy(j, made, passed, outcome, why)
 }
 
+// sameSchedule says that schedules and zone are those of the epoch before; wasSuspended, that the Job did not run then.
+func sameSchedule(j *v1alpha1.TaskSchedule, when timetable) bool {
+	return strings.TrimSuffix(j.Status.ScheduleHash, suspendedMark) == strings.TrimSuffix(when.hash, suspendedMark)
+}
+
+func wasSuspended(j *v1alpha1.TaskSchedule) bool {
+	return strings.HasSuffix(j.Status.ScheduleHash, suspendedMark)
+}
+
 // changedAt is when the Job got the schedule that it has: its creation, or the last time that anybody changed its spec,
-// as the API server recorded it to the second; now if it did not.
-func changedAt(j *v1alpha1.TaskSchedule, now time.Time) time.Time {
-	at := j.CreationTimestamp.Time
-	if j.Generation > 1 {
-		at = time.Time{}
-		for _, m := range j.ManagedFields {
-			ofSpec := m.Subresource == "" && strings.Contains(m.FieldsV1.GetRawString(), `"f:spec":`)
-			if m.Time != nil && ofSpec && m.Time.After(at) {
-				at = m.Time.Time
-			}
-		}
-	}
-	if at.IsZero() || at.After(now) {
+// as the API server recorded it to the second; now if it did not, for the time before must not be owed.
+func changedAt(j *v1alpha1.TaskSchedule, when timetable, now time.Time) time.Time {
+	at := recordedAt(j)
+	if migrated(j) || unrecorded(j, when, at) || at.IsZero() || at.After(now) {
 		at = now
 	}
 	return at.UTC().Truncate(time.Second)
+}
+
+// unrecorded says that the API server has no time of the change that began the epoch. It keeps none of an edit that only
+// removes fields: such an edit leaves the latest time as it was when the status was written, and a Job that is resumed
+// by removing spec.suspend leaves nobody as who set that.
+func unrecorded(j *v1alpha1.TaskSchedule, when timetable, at time.Time) bool {
+	s := j.Status
+	if s.DecidedUntil == nil || restored(j) {
+		return false
+	}
+	seen := s.SpecChangedAt
+	if seen == nil {
+		seen = s.DecidedUntil // written by a version that did not keep it
+	}
+	resumed := !j.Spec.Suspend && wasSuspended(j) && sameSchedule(j, when)
+	return !at.After(seen.Time) || resumed && !slices.ContainsFunc(j.ManagedFields, func(m metav1.ManagedFieldsEntry) bool {
+		return ofSpec(m) && strings.Contains(m.FieldsV1.GetRawString(), `"f:suspend":`)
+	})
+}
+
+// recordedAt is the latest time that the API server has on record for a change of the spec; zero if it has none.
+func recordedAt(j *v1alpha1.TaskSchedule) (at time.Time) {
+	if j.Generation <= 1 {
+		return j.CreationTimestamp.UTC()
+	}
+	for _, m := range j.ManagedFields {
+		if m.Time != nil && ofSpec(m) && m.Time.After(at) {
+			at = m.Time.UTC()
+		}
+	}
+	return at
+}
+
+func ofSpec(m metav1.ManagedFieldsEntry) bool {
+	return m.Subresource == "" && strings.Contains(m.FieldsV1.GetRawString(), `"f:spec":`)
 }

@@ -20,11 +20,11 @@ const (
 type Instants map[int64]bool
 
 // Made are the instants whose Tasks are among these.
-func Made(j *v1alpha1.TaskSchedule, tasks []v1alpha1.Task) Instants {
+func Made(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) Instants {
 	made := Instants{}
 	for _, t := range tasks {
 		suffix, ours := strings.CutPrefix(t.Name, j.Name+"-")
-		if seconds, err := strconv.ParseInt(suffix, 10, 64); ours && err == nil && metav1.IsControlledBy(&t, j) {
+		if seconds, err := strconv.ParseInt(suffix, 10, 64); ours && err == nil && metav1.IsControlledBy(t, j) {
 			made[seconds] = true
 		}
 	}

@@ -17,6 +17,8 @@ type situation struct {
 	facts Facts
 	due   time.Time // the instant that is due, if any
 	now   time.Time
+
+	decidedUntil *metav1.Time // the watermark of the present epoch
 }
 
 // A rule says whether it applies, and what a user should know or do then.
@@ -63,6 +65,7 @@ var readiness = []struct {
 	{metav1.ConditionFalse, v1alpha1.ReasonTaskNotCreated, taskNotCreated},
 	{metav1.ConditionTrue, v1alpha1.ReasonSuspended, suspended},
 	{metav1.ConditionTrue, v1alpha1.ReasonNoSchedule, noSchedule},
+	{metav1.ConditionFalse, v1alpha1.ReasonWatermarkInFuture, watermarkInFuture},
 	{metav1.ConditionTrue, v1alpha1.ReasonScheduled, always},
 }
 
@@ -105,6 +108,17 @@ func suspended(s situation) (string, bool) {
 
 func noSchedule(s situation) (string, bool) {
 	return "no schedule runs it: kf schedule-job gives it one", len(s.job.Expressions()) == 0
+}
+
+// watermarkInFuture: a clock was ahead and was put right, or the Job comes from where one was. What ran early must not run
+// again, so the watermark stays until somebody says that it is to begin anew.
+func watermarkInFuture(s situation) (string, bool) {
+	if !ahead(s.decidedUntil, s.now) {
+		return "", false
+	}
+	return fmt.Sprintf("all instants up to %s, which is yet to come, are on record as decided: a clock was ahead, or the Job was "+
+		"restored from elsewhere. Nothing runs before that. To begin anew from now, suspend it and resume it: "+
+		"kf delete-job-schedule, then kf schedule-job", s.decidedUntil.UTC().Format(time.RFC3339)), true
 }
 
 // alreadyCreated: the instant has run, whatever would be decided now. A predecessor died before it could say so.

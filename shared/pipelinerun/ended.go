@@ -1,8 +1,11 @@
 package pipelinerun
 
 import (
+	"slices"
+
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"knative.dev/pkg/apis"
 )
@@ -20,6 +23,19 @@ func EndedByCancel(run *tekton.PipelineRun) bool {
 	return run.IsDone() && run.IsCancelled() && Reason(run) == tekton.PipelineRunReasonCancelled.String()
 }
 
+// TimedOut says that the run ended because it ran into its time limit.
+func TimedOut(run *tekton.PipelineRun) bool {
+	return run.IsDone() && Reason(run) == tekton.PipelineRunReasonTimedOut.String()
+}
+
+// Stopped says that the run ended because it was stopped from outside, by who cancelled it or by its time limit. Tekton deletes
+// the Pod of such a run, and its log with it.
+func Stopped(run *tekton.PipelineRun) bool { return EndedByCancel(run) || TimedOut(run) }
+
+// Returned says whether a process has ended with its exit code. Of what it stops Tekton says that all of it ended with 1, what
+// had never begun too (terminateStepsInPod); then there is no container whose end that would be.
+func Returned(t *corev1.ContainerStateTerminated) bool { return t != nil && t.ContainerID != "" }
+
 // NeverStarted says that the run was made as cancelled (see Tombstone): Tekton has made nothing of it, and will not.
 func NeverStarted(run *tekton.PipelineRun) bool {
 	return run.IsCancelled() && run.Generation == 1 && len(run.Status.ChildReferences) == 0
@@ -34,7 +50,7 @@ func Unended(run *tekton.PipelineRun, taskRuns []tekton.TaskRun) (unended, aband
 			continue
 		}
 		unended = append(unended, tr)
-		if EndedByCancel(run) && !tr.IsCancelled() {
+		if Stopped(run) && !tr.IsCancelled() {
 			abandoned = append(abandoned, tr)
 		}
 	}
@@ -45,7 +61,10 @@ func Unended(run *tekton.PipelineRun, taskRuns []tekton.TaskRun) (unended, aband
 func Started(taskRuns []tekton.TaskRun) bool {
 	for _, tr := range taskRuns {
 		for _, s := range tr.Status.Steps {
-			if s.Running != nil || s.Terminated != nil && s.Terminated.StartedAt.Unix() > 0 {
+			ended := s.Terminated
+			// Of what had never begun Tekton says that it began when the TaskRun was made, where it stops that.
+			if s.Running != nil || ended != nil && ended.StartedAt.Unix() > 0 &&
+				(Returned(ended) || !ended.StartedAt.Equal(&tr.CreationTimestamp)) {
 				return true
 			}
 		}
@@ -56,4 +75,22 @@ func Started(taskRuns []tekton.TaskRun) bool {
 // Selector names what Tekton makes of a run: its TaskRuns, and their Pods.
 func Selector(run *tekton.PipelineRun) string {
 	return labels.Set{pipeline.PipelineRunLabelKey: run.Name}.String()
+}
+
+// TellsSignals says whether the run's process is started so that a signal that ends it is told as 128 and its number.
+func TellsSignals(run *tekton.PipelineRun) bool {
+	if run.Spec.PipelineSpec == nil {
+		return false
+	}
+	for _, task := range run.Spec.PipelineSpec.Tasks {
+		if task.TaskSpec == nil {
+			continue
+		}
+		for _, step := range task.TaskSpec.Steps {
+			if slices.Contains(step.Command, relay) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package pipelinerun
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,10 +10,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
 // SpaceEnv names the ConfigMap that holds the environment of a whole Space (namespace), where an operator makes one.
 const SpaceEnv = "kf-space-env"
+
+// vcapServices is the JSON of what is bound to the App.
+const vcapServices = "VCAP_SERVICES"
 
 // defaultPort is what Kf and Cloud Foundry assume of an App that names no port.
 const defaultPort = 8080
@@ -26,21 +31,36 @@ func spaceEnv() corev1.EnvFromSource {
 }
 
 // environment is the App's followed by Cloud Foundry's own variables, which win. PORT and CF_INSTANCE_INDEX are not
-// for Tasks (Kf v2.11, reconciler/app/resources/env.go; docs.cloudfoundry.org "Environment variables").
+// for Tasks (Kf v2.11, reconciler/app/resources/env.go; docs.cloudfoundry.org "Environment variables"), and TMPDIR is the
+// image's: an App that sets them has what it set.
 func environment(app *v1alpha1.App, own []corev1.EnvVar) []corev1.EnvVar {
 	cf := cloudFoundryEnv(app)
-	reserved := map[string]bool{"PORT": true, "VCAP_APP_PORT": true, "CF_INSTANCE_INDEX": true, "INSTANCE_INDEX": true}
+	reserved := map[string]bool{}
 	for _, v := range cf {
 		reserved[v.Name] = true
 	}
-	var out []corev1.EnvVar
+	// No service is bound, unless a later variable of the name says which are: the last one counts.
+	out := []corev1.EnvVar{{Name: vcapServices, Value: "{}"}}
 	for _, v := range own {
-		// Bound services win over the App; without any, what the App says of itself may stay.
-		if !reserved[v.Name] || v.Name == "DATABASE_URL" || v.Name == "VCAP_SERVICES" {
-			out = append(out, v)
+		if v.Name == vcapServices {
+			out[0] = v
+		} else if !reserved[v.Name] || v.Name == "DATABASE_URL" {
+			out = append(out, v) // what the App says of its database may stay, until a service is bound
 		}
 	}
 	return append(out, cf...)
+}
+
+// withTask is the App's environment with the Task's own in the place of what it overrides. Its values come from whoever asked
+// for the Task, a webhook's sender among them: nobody is to expand anything in them, or $(DATABASE_URL) would be one.
+func withTask(own []corev1.EnvVar, task []v1alpha1.EnvVar) []corev1.EnvVar {
+	all := slices.DeleteFunc(slices.Clone(own), func(v corev1.EnvVar) bool {
+		return slices.ContainsFunc(task, func(t v1alpha1.EnvVar) bool { return t.Name == v.Name })
+	})
+	for _, v := range task {
+		all = append(all, corev1.EnvVar{Name: v.Name, Value: verbatim.Literal(v.Value)})
+	}
+	return all
 }
 
 func cloudFoundryEnv(app *v1alpha1.App) []corev1.EnvVar {
@@ -73,7 +93,7 @@ func cloudFoundryEnv(app *v1alpha1.App) []corev1.EnvVar {
 		value("DISK_LIMIT", "$(DISK_LIMIT_IN_MB)"),
 		value("LANG", "en_US.UTF-8"),
 		value("VCAP_APPLICATION", vcapApplication(app)),
-		bound("VCAP_SERVICES"),
+		bound(vcapServices),
 		bound("DATABASE_URL"),
 	}
 }

@@ -3,9 +3,12 @@
 package pipelinerun
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
@@ -24,25 +27,38 @@ type Options struct {
 }
 
 // For renders the PipelineRun of a Task that has the given ID. The error says what about the App or Task can't be
-// rendered; it is the user's to mend.
+// rendered; it is the user's to mend. An UnfitApp is the App's: mended, the Task runs.
 func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.PipelineRun, error) {
+	if err := Fit(app); err != nil {
+		return nil, err
+	}
 	podSpec := app.Spec.Template.Spec
 	c := corev1.Container{}
 	if len(podSpec.Containers) > 0 {
-		c = podSpec.Containers[0]
+		c = podSpec.Containers[ownContainer(podSpec)]
 	}
 	command, args, err := startCommand(app, c, task.Spec.Command)
 	if err != nil {
 		return nil, err
 	}
-	resources, err := overrideRequests(c.Resources, task.Spec)
-	if err != nil {
+	c.Command, c.Args = command, args
+	if c.Resources, err = override(c.Resources, task.Spec); err != nil {
 		return nil, err
+	}
+	c.Name, c.Image = v1alpha1.UserContainer, pinned(app, c.ImagePullPolicy)
+	c.Env = environment(app, withTask(c.Env, task.Spec.Env))
+	c.EnvFrom = append([]corev1.EnvFromSource{spaceEnv()}, c.EnvFrom...)
+	var steps []tekton.Step
+	for _, each := range append(slices.Clip(podSpec.InitContainers), c) {
+		steps = append(steps, step(each))
 	}
 	run := skeleton(task)
 	maps.Copy(run.Labels, app.Labels)
 	maps.Copy(run.Labels, task.Labels)
 	maps.Copy(run.Labels, ownLabels(task))
+	for _, l := range []string{v1alpha1.HandledLabel, v1alpha1.StartLabel} { // of a Task, and of a Pod: not of what is in between
+		delete(run.Labels, l)
+	}
 	run.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
 	run.Spec = tekton.PipelineRunSpec{
 		PipelineSpec: &tekton.PipelineSpec{Tasks: []tekton.PipelineTask{{
@@ -50,20 +66,7 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 			Retries: int(task.Spec.Retries),
 			TaskSpec: &tekton.EmbeddedTask{TaskSpec: tekton.TaskSpec{
 				Volumes: podSpec.Volumes,
-				Steps: []tekton.Step{{
-					Name:             v1alpha1.UserContainer,
-					Image:            app.Status.Image,
-					Command:          command,
-					Args:             args,
-					WorkingDir:       c.WorkingDir,
-					EnvFrom:          append([]corev1.EnvFromSource{spaceEnv()}, c.EnvFrom...),
-					Env:              environment(app, c.Env),
-					ComputeResources: resources,
-					VolumeMounts:     c.VolumeMounts,
-					VolumeDevices:    c.VolumeDevices,
-					ImagePullPolicy:  c.ImagePullPolicy,
-					SecurityContext:  c.SecurityContext,
-				}},
+				Steps:   steps,
 			}},
 		}}},
 		TaskRunTemplate: tekton.PipelineTaskRunTemplate{
@@ -72,7 +75,41 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 		},
 		Timeouts: timeouts(task, opts),
 	}
-	return run, nil
+	awaitReferences(&run.Spec.PipelineSpec.Tasks[0].TaskSpec.TaskSpec)
+	return run, small(run)
+}
+
+// step is a container as a step of Tekton's: they run one after another, as initContainers do, and the App's own last.
+func step(c corev1.Container) tekton.Step {
+	s := tekton.Step{
+		Name:             c.Name,
+		Image:            c.Image,
+		Command:          c.Command,
+		Args:             c.Args,
+		WorkingDir:       c.WorkingDir,
+		EnvFrom:          c.EnvFrom,
+		Env:              slices.Clone(c.Env),
+		ComputeResources: c.Resources,
+		VolumeMounts:     c.VolumeMounts,
+		VolumeDevices:    c.VolumeDevices,
+		ImagePullPolicy:  c.ImagePullPolicy,
+		SecurityContext:  c.SecurityContext,
+	}
+	keepDollars(&s)
+	return s
+}
+
+// pinned is the App's image as it was looked into. A node that has an image of a tag keeps to it (imagePullPolicy IfNotPresent,
+// the default of all tags but latest): it would run another than the one whose ENTRYPOINT and shell are known.
+func pinned(app *v1alpha1.App, policy corev1.PullPolicy) string {
+	image, known := app.Status.Image, app.Status.StartCommands
+	_, tag, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
+	switch {
+	case known.Image != image || known.Digest == "" || strings.Contains(image, "@"):
+	case policy == corev1.PullIfNotPresent || policy == "" && tag != "" && tag != "latest":
+		return image + "@" + known.Digest
+	}
+	return image
 }
 
 // Tombstone is the PipelineRun of a Task that was terminated before it had one. It takes the name, so that nothing can
@@ -118,11 +155,10 @@ func ownLabels(task *v1alpha1.Task) map[string]string {
 	return l
 }
 
+// serviceAccount is that of the App's Pods. Where none is named it is Kubernetes' default, whatever Tekton's is.
 func serviceAccount(app *v1alpha1.App) string {
-	if app.Status.ServiceAccountName != "" {
-		return app.Status.ServiceAccountName
-	}
-	return app.Spec.Template.Spec.ServiceAccountName
+	pod := app.Spec.Template.Spec
+	return cmp.Or(app.Status.ServiceAccountName, pod.ServiceAccountName, pod.DeprecatedServiceAccount, "default")
 }
 
 func podTemplate(p corev1.PodSpec) *pod.PodTemplate {
@@ -139,6 +175,8 @@ func podTemplate(p corev1.PodSpec) *pod.PodTemplate {
 		ImagePullSecrets:             p.ImagePullSecrets,
 		HostAliases:                  p.HostAliases,
 		TopologySpreadConstraints:    p.TopologySpreadConstraints,
+		HostNetwork:                  p.HostNetwork,
+		HostUsers:                    p.HostUsers,
 	}
 	if p.DNSPolicy != "" {
 		t.DNSPolicy = &p.DNSPolicy
@@ -149,7 +187,8 @@ func podTemplate(p corev1.PodSpec) *pod.PodTemplate {
 	return t
 }
 
-// timeouts sets Tekton's, always: left out, Tekton's own default of an hour would end a long batch.
+// timeouts sets Tekton's, always, that of the pipeline and that of its tasks: what is left out is Tekton's own default, an
+// hour or whatever an operator has set, and would end a long batch.
 func timeouts(task *v1alpha1.Task, opts Options) *tekton.TimeoutFields {
 	d := opts.DefaultTimeout
 	if task.Spec.Timeout != nil {
@@ -158,14 +197,13 @@ func timeouts(task *v1alpha1.Task, opts Options) *tekton.TimeoutFields {
 	if d < 0 {
 		d = 0 // Kf: 0 or less is no limit
 	}
-	return &tekton.TimeoutFields{Pipeline: &metav1.Duration{Duration: d}}
+	return &tekton.TimeoutFields{Pipeline: &metav1.Duration{Duration: d}, Tasks: &metav1.Duration{Duration: d}}
 }
 
-// overrideRequests puts the Task's cpu, memory and disk in place of the App's requests, as Kf does. A limit below the
-// new request is raised to it: Kubernetes would refuse the Pod.
-func overrideRequests(app corev1.ResourceRequirements, task v1alpha1.TaskSpec) (corev1.ResourceRequirements, error) {
+// override puts the Task's cpu, memory and disk in place of the App's. Of memory and disk it is the limit as well, as in Cloud
+// Foundry; a limit of cpu below the new request is raised to it: Kubernetes would refuse the Pod.
+func override(app corev1.ResourceRequirements, task v1alpha1.TaskSpec) (corev1.ResourceRequirements, error) {
 	r := *app.DeepCopy()
-	r.Claims = nil // claims need the Pod's own resourceClaims, which Tekton's template lacks
 	for _, o := range []struct {
 		name  corev1.ResourceName
 		field string
@@ -185,8 +223,11 @@ func overrideRequests(app corev1.ResourceRequirements, task v1alpha1.TaskSpec) (
 		if r.Requests == nil {
 			r.Requests = corev1.ResourceList{}
 		}
+		if r.Limits == nil {
+			r.Limits = corev1.ResourceList{}
+		}
 		r.Requests[o.name] = q
-		if limit, ok := r.Limits[o.name]; ok && limit.Cmp(q) < 0 {
+		if limit, limited := r.Limits[o.name]; o.name != corev1.ResourceCPU || limited && limit.Cmp(q) < 0 {
 			r.Limits[o.name] = q
 		}
 	}

@@ -5,13 +5,13 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -87,6 +87,17 @@ func TestRenderedPipelineRun(t *testing.T) {
 				Timeout: &metav1.Duration{Duration: 90 * time.Second}}
 			t.Labels = map[string]string{v1alpha1.TaskScheduleLabel: "nightly", v1alpha1.NameLabel: "forged"}
 		}), Options{DefaultTimeout: time.Hour}},
+		"environment": {app(fully), task(func(t *v1alpha1.Task) {
+			t.Spec.Env = []v1alpha1.EnvVar{{Name: "REF", Value: "$(DATABASE_URL) $$ ${HOME} `id`; $(params.x) $(tasks.x.results.y)"}, {Name: "PORT", Value: "1"}}
+		}), Options{}},
+		"with initContainers and dollars": {app(func(a *v1alpha1.App) {
+			known(v1alpha1.ShellPOSIX, "/bin/bash", nil, []string{"/serve"})(a)
+			p := &a.Spec.Template.Spec
+			p.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "$$(context.taskRun.name)"}, {Name: "B", Value: "$(A) $(params.x) $(CF_INSTANCE_IP)"}}
+			p.InitContainers = []corev1.Container{{Name: "fetch", Image: "fetch:1", Command: []string{"fetch", "$(params.what)"},
+				VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}}}}
+			p.Volumes = []corev1.Volume{{Name: "data"}}
+		}), task(func(t *v1alpha1.Task) { t.Spec.Command = "echo $(context.taskRun.name) $(params.x) $$" }), Options{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run, err := For(test.app, test.task, 7, test.opts)
@@ -125,58 +136,60 @@ func golden(t *testing.T, name string, run *tekton.PipelineRun) {
 	}
 }
 
-func TestStartCommand(t *testing.T) {
-	known := func(shell v1alpha1.Shell, entrypoint ...string) func(*v1alpha1.App) {
-		return func(a *v1alpha1.App) {
-			a.Status.StartCommands = v1alpha1.StartCommandStatus{Image: a.Status.Image, Shell: shell, Container: entrypoint}
-		}
-	}
-	for name, test := range map[string]struct {
-		app           func(*v1alpha1.App)
-		command       string
-		wantCommand   []string
-		wantArgs      []string
-		wantErrorPart string
-	}{
-		"shell":           {known(v1alpha1.ShellPOSIX, "/entry"), "a | b", []string{"/bin/sh", "-c"}, []string{"a | b"}, ""},
-		"not looked into": {nil, "a | b", []string{"/bin/sh", "-c"}, []string{"a | b"}, ""},
-		"launcher": {known(v1alpha1.ShellLauncher, "/cnb/lifecycle/launcher"), "a | b",
-			[]string{"/cnb/lifecycle/launcher"}, []string{"a | b"}, ""},
-		"no shell": {known(v1alpha1.ShellNone, "/app"), `migrate --to "last one"`,
-			[]string{"/app"}, []string{"migrate", "--to", "last one"}, ""},
-		"no shell, bad quote": {known(v1alpha1.ShellNone, "/app"), `migrate "`, nil, nil, "split into words"},
-		"neither":             {known(v1alpha1.ShellNone), "x", nil, nil, "set the App's entrypoint"},
-		"App's entrypoint": {func(a *v1alpha1.App) { a.Spec.Template.Spec.Containers[0].Command = []string{"/run"} }, "a | b",
-			[]string{"/run"}, []string{"a | b"}, ""},
-		"dollars are the shell's": {nil, "echo $$ $(date) ${A}", []string{"/bin/sh", "-c"},
-			[]string{"echo $$$$ $$(date) $${A}"}, ""},
-		"read from another image": {func(a *v1alpha1.App) {
-			known(v1alpha1.ShellNone, "/old")(a)
-			a.Status.StartCommands.Image = "older"
-		}, "x", []string{"/bin/sh", "-c"}, []string{"x"}, ""},
-		"App's own arguments": {func(a *v1alpha1.App) {
-			known(v1alpha1.ShellPOSIX, "/entry")(a)
-			a.Spec.Template.Spec.Containers[0].Args = []string{"serve", "$(PORT)"}
-		}, "", []string{"/entry"}, []string{"serve", "$(PORT)"}, ""},
-		"nothing but the image": {nil, "", nil, nil, ""},
-	} {
-		a := app(test.app)
-		command, args, err := startCommand(a, a.Spec.Template.Spec.Containers[0], test.command)
-		if test.wantErrorPart != "" {
-			if err == nil || !strings.Contains(err.Error(), test.wantErrorPart) {
-				t.Errorf("%s: error %v, want one with %q", name, err, test.wantErrorPart)
-			}
-			continue
-		}
-		if err != nil || !reflect.DeepEqual(command, test.wantCommand) || !reflect.DeepEqual(args, test.wantArgs) {
-			t.Errorf("%s: %q %q %v, want %q %q", name, command, args, err, test.wantCommand, test.wantArgs)
-		}
-	}
-}
-
 func TestBadQuantityIsSaid(t *testing.T) {
 	_, err := For(app(nil), task(func(t *v1alpha1.Task) { t.Spec.Memory = "lots" }), 1, Options{})
 	if err == nil || !strings.Contains(err.Error(), `spec.memory "lots"`) {
 		t.Errorf("%v, want an error that names the field", err)
+	}
+}
+
+func TestARunThatTektonCantKeepIsRefused(t *testing.T) {
+	for command, want := range map[string]string{
+		strings.Repeat("x", 131071): "", strings.Repeat("$", 131071): "", strings.Repeat("$(", 65535): "can't keep",
+	} {
+		_, err := For(app(nil), task(func(t *v1alpha1.Task) { t.Spec.Command = command }), 1, Options{})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.4s...: %v, want %q", command, err, want)
+		}
+	}
+}
+
+// TestTheTasksMemoryIsItsLimit, and its disk: as in Cloud Foundry. There is no limit of CPU unless the App has one.
+func TestTheTasksMemoryIsItsLimit(t *testing.T) {
+	q := resource.MustParse
+	for name, c := range map[string]struct {
+		app, want corev1.ResourceRequirements
+	}{
+		"of an App that says nothing": {want: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{"cpu": q("2"), "memory": q("64Mi"), "ephemeral-storage": q("1Gi")},
+			Limits:   corev1.ResourceList{"memory": q("64Mi"), "ephemeral-storage": q("1Gi")},
+		}},
+		"of one that says more, and less": {
+			app: corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": q("1"), "memory": q("1Gi"), "ephemeral-storage": q("1Mi")}},
+			want: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{"cpu": q("2"), "memory": q("64Mi"), "ephemeral-storage": q("1Gi")},
+				Limits:   corev1.ResourceList{"cpu": q("2"), "memory": q("64Mi"), "ephemeral-storage": q("1Gi")},
+			},
+		},
+	} {
+		got, err := override(c.app, v1alpha1.TaskSpec{CPU: "2", Memory: "64Mi", Disk: "1Gi"})
+		if err != nil || !equality.Semantic.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v %v, want %+v", name, got, err, c.want)
+		}
+	}
+}
+
+// TestTheImageThatWasLookedIntoRuns: where a node would keep to what it has of a tag.
+func TestTheImageThatWasLookedIntoRuns(t *testing.T) {
+	for image, want := range map[string]bool{
+		"registry.example:5000/shop:1": true, "shop:1": true, "shop": false, "registry.example:5000/shop": false, "shop:latest": false, "shop:1@sha256:1": false,
+	} {
+		a := app(func(a *v1alpha1.App) { a.Status.Image = image; known(v1alpha1.ShellPOSIX, "/bin/sh", nil, nil)(a) })
+		if got := pinned(a, ""); (got == image+"@sha256:2") != want || !want && got != image {
+			t.Errorf("%s is run as %s", image, got)
+		}
+		if got := pinned(a, corev1.PullAlways); got != image {
+			t.Errorf("%s, whose newest is asked for each time, is run as %s", image, got)
+		}
 	}
 }

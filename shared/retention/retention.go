@@ -194,7 +194,8 @@ func OfMetadata(o metav1.Object, ended bool, succeeded string) Task {
 	case ended && succeeded == string(metav1.ConditionFalse):
 		t.Outcome = v1alpha1.TaskFailed // or terminated, which the rules do not tell apart
 	}
-	if id, err := strconv.Atoi(o.GetLabels()[v1alpha1.VersionLabel]); err == nil && id > 0 {
+	handled := o.GetLabels()[v1alpha1.HandledLabel] != "" // else the number is whatever its user means by it
+	if id, err := strconv.Atoi(o.GetLabels()[v1alpha1.VersionLabel]); err == nil && id > 0 && handled {
 		t.ID = id
 	}
 	// Whoever wrote something else than "true" or "false" wanted something; a Task that is kept does no harm.

@@ -420,7 +420,7 @@ func TestMetadataAndWholeTaskAgree(t *testing.T) {
 	for _, status := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown, ""} {
 		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{
 			Name: "t", UID: "u", CreationTimestamp: metav1.NewTime(now),
-			Labels:      map[string]string{v1alpha1.VersionLabel: "12", v1alpha1.TaskScheduleLabel: "job"},
+			Labels:      map[string]string{v1alpha1.HandledLabel: "u", v1alpha1.VersionLabel: "12", v1alpha1.TaskScheduleLabel: "job"},
 			Annotations: map[string]string{v1alpha1.PinAnnotation: "yes please"},
 		}}
 		if status != "" {

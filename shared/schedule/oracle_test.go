@@ -30,6 +30,9 @@ func newOracle(expression string) oracle {
 		}
 	}
 	o := oracle{words: [5]string(strings.Fields(expression))}
+	for _, day := range []int{2, 4} {
+		o.words[day] = strings.ReplaceAll(o.words[day], "?", "*")
+	}
 	o.fixed = o.words[0][0] != '*' && o.words[1][0] != '*'
 	return o
 }

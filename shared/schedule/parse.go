@@ -50,7 +50,11 @@ var nicknames = map[string]string{
 	"@annually": "0 0 1 1 *",
 }
 
-// list is what a field may look like; robfig/cron would let signs, empty elements and ? pass.
+// The two day fields, in which ? is read as *: Quartz' way to say that the other field decides, which Kf's CLI and
+// schedulers of Cloud Foundry take as well.
+const dayOfMonthField, dayOfWeekField = 2, 4
+
+// list is what a field may look like; robfig/cron would let signs and empty elements pass.
 var list = func() *regexp.Regexp {
 	const element = `(\*|([0-9]{1,4}|[A-Za-z]{3})(-([0-9]{1,4}|[A-Za-z]{3}))?)(/[0-9]{1,4})?`
 	return regexp.MustCompile(`^` + element + `(,` + element + `)*$`)
@@ -108,10 +112,10 @@ func parseRule(expression string) (rule, error) {
 				fields[i].name, word, err, fields[i].takes)
 		}
 	}
-	star := func(i int) bool { return words[i][0] == '*' }
+	star := func(i int) bool { return words[i][0] == '*' || words[i][0] == '?' }
 	r := rule{
 		minute: sets[0], hour: sets[1], dom: sets[2], month: sets[3], dow: sets[4],
-		eitherDay: !star(2) && !star(4),
+		eitherDay: !star(dayOfMonthField) && !star(dayOfWeekField),
 		fixed:     !star(0) && !star(1),
 	}
 	if r.never() {
@@ -121,10 +125,13 @@ func parseRule(expression string) (rule, error) {
 }
 
 func parseField(i int, word string) (uint64, error) {
+	if i == dayOfMonthField || i == dayOfWeekField {
+		word = strings.ReplaceAll(word, "?", "*")
+	}
 	if !list.MatchString(word) {
 		return 0, errors.New("crontab(5) has no such form")
 	}
-	if i == 4 {
+	if i == dayOfWeekField {
 		elements := strings.Split(word, ",")
 		for j := range elements {
 			elements[j] = sundayIsZero(elements[j])

@@ -87,8 +87,17 @@ func TestExpressionsOfCrontab5(t *testing.T) {
 		{"@monthly", "2025-03-02", []string{"2025-04-01 00:00"}},
 		{"@yearly", "2025-03-02", []string{"2026-01-01 00:00"}},
 		{"@annually", "2025-03-02", []string{"2026-01-01 00:00"}},
+		// ? is * in the day fields: the other one decides alone
+		{"0 * * * ?", "2025-03-02", []string{"2025-03-02 01:00", "2025-03-02 02:00"}},
+		{"30 8 ? * *", "2025-03-02", []string{"2025-03-02 08:30", "2025-03-03 08:30"}},
+		{"0 18 ? * 5", "2025-03-02", []string{"2025-03-07 18:00", "2025-03-14 18:00"}},
+		{"0 18 15 * ?", "2025-03-02", []string{"2025-03-15 18:00", "2025-04-15 18:00"}},
+		{"0 18 ? * ?", "2025-03-02", []string{"2025-03-02 18:00", "2025-03-03 18:00"}},
+		{"0 0 ?/2 * mon", "2025-03-02", []string{"2025-03-03 00:00", "2025-03-17 00:00"}}, // odd days that are Mondays
 		// white space, leading zeros, seconds of the time given
 		{" 00\t07 * * *\n", "2025-03-02", []string{"2025-03-02 07:00"}},
+		{"\t\t00   07\t \t* *  * ", "2025-03-02", []string{"2025-03-02 07:00"}},
+		{" @daily\t", "2025-03-02", []string{"2025-03-03 00:00"}},
 		{"* * * * *", "2025-03-02 10:00:59", []string{"2025-03-02 10:01", "2025-03-02 10:02"}},
 	} {
 		s := mustParse(t, "", row.expression)
@@ -147,7 +156,15 @@ func TestRefusedWithAdvice(t *testing.T) {
 		"jan * * * *":                           `minute "jan"`,
 		"* * * january *":                       `month "january"`,
 		"* * * * monday":                        `day of week "monday"`,
-		"* * ? * *":                             `day of month "?": crontab(5) has no such form`,
+		"? * * * *":                             `minute "?": crontab(5) has no such form`,
+		"* ? * * *":                             `hour "?"`,
+		"* * * ? *":                             `month "?"`,
+		"* * 1-? * *":                           `day of month "1-?": crontab(5) has no such form`,
+		"* * ?? * *":                            `day of month "??"`,
+		"0 0 30 2 ?":                            "never fires",
+		"* * * * 4294967297":                    `day of week "4294967297"`,
+		"*/18446744073709551617 * * * *":        "minute",
+		"* * * 1-4294967298 *":                  "month",
 		"0 0 L * *":                             `day of month "L"`,
 		"0 0 15W * *":                           `day of month "15W"`,
 		"0 0 * * 5#2":                           `day of week "5#2"`,

@@ -48,9 +48,9 @@ type Account struct {
 	PodSeen bool      // a Pod of the run was there
 	Ran     bool      // the process was seen to have run
 	Started bool      // of a run without a Pod: Tekton says that the process had started
-	// EndedByCancel says of the run that it ended because it was cancelled, Reason how it ended.
-	EndedByCancel bool
-	Reason        string
+	// Stopped says of the run that it ended because it was cancelled or had run into its time limit, Reason how it ended.
+	Stopped bool
+	Reason  string
 }
 
 // Verdict says what became of the log: whether all of it was delivered or, if not, what may be missing and why.
@@ -62,7 +62,7 @@ func (a Account) Verdict() (log v1alpha1.LogDelivery, message string) {
 		return v1alpha1.LogIncomplete, "the function ended while it delivered the log, and the Pod is gone: " + a.Lost()
 	case !a.PodSeen && a.Started:
 		return v1alpha1.LogIncomplete, "the Pod was gone before its log could be read"
-	case nothing && a.EndedByCancel:
+	case nothing && a.Stopped:
 		return v1alpha1.LogNone, "the Task was stopped before it started"
 	case nothing:
 		return v1alpha1.LogNone, "the Task had not started"
@@ -70,7 +70,7 @@ func (a Account) Verdict() (log v1alpha1.LogDelivery, message string) {
 		return v1alpha1.LogIncomplete, strings.Join(a.Gaps, "; ")
 	}
 	notes := slices.Clone(a.Notes)
-	if !a.EndedByCancel {
+	if !a.Stopped {
 		notes = append(notes, fmt.Sprintf("the Task ended by itself (%s) before it could be stopped: its Pod and its log stay", a.Reason))
 	}
 	if resumed {

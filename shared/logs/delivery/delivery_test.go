@@ -113,7 +113,7 @@ func TestAFinishedTaskStaysAsItIs(t *testing.T) {
 
 // TestVerdict: of a log that may lack a line it is never said that it is complete.
 func TestVerdict(t *testing.T) {
-	ran := Account{PodSeen: true, Ran: true, EndedByCancel: true, Progress: Progress{Lines: 3, DeliveredTo: now}}
+	ran := Account{PodSeen: true, Ran: true, Stopped: true, Progress: Progress{Lines: 3, DeliveredTo: now}}
 	with := func(a Account, change func(*Account)) Account { change(&a); return a }
 	for _, c := range []struct {
 		name    string
@@ -123,17 +123,17 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"all delivered", ran, v1alpha1.LogComplete, ""},
 		{"silent, but it ran", with(ran, func(a *Account) { a.Progress = Progress{} }), v1alpha1.LogComplete, ""},
-		{"ended by itself just before", with(ran, func(a *Account) { a.EndedByCancel, a.Reason = false, "Failed" }), v1alpha1.LogComplete, "ended by itself (Failed)"},
+		{"ended by itself just before", with(ran, func(a *Account) { a.Stopped, a.Reason = false, "Failed" }), v1alpha1.LogComplete, "ended by itself (Failed)"},
 		{"notes", with(ran, func(a *Account) { a.Notes = []string{"a note"} }), v1alpha1.LogComplete, "a note"},
 		{"resumed", with(ran, func(a *Account) { a.Resumed = now }), v1alpha1.LogComplete, "may have been delivered twice"},
 		{"gaps", with(ran, func(a *Account) { a.Gaps = []string{"x", "y"} }), v1alpha1.LogIncomplete, "x; y"},
 		{"a gap, and no line", Account{PodSeen: true, Progress: Progress{Gaps: []string{"x"}}}, v1alpha1.LogIncomplete, "x"},
 		{"the instance before had a gap", with(ran, func(a *Account) { a.Resumed, a.Gaps = now, []string{"x"} }), v1alpha1.LogIncomplete, "x"},
-		{"its Pod never ran", Account{PodSeen: true, EndedByCancel: true}, v1alpha1.LogNone, "stopped before it started"},
-		{"no Pod", Account{EndedByCancel: true}, v1alpha1.LogNone, "stopped before it started"},
+		{"its Pod never ran", Account{PodSeen: true, Stopped: true}, v1alpha1.LogNone, "stopped before it started"},
+		{"no Pod", Account{Stopped: true}, v1alpha1.LogNone, "stopped before it started"},
 		{"no Pod, not cancelled", Account{}, v1alpha1.LogNone, "had not started"},
-		{"no Pod, though it had started", Account{Started: true, EndedByCancel: true}, v1alpha1.LogIncomplete, "gone before its log"},
-		{"resumed: no Pod, never started", Account{Resumed: now, EndedByCancel: true}, v1alpha1.LogNone, "stopped before it started"},
+		{"no Pod, though it had started", Account{Started: true, Stopped: true}, v1alpha1.LogIncomplete, "gone before its log"},
+		{"resumed: no Pod, never started", Account{Resumed: now, Stopped: true}, v1alpha1.LogNone, "stopped before it started"},
 		{"resumed: no Pod any more", Account{Resumed: now, Started: true}, v1alpha1.LogIncomplete, "all of its log may be missing"},
 		{"resumed: no Pod any more, some lines delivered", Account{Resumed: now, Progress: Progress{Lines: 3, DeliveredTo: now}},
 			v1alpha1.LogIncomplete, "lines after 2026-11-23T12:00:00Z may be missing"},
