@@ -3,23 +3,30 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
 
 // Looked is what was found in an image; Err says why nothing was.
 type Looked struct {
-	Entrypoint []string
-	Shell      v1alpha1.Shell
-	Err        error
+	Entrypoint, Cmd []string
+	Shell           v1alpha1.Shell
+	ShellPath       string
+	Digest          string
+	Hidden          string // the App's directory, if Tekton's lies over it
+	Err             error
 }
 
 // errRefused is a registry's answer that the credentials that the image was asked for with, or none, do not do.
 var errRefused = errors.New("the registry refuses the credentials of the Space")
+
+var errNoLinux = errors.New("the image is for no system that Tasks run on: it has none for Linux")
 
 var errNoName = errors.New("spec.build.image is not the name of an image")
 
@@ -48,11 +55,17 @@ func NeedsLook(app *v1alpha1.App, retry time.Time) bool {
 	switch {
 	case Image(app) == "":
 		return false
-	case was.Image != Image(app):
+	case was.Image != Image(app) || was.UpdateRequests != app.Spec.Build.UpdateRequests: // pushed again, a tag may mean another image
 		return true
+	}
+	if was.Error == errTooLarge.Error() {
+		return false // that is an answer: the same image is as large the next time
 	}
 	return was.Error != "" && (app.Status.ObservedGeneration != app.Generation || !retry.IsZero() && !retry.Before(nextLook(was)))
 }
+
+// sameLook is how near two notes of a failure are that are of one look, which two deliveries have shared.
+const sameLook = 2 * time.Second
 
 // nextLook is when an image that could not be read is due again: ten seconds after the first failure, and twice as long
 // after each one more, for a registry that is down comes back, and one that refuses seldom changes its mind.
@@ -74,12 +87,36 @@ func InSync(app *v1alpha1.App, retry time.Time) bool {
 
 // said is why an image could not be read: nothing that a registry says reaches an App's status.
 func said(err error) string {
-	for _, ours := range []error{errNotGranted, errRefused, errTooLarge, errNoName} {
+	for _, ours := range []error{errNotGranted, errRefused, errTooLarge, errNoLinux, errNoName} {
 		if errors.Is(err, ours) {
 			return ours.Error()
 		}
 	}
 	return registry.Reason(err)
+}
+
+// noteLook writes what a look found, or that it failed, into the status of an App whose image it was.
+func noteLook(app *v1alpha1.App, looked Looked, now time.Time) {
+	s := &app.Status
+	failures := s.StartCommands.Failures + 1
+	if s.StartCommands.Image != s.Image || s.StartCommands.UpdateRequests != app.Spec.Build.UpdateRequests {
+		failures = 1
+	} else if was := s.StartCommands.LookedAt; was != nil && now.Sub(was.Time) < sameLook {
+		failures = s.StartCommands.Failures
+	}
+	known := s.StartCommands
+	s.StartCommands = v1alpha1.StartCommandStatus{
+		Container: looked.Entrypoint, Args: looked.Cmd, Shell: looked.Shell, ShellPath: looked.ShellPath,
+		Image: s.Image, UpdateRequests: app.Spec.Build.UpdateRequests, Digest: looked.Digest,
+		Hidden: looked.Hidden,
+	}
+	if looked.Err != nil && looked.Digest == "" && known.Image == s.Image { // better than an assumption is what was there before
+		s.StartCommands.Container, s.StartCommands.Args = known.Container, known.Args
+		s.StartCommands.Shell, s.StartCommands.ShellPath, s.StartCommands.Hidden = known.Shell, known.ShellPath, known.Hidden
+	}
+	if looked.Err != nil {
+		s.StartCommands.Error, s.StartCommands.Failures, s.StartCommands.LookedAt = said(looked.Err), failures, &metav1.Time{Time: now}
+	}
 }
 
 // SyncStatus writes what Tasks need of an App into its status. looked is nil when the image was looked into before.
@@ -93,14 +130,7 @@ func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
 		s.Instances.Representation = "stopped"
 	}
 	if looked != nil {
-		failures := s.StartCommands.Failures + 1
-		if s.StartCommands.Image != s.Image {
-			failures = 1
-		}
-		s.StartCommands = v1alpha1.StartCommandStatus{Container: looked.Entrypoint, Shell: looked.Shell, Image: s.Image}
-		if looked.Err != nil {
-			s.StartCommands.Error, s.StartCommands.Failures, s.StartCommands.LookedAt = said(looked.Err), failures, &metav1.Time{Time: now}
-		}
+		noteLook(app, *looked, now)
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonImageReady}
 	switch {
@@ -113,6 +143,25 @@ func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
 	case looked != nil && errors.Is(looked.Err, errRefused):
 		ready.Reason = v1alpha1.ReasonRegistryRefused
 		ready.Message = "a shell is assumed: " + looked.Err.Error() + ": see imagePullSecrets of the App and of its service account"
+	}
+	if ready.Message == "" && s.StartCommands.Error != "" {
+		ready.Message = "a shell is assumed: " + s.StartCommands.Error
+	}
+	if hidden := s.StartCommands.Hidden; hidden != "" && ready.Message == "" {
+		ready.Message = "the image has the App in " + hidden + ", where Tekton mounts an empty directory: its Tasks see no file of it. " +
+			"Build it with another directory, such as pack build --workspace /app"
+	}
+	if lost := pipelinerun.LostVariables(app); len(lost) > 0 && ready.Message == "" {
+		ready.Message = "the image's " + s.StartCommands.ShellPath + " hands no variable of such a name on to a command: " +
+			strings.Join(lost, ", ") + ": bash in the image does, or another name"
+	}
+	if s.StartCommands.Error == errNoName.Error() { // which no registry can mend
+		s.Image, ready.Status, ready.Reason = "", metav1.ConditionFalse, v1alpha1.ReasonInvalidApp
+		ready.Message = errNoName.Error() + ": push the App with another"
+	}
+	if err := pipelinerun.Fit(app); err != nil {
+		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalidApp
+		ready.Message = err.Error() + ": change it, and the App's Tasks can run"
 	}
 	if app.Unreadable != "" {
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalidApp

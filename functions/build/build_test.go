@@ -131,3 +131,19 @@ func TestWhatToDoAboutARefusal(t *testing.T) {
 		}
 	}
 }
+
+// TestTooLargeIsAnAnswer: the same image is as large the next time.
+func TestTooLargeIsAnAnswer(t *testing.T) {
+	ref := "registry.example/shop:1"
+	app := &v1alpha1.App{}
+	app.Spec.Build.Image = &ref
+	SyncStatus(app, &Looked{Err: errTooLarge}, time.Unix(1, 0))
+	app.Generation = 2
+	if NeedsLook(app, time.Unix(1e9, 0)) || app.Status.StartCommands.Error == "" || app.Status.Conditions[0].Status != "True" {
+		t.Errorf("%+v", app.Status)
+	}
+	other := "registry.example/shop:2"
+	if app.Spec.Build.Image = &other; !NeedsLook(app, time.Time{}) {
+		t.Error("another image is not looked into")
+	}
+}

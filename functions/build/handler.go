@@ -7,6 +7,7 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"golang.org/x/sync/singleflight"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
@@ -27,6 +28,8 @@ type Handler struct {
 	Look     func(context.Context, *v1alpha1.App) (Looked, error)
 	Patience time.Duration
 	Now      func() time.Time
+
+	looks singleflight.Group
 }
 
 // Handle handles an App's event, or a ping to find Apps whose event was lost or whose image could not be read.
@@ -63,6 +66,25 @@ func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error]
 	}
 }
 
+// look looks into an App's image, for as long as it has patience. One look at a time: whoever asks for the same image with the
+// same credentials meanwhile, be it for another delivery or another App, gets what it finds.
+func (h *Handler) look(ctx context.Context, app *v1alpha1.App) (Looked, error) {
+	pod := app.Spec.Template.Spec
+	same := fmt.Sprintf("%q %q %q %q", app.Namespace, Image(app), pod.ServiceAccountName, pod.ImagePullSecrets)
+	found := h.looks.DoChan(same, func() (any, error) {
+		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Patience)
+		defer cancel()
+		return h.Look(patient, app)
+	})
+	select {
+	case got := <-found:
+		l, _ := got.Val.(Looked)
+		return l, got.Err
+	case <-ctx.Done(): // cut off from outside: that says nothing about the image
+		return Looked{}, ctx.Err()
+	}
+}
+
 // sync brings an App's status up to date, looking into its image if that is new.
 func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) error {
 	if InSync(app, retry) {
@@ -70,12 +92,7 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 	}
 	var looked *Looked
 	if NeedsLook(app, retry) {
-		patient, cancel := context.WithTimeout(ctx, h.Patience)
-		l, err := h.Look(patient, app)
-		cancel()
-		if ctx.Err() != nil {
-			return ctx.Err() // the look was cut off from outside: that says nothing about the image
-		}
+		l, err := h.look(ctx, app)
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"archive/tar"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"path"
 	"slices"
@@ -26,10 +24,6 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
 
-// maxLook bounds how much of an image is read for its shell: bytes, uncompressed. A shell lies in the base layers, and
-// those come first.
-const maxLook = 1 << 30
-
 // look reads an image's configuration and finds out how it would run a command string. An error is the API server's, and
 // says nothing about the image.
 func look(ctx context.Context, kube k8s.Interface, reach http.RoundTripper, app *v1alpha1.App) (Looked, error) {
@@ -45,17 +39,60 @@ func look(ctx context.Context, kube k8s.Interface, reach http.RoundTripper, app 
 	if err != nil {
 		return Looked{Err: err}, nil
 	}
-	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(reach))
+	there, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(reach))
 	var answer *transport.Error
 	switch {
 	case err == nil:
-		return inspect(img), nil
+		return inspectAny(ref, there), nil
 	case !errors.As(err, &answer) || answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusForbidden:
 		return Looked{Err: fmt.Errorf("read image %s: %w", ref, err)}, nil
 	case whole:
 		return Looked{Err: errRefused}, nil
 	}
 	return Looked{Err: errNotGranted}, nil
+}
+
+// inspectAny inspects what a tag means: an image, or of an index one of its images.
+func inspectAny(ref name.Reference, there *remote.Descriptor) Looked {
+	img, err := anyImage(there)
+	if err != nil {
+		return Looked{Err: fmt.Errorf("read image %s: %w", ref, err)}
+	}
+	l := inspect(img)
+	l.Digest = there.Digest.String()
+	return l
+}
+
+// anyImage is an image that nodes may run. An index has one for each architecture, from the same sources: which nodes there are
+// is not known here, so it is amd64's, else arm64's, else the first for Linux.
+func anyImage(there *remote.Descriptor) (v1.Image, error) {
+	if !there.MediaType.IsIndex() {
+		return there.Image()
+	}
+	index, err := there.ImageIndex()
+	if err != nil {
+		return nil, err
+	}
+	m, err := index.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	best, rank := v1.Hash{}, 0
+	for _, d := range m.Manifests {
+		if p := d.Platform; d.MediaType.IsImage() && (p == nil || p.OS == "linux" || p.OS == "") {
+			r := 1
+			if p != nil {
+				r = cmp.Or(map[string]int{"amd64": 3, "arm64": 2}[p.Architecture], 1)
+			}
+			if r > rank {
+				best, rank = d.Digest, r
+			}
+		}
+	}
+	if rank == 0 {
+		return nil, errNoLinux
+	}
+	return index.Image(best)
 }
 
 // pullSecrets are those that the App's Pods would be pulled with, as far as the Space lets them be read; whole says whether
@@ -72,7 +109,7 @@ func pullSecrets(ctx context.Context, kube k8s.Interface, app *v1alpha1.App) (se
 	}
 	names := pod.ImagePullSecrets
 	accounts := kube.CoreV1().ServiceAccounts(app.Namespace)
-	account, err := client.Find(ctx, accounts, app.Namespace, cmp.Or(pod.ServiceAccountName, "default"))
+	account, err := client.Find(ctx, accounts, app.Namespace, cmp.Or(pod.ServiceAccountName, pod.DeprecatedServiceAccount, "default"))
 	if err := unlessDenied(err); err != nil {
 		return nil, false, fmt.Errorf("the App's service account: %w", err)
 	}
@@ -101,18 +138,21 @@ func inspect(img v1.Image) Looked {
 	if err != nil {
 		return Looked{Err: fmt.Errorf("read the image's configuration: %w", err)}
 	}
-	l := Looked{Entrypoint: cf.Config.Entrypoint}
+	l := Looked{Entrypoint: cf.Config.Entrypoint, Cmd: cf.Config.Cmd}
 	_, cnb := cf.Config.Labels["io.buildpacks.build.metadata"]
+	l.Hidden = hidden(cf.Config, cnb)
 	v2 := len(l.Entrypoint) > 0 && strings.HasPrefix(l.Entrypoint[0], "/lifecycle/")
-	if (cnb || v2) && len(l.Entrypoint) > 0 {
-		l.Shell = v1alpha1.ShellLauncher
+	if v2 {
+		l.Shell, l.ShellPath = v1alpha1.ShellLauncher, "/bin/bash" // entrypoint.bash
 		return l
 	}
-	found, err := hasShell(img)
+	l.ShellPath, err = findShell(img)
 	switch {
+	case cnb && (err == nil || errors.Is(err, errTooLarge)):
+		l.Shell = v1alpha1.ShellLauncher // it runs words where it finds no bash
 	case err != nil:
 		l.Err = err
-	case found:
+	case l.ShellPath != "":
 		l.Shell = v1alpha1.ShellPOSIX
 	default:
 		l.Shell = v1alpha1.ShellNone
@@ -120,46 +160,23 @@ func inspect(img v1.Image) Looked {
 	return l
 }
 
-var errTooLarge = errors.New("the image is too large to look for a shell in it")
-
-// hasShell looks for /bin/sh in the layers' tables of contents.
-func hasShell(img v1.Image) (bool, error) {
-	layers, err := img.Layers()
-	if err != nil {
-		return false, err
+// hidden is the directory that an image works in, if it is one over which Tekton mounts a directory of its own in each step
+// (implicitVolumeMounts in its pkg/pod): /workspace, which is where buildpacks put an App unless they are told otherwise.
+func hidden(config v1.Config, cnb bool) string {
+	dirs := []string{config.WorkingDir}
+	if cnb {
+		dir := "/workspace" // buildpacks/spec, platform.md, CNB_APP_DIR
+		for _, e := range config.Env {
+			if value, is := strings.CutPrefix(e, "CNB_APP_DIR="); is {
+				dir = value
+			}
+		}
+		dirs = append(dirs, dir)
 	}
-	budget := int64(maxLook)
-	for _, l := range layers {
-		r, err := registry.Open(l)
-		if err != nil {
-			return false, fmt.Errorf("read a layer: %w", err)
-		}
-		limited := &io.LimitedReader{R: r, N: budget}
-		found, err := layerHasShell(tar.NewReader(limited))
-		r.Close()
-		budget = limited.N
-		if found || err != nil && budget > 0 {
-			return found, err
-		}
-		if budget <= 0 {
-			return false, errTooLarge
+	for _, dir := range dirs {
+		if dir = path.Clean(dir); dir == "/workspace" || strings.HasPrefix(dir, "/workspace/") {
+			return dir
 		}
 	}
-	return false, nil
-}
-
-func layerHasShell(t *tar.Reader) (bool, error) {
-	for {
-		h, err := t.Next()
-		if err == io.EOF {
-			return false, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("read a layer: %w", err)
-		}
-		switch path.Clean("/" + h.Name) {
-		case "/bin/sh", "/usr/bin/sh": // /bin is often a link to /usr/bin
-			return true, nil
-		}
-	}
+	return ""
 }

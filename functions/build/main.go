@@ -22,11 +22,11 @@ type config struct {
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("build", &cfg, &cfg.Env)
-	core := receiver.Must(kubernetes.NewForConfig(kube))
+	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	reach := registry.Transport()
 	h := &Handler{
 		Kf:       receiver.Must(client.New(kube)),
-		Look:     func(ctx context.Context, app *v1alpha1.App) (Looked, error) { return look(ctx, core, reach, app) },
+		Look:     func(ctx context.Context, app *v1alpha1.App) (Looked, error) { return look(ctx, k8s, reach, app) },
 		Patience: cfg.Patience,
 		Now:      time.Now,
 	}

@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"go.uber.org/zap"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/kubernetes"
+	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/identity"
+	"github.com/kf-tasks/kf-tasks/shared/inert"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
@@ -20,35 +25,64 @@ type Handler struct {
 	Kube       kubernetes.Interface
 	Identities *identity.Reviewer
 	Now        func() time.Time
-
-	told told
+	// Emit posts a fact that can't leave as the reply: that a command was refused.
+	Emit func(context.Context, cloudevents.Event) error
+	// Told are refusals of the last minute.
+	Told *cache.LRUExpireCache
 }
 
-// Handle carries out one command, for who may do the same by kubectl. Nothing is read before that is known, so that a
-// refusal tells nothing of what there is. Delivered again, it finds the command done.
+// Handle carries out one command, and tells what became of it: that it was accepted by its reply, that it was refused besides its answer,
+// which a Broker shows to nobody.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
+	if e.Type() == events.CommandAccepted || e.Type() == events.CommandRefused {
+		return nil, nil // our own, come back by a Trigger of somebody's that filters nothing
+	}
+	var fact events.CommandFact
+	err := h.carryOut(ctx, e, &fact)
+	if err == nil {
+		return events.NewCommandFact(events.CommandAccepted, "command", e, fact), nil
+	}
+	status := receiver.Status(err)
+	if !receiver.IsPermanent(err) || status == http.StatusUnauthorized && !h.first("401 "+fact.Namespace) {
+		return nil, err // it may pass; or anybody at all has sent it, and many
+	}
+	fact.Status, fact.Reason = status, inert.Fit(err.Error(), 1024)
+	if err := h.Emit(ctx, *events.NewCommandFact(events.CommandRefused, "command", e, fact)); err != nil {
+		logging.FromContext(ctx).Warnw("the refusal is not told", zap.Error(err))
+	}
+	return nil, err
+}
+
+// carryOut carries out one command, for who may do the same by kubectl. Nothing is read before that is known, so that a
+// refusal tells nothing of what there is. Delivered again, it finds the command done.
+func (h *Handler) carryOut(ctx context.Context, e cloudevents.Event, fact *events.CommandFact) error {
 	target, err := events.TargetOf(e)
 	if err != nil {
-		return nil, receiver.Permanent(err)
+		return receiver.Permanent(err)
 	}
+	fact.Namespace = target.Namespace
 	by, err := h.admit(ctx, e, Act(e.Type(), target))
+	fact.RequestedBy = by
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cmd, err := Read(e)
+	cmd, err := events.Read(e)
 	if err != nil {
-		return nil, receiver.Permanent(err)
+		return receiver.Permanent(err)
 	}
 	switch cmd := cmd.(type) {
 	case events.RunTask:
-		err = h.runTask(ctx, e, by, cmd)
+		fact.Task, err = h.runTask(ctx, e, by, cmd)
 	case events.RunJob:
-		err = h.runJob(ctx, e, by, cmd)
+		fact.Task, err = h.runJob(ctx, e, by, cmd)
 	case events.TerminateTask:
-		err = h.terminateTask(ctx, e, by, cmd)
+		fact.Task, err = h.terminateTask(ctx, e, by, cmd)
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) { // the API server says that it can never be
 		err = receiver.Permanent(err)
 	}
-	return nil, err
+	if err != nil {
+		fact.Task = "" // a refusal tells nothing of what there is
+	}
+	return err
 }

@@ -4,6 +4,7 @@ package main
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -19,6 +20,7 @@ func main() {
 	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	h := &Handler{
 		Kf: receiver.Must(client.New(kube)), Kube: k8s, Identities: identity.New(k8s, Audience, time.Now), Now: time.Now,
+		Emit: receiver.Must(receiver.Emitter(cfg.Env)), Told: cache.NewLRUExpireCache(1024),
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

@@ -14,27 +14,29 @@ import (
 )
 
 // runTask makes a Task of an App. An App that is not there may be pushed yet: the sender tries again.
-func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, by string, cmd events.RunTask) error {
+func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, by string, cmd events.RunTask) (string, error) {
 	app, err := client.Find(ctx, h.Kf.Apps(cmd.Namespace), cmd.Namespace, cmd.App)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if app == nil {
-		return fmt.Errorf("there is no App %s/%s", cmd.Namespace, cmd.App)
+		return "", fmt.Errorf("there is no App %s/%s", cmd.Namespace, cmd.App)
 	}
-	return h.create(ctx, TaskOfApp(e, by, cmd, app))
+	task := TaskOfApp(e, by, cmd, app)
+	return task.Name, h.create(ctx, task)
 }
 
 // runJob makes a Task of a Job, apart from its schedule: a Job that is suspended runs too.
-func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, by string, cmd events.RunJob) error {
+func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, by string, cmd events.RunJob) (string, error) {
 	job, err := client.Find(ctx, h.Kf.TaskSchedules(cmd.Namespace), cmd.Namespace, cmd.Job)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if job == nil {
-		return fmt.Errorf("there is no Job %s/%s", cmd.Namespace, cmd.Job)
+		return "", fmt.Errorf("there is no Job %s/%s", cmd.Namespace, cmd.Job)
 	}
-	return h.create(ctx, TaskOfJob(e, by, cmd, job))
+	task := TaskOfJob(e, by, cmd, job)
+	return task.Name, h.create(ctx, task)
 }
 
 // create creates a Task whose name is the lock: there already, it is success if it was made from the same event, for the

@@ -127,6 +127,9 @@ func as(format, accept string) (string, error) {
 // histories and logs.
 func token(r *http.Request) string {
 	kind, t, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if len(r.Header.Values("Authorization")) > 1 {
+		return "" // a proxy and this program might each believe another
+	}
 	if strings.EqualFold(kind, "Bearer") {
 		return strings.TrimSpace(t)
 	}

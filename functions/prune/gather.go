@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -62,7 +61,7 @@ func (h *Handler) tasks(ctx context.Context, app types.NamespacedName, policy re
 	if policy.OnlyCounts() && policy.Keep == retention.Unlimited {
 		return nil, nil
 	}
-	ofApp := fields.OneTermEqualSelector("spec.appRef.name", app.Name).String() // the label comes later, and can be edited
+	ofApp := client.OfApp(app.Name).FieldSelector // the label comes later, and can be edited
 	table, err := h.Kf.Table(ctx, app.Namespace, tasks.Resource, metav1.ListOptions{FieldSelector: ofApp})
 	if err != nil {
 		return nil, err

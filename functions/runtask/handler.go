@@ -1,16 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/flowcontrol"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -19,11 +20,16 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 // atOnce is how many Tasks a resync handles side by side: as many as the API server's write path takes from one client
 // without queueing.
 const atOnce = 16
+
+// A Task whose run is refused is tried again after firstTry, then after twice as long each time, to lastTry. Pings come every ten
+// seconds, more or less: what is due at the next must not wait for the one after it.
+const firstTry, lastTry = 9 * time.Second, 2 * time.Minute
 
 // Handler turns Tasks into PipelineRuns.
 type Handler struct {
@@ -33,41 +39,45 @@ type Handler struct {
 	Emit    func(context.Context, cloudevents.Event) error
 	Now     func() time.Time
 	IDs     *idAllocator
+	// Rules reads what a Space asks of its Pods, and whether a service account is there.
+	Rules func(ctx context.Context, namespace, account string) (space.Rules, error)
+	// Tries keeps Tasks whose run was refused from being tried at each event and resync. It is this process's own: to keep it in the
+	// Task would cost the write that it is there to save, and one that starts anew may well try once.
+	Tries *flowcontrol.Backoff
 }
 
 // Handle handles a Task's event, or a ping to look for Tasks whose event was lost.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
-		hint, unhandled, err := events.About(e, func(t *v1alpha1.Task) bool { return t.Labels[v1alpha1.VersionLabel] == "" })
+		hint, unhandled, err := events.About(e, func(t *v1alpha1.Task) bool { return t.Labels[v1alpha1.HandledLabel] == "" })
 		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
 		if !unhandled {
 			return nil, nil
 		}
-		return h.run(ctx, hint)
+		return h.run(ctx, hint, nil)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("runtask does not handle events of type %q", e.Type()))
 }
 
-// resync finds the Tasks that have not been handled, because their event was lost or their App was not ready.
+// resync finds the Tasks that have not been handled, because their event was lost or their App was not ready. A fact is told before
+// the write after which no resync finds its Task.
 func (h *Handler) resync(ctx context.Context) error {
-	unhandled := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.VersionLabel})
+	h.Tries.GC()
+	unhandled := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.HandledLabel})
 	return resync.Each(ctx, atOnce, unhandled, func(t *v1alpha1.Task) error {
-		fact, err := h.run(ctx, events.Hint{Namespace: t.Namespace, Name: t.Name, UID: t.UID})
-		if fact != nil {
-			return h.Emit(ctx, *fact)
-		}
+		_, err := h.run(ctx, events.HintAt(t), h.Emit)
 		return err
 	})
 }
 
 // run takes one Task as far as it can go. It reads the Task, again if it was listed: one that has ended meanwhile, or has been
-// deleted, must not be started.
-func (h *Handler) run(ctx context.Context, hint events.Hint) (*cloudevents.Event, error) {
+// deleted, must not be started. It returns the fact that comes of it, which it tells before that by tell, if that is given.
+func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller) (*cloudevents.Event, error) {
 	task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
 	if err != nil || task == nil || !hint.Is(task) {
 		return nil, err
@@ -80,105 +90,195 @@ func (h *Handler) run(ctx context.Context, hint events.Hint) (*cloudevents.Event
 	d := Decide(task, app, h.Options)
 
 	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
+	a := attempt{Handler: h, task: task, app: app, tell: tell}
 	switch d.Action {
 	case Finish:
-		return h.finish(ctx, task)
+		return a.finish(ctx)
+	case Mark:
+		return a.handled(ctx, task.Status.ID, events.TaskCreated)
 	case Wait:
-		return nil, h.wait(ctx, task, d)
+		return nil, a.wait(ctx, d)
 	case Fail:
-		return h.fail(ctx, task, app, d)
-	case Create, CreateCancelled:
-		return h.start(ctx, task, app, d.Run)
+		return a.fail(ctx, d)
+	case Create:
+		return a.create(ctx, d)
+	case CreateCancelled:
+		return a.start(ctx, d)
 	}
 	return nil, nil
 }
 
-// start creates the PipelineRun, whose name is the lock, and then marks the Task as handled. Killed in between, the
-// next delivery or the resync finds the PipelineRun there and marks the Task.
-func (h *Handler) start(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.App, run *tekton.PipelineRun) (*cloudevents.Event, error) {
-	id, err := h.newID(ctx, task, app)
+type teller func(context.Context, cloudevents.Event) error
+
+// attempt is a Task that is taken as far as it can go.
+type attempt struct {
+	*Handler
+	task *v1alpha1.Task
+	app  *v1alpha1.App // nil if there is none
+	tell teller        // nil: the fact leaves as the reply
+}
+
+// create starts the Task if the rules of its Space let it.
+func (a *attempt) create(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+	if a.Tries.IsInBackOffSinceUpdate(string(a.task.UID), a.Now()) {
+		return nil, nil
+	}
+	rules, err := a.Rules(ctx, a.task.Namespace, d.Run.Spec.TaskRunTemplate.ServiceAccountName)
 	if err != nil {
 		return nil, err
 	}
+	switch d = Within(d, rules); d.Action {
+	case Wait:
+		return nil, a.waitLonger(ctx, d)
+	case Fail:
+		return a.fail(ctx, d)
+	}
+	return a.start(ctx, d)
+}
+
+// start creates the PipelineRun, whose name is the lock, and then marks the Task as handled. Killed in between, the
+// next delivery or the resync finds the PipelineRun there and marks the Task.
+func (a *attempt) start(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+	id, err := a.id(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	run := d.Run
 	run.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
-	there, err := client.CreateOnce(ctx, h.Tekton.PipelineRuns(task.Namespace), run)
+	there, err := client.CreateOnce(ctx, a.Tekton.PipelineRuns(a.task.Namespace), run)
 	switch {
-	case there != nil && pipelinerun.Owned(there, task):
+	case there != nil && pipelinerun.Owned(there, a.task):
 		// It has kept the ID that a killed predecessor had given it.
 		if was, err := strconv.Atoi(there.Labels[v1alpha1.VersionLabel]); err == nil {
 			id = was
 		}
 	case there != nil && (there.DeletionTimestamp != nil || pipelinerun.TaskOf(there) != ""):
 		// The garbage collector is about to remove that of a deleted Task.
-		return nil, fmt.Errorf("PipelineRun %s/%s of an earlier Task is still there", task.Namespace, run.Name)
+		return nil, fmt.Errorf("PipelineRun %s/%s of an earlier Task is still there", a.task.Namespace, run.Name)
 	case there != nil:
-		return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonNameTaken, Message: fmt.Sprintf(
+		return a.fail(ctx, Decision{Action: Fail, Reason: v1alpha1.ReasonNameTaken, Message: fmt.Sprintf(
 			"a PipelineRun %q that is not this Task's is in the way: delete it, or run the Task under another name", run.Name)})
-	case apierrors.IsBadRequest(err) || apierrors.IsInvalid(err): // refused by the API server or by Tekton's admission
-		return h.fail(ctx, task, app, Decision{Action: Fail, Reason: v1alpha1.ReasonPipelineRunRefused, Message: err.Error()})
-	case apierrors.IsForbidden(err): // a quota or a right may yet be granted: the Task says what it waits for
-		d := Decision{Action: Wait, Reason: v1alpha1.ReasonPipelineRunNotCreated, Message: err.Error()}
-		if werr := h.wait(ctx, task, d); werr != nil {
-			logging.FromContext(ctx).Warnw("could not say why the Task waits", "error", werr)
-		}
-		fallthrough
 	case err != nil:
-		return nil, fmt.Errorf("create PipelineRun %s/%s: %w", task.Namespace, run.Name, err)
+		if refusal := client.RefusalOf(err); refusal != client.NoRefusal {
+			return a.refused(ctx, Refused(d, refusal, err), id)
+		}
+		return nil, fmt.Errorf("create PipelineRun %s/%s: %w", a.task.Namespace, run.Name, err)
 	}
-	if err := h.mark(ctx, task, id); err != nil {
-		return nil, err
-	}
-	task.Status.ID = id
-	return events.NewTaskFact(events.TaskCreated, "runtask", task), nil
+	return a.handled(ctx, id, events.TaskCreated)
 }
 
-// wait says on the Task what it waits for.
-func (h *Handler) wait(ctx context.Context, task *v1alpha1.Task, d Decision) error {
-	_, err := client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { d.Record(t, 0, h.Now()) })
+// refused says on the Task why it has no run, and keeps the ID that it was to have.
+func (a *attempt) refused(ctx context.Context, d Decision, id int) (*cloudevents.Event, error) {
+	d.ID = id // as yet nowhere but here
+	if d.Action == Fail {
+		return a.fail(ctx, d)
+	}
+	return nil, a.waitLonger(ctx, d)
+}
+
+// waitLonger waits after a try to no avail, twice as long each time.
+func (a *attempt) waitLonger(ctx context.Context, d Decision) error {
+	a.Tries.Next(string(a.task.UID), a.Now())
+	return a.wait(ctx, d)
+}
+
+// wait gives the Task all that people select it by, and says on it what it waits for. In this order, for the display name is a
+// new generation, of which the status is to be.
+func (a *attempt) wait(ctx context.Context, d Decision) error {
+	id, err := a.id(ctx, d)
+	if err != nil {
+		return err
+	}
+	labelled := a.task.Labels[v1alpha1.VersionLabel] != ""
+	if there, err := a.mark(ctx, id, false); err != nil || !there {
+		return err
+	}
+	d.ID = id
+	err = a.record(ctx, d)
+	if err != nil || a.task.Final() || a.task.HandledBefore() || a.task.Status.ID == id || labelled {
+		return client.IgnoreNotFound(err)
+	}
+	first := map[string]string{v1alpha1.VersionLabel: strconv.Itoa(a.task.Status.ID)} // another instance was first to give it an ID
+	_, err = client.Merge(ctx, a.Kf.Tasks(a.task.Namespace), a.task, client.Change{Labels: first})
 	return client.IgnoreNotFound(err)
 }
 
 // fail ends a Task that can't run.
-func (h *Handler) fail(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.App, d Decision) (*cloudevents.Event, error) {
-	id, err := h.newID(ctx, task, app)
-	if err != nil {
-		return nil, err
-	}
-	task, err = client.PatchStatus(ctx, h.Kf.Tasks(task.Namespace), task, func(t *v1alpha1.Task) { d.Record(t, id, h.Now()) })
-	if err != nil {
+func (a *attempt) fail(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+	if err := a.record(ctx, d); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	return h.finish(ctx, task)
+	return a.finish(ctx)
 }
 
-// finish marks a Task that has ended. The label comes last: until then the resync finds the Task again.
-func (h *Handler) finish(ctx context.Context, task *v1alpha1.Task) (*cloudevents.Event, error) {
-	if err := h.mark(ctx, task, task.Status.ID); err != nil {
+// record writes a Wait or a Fail into the Task, with its ID unless it has one by now.
+func (a *attempt) record(ctx context.Context, d Decision) error {
+	id, err := a.id(ctx, d)
+	if err != nil {
+		return err
+	}
+	written, err := client.PatchStatus(ctx, a.Kf.Tasks(a.task.Namespace), a.task, func(t *v1alpha1.Task) { d.Record(t, id, a.Now()) })
+	if err == nil {
+		a.task = written
+	}
+	return err
+}
+
+// finish marks a Task that has ended.
+func (a *attempt) finish(ctx context.Context) (*cloudevents.Event, error) {
+	return a.handled(ctx, a.task.Status.ID, EndFact(a.task))
+}
+
+// handled tells what became of the Task and marks it as handled. The label comes last: until then the resync finds the Task again.
+func (a *attempt) handled(ctx context.Context, id int, eventType string) (*cloudevents.Event, error) {
+	a.task.Status.ID = id
+	fact := events.NewTaskFact(eventType, "runtask", a.task)
+	if a.tell != nil {
+		if err := a.tell(ctx, *fact); err != nil {
+			return nil, fmt.Errorf("tell %s of Task %s/%s: %w", eventType, a.task.Namespace, a.task.Name, err)
+		}
+	}
+	if _, err := a.mark(ctx, id, true); err != nil {
 		return nil, err
 	}
-	return events.NewTaskFact(EndFact(task), "runtask", task), nil
+	return fact, nil
 }
 
-// newID is the next ID of the App; 0 for a Task that ends without one ever having been there.
-func (h *Handler) newID(ctx context.Context, task *v1alpha1.Task, app *v1alpha1.App) (int, error) {
-	if app == nil {
-		return 0, nil
+// id is the Task's ID, or the next one of the App; 0 for a Task without an App.
+func (a *attempt) id(ctx context.Context, d Decision) (int, error) {
+	if id := cmp.Or(a.task.Status.ID, d.ID); id != 0 || a.app == nil || a.app.DeletionTimestamp != nil {
+		return id, nil
 	}
-	id, err := h.IDs.next(ctx, app)
+	id, err := a.IDs.For(ctx, a.task.UID, a.app)
+	if apierrors.IsNotFound(err) {
+		return 0, nil // the App has gone meanwhile
+	}
 	if err != nil {
-		return 0, fmt.Errorf("ID for Task %s/%s: %w", task.Namespace, task.Name, err)
+		return 0, fmt.Errorf("ID for Task %s/%s: %w", a.task.Namespace, a.task.Name, err)
 	}
 	return id, nil
 }
 
-// mark gives the Task the labels and the display name that Kf's webhook would have given it. The ID among them says
-// that the Task has been handled.
-func (h *Handler) mark(ctx context.Context, task *v1alpha1.Task, id int) error {
-	change := client.Change{Labels: v1alpha1.TaskLabels(task.Spec.AppRef.Name)}
-	change.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
-	if task.Spec.DisplayName == "" {
-		change.Spec = map[string]any{"displayName": task.Name}
+// mark gives the Task the labels and the display name that Kf's webhook would have given it, as far as it lacks them, and has the
+// App take it along when it goes, whoever made it. handled says that its run is there, or never will be.
+func (a *attempt) mark(ctx context.Context, id int, handled bool) (there bool, err error) {
+	for {
+		change, needed := Marked(a.task, a.app, id, handled)
+		if !needed {
+			return true, nil
+		}
+		marked, err := client.Merge(ctx, a.Kf.Tasks(a.task.Namespace), a.task, change)
+		if err == nil {
+			a.task = marked
+			return true, nil
+		}
+		if !apierrors.IsConflict(err) {
+			return false, client.IgnoreNotFound(err)
+		}
+		now, err := client.FindAgain(ctx, a.Kf.Tasks(a.task.Namespace), a.task)
+		if err != nil || now == nil {
+			return false, err
+		}
+		a.task = now
 	}
-	_, err := client.Merge(ctx, h.Kf.Tasks(task.Namespace), task, change)
-	return client.IgnoreNotFound(err)
 }

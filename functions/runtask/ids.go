@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/cache"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -14,8 +18,26 @@ import (
 type idAllocator struct {
 	kf *client.Client
 
+	kept *cache.LRUExpireCache // those of Tasks whose run could not be made yet, by UID
+
 	mu   sync.Mutex
 	apps map[string]*idQueue // by namespace/name
+}
+
+func newIDAllocator(kf *client.Client) *idAllocator {
+	return &idAllocator{kf: kf, kept: cache.NewLRUExpireCache(4096)}
+}
+
+// For returns the ID of a Task of app: a new one, or the one that it was given when its run could not be made.
+func (a *idAllocator) For(ctx context.Context, task types.UID, app *v1alpha1.App) (int, error) {
+	if id, ok := a.kept.Get(task); ok {
+		return id.(int), nil
+	}
+	id, err := a.next(ctx, app)
+	if err == nil {
+		a.kept.Add(task, id, time.Hour)
+	}
+	return id, err
 }
 
 type idQueue struct {
@@ -69,9 +91,7 @@ func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) 
 		a.apps[key].waiting = nil
 		a.mu.Unlock()
 
-		written, err := client.PatchStatus(ctx, a.kf.Apps(app.Namespace), app, func(app *v1alpha1.App) {
-			app.Status.Tasks.UpdateRequests += len(batch)
-		})
+		written, err := a.reserve(ctx, app, len(batch))
 		if err == nil {
 			app = written
 		}
@@ -79,4 +99,22 @@ func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) 
 			c <- allocation{id: app.Status.Tasks.UpdateRequests - len(batch) + 1 + i, err: err}
 		}
 	}
+}
+
+// reserve moves the counter on by n. One that begins is that of a new App, or of one that was restored or made anew: then it
+// begins after the Tasks that there are.
+func (a *idAllocator) reserve(ctx context.Context, app *v1alpha1.App, n int) (*v1alpha1.App, error) {
+	highest := 0
+	if app.Status.Tasks.UpdateRequests == 0 {
+		ofApp := client.OfApp(app.Name)
+		for task, err := range client.All[*v1alpha1.Task](ctx, a.kf.Tasks(app.Namespace), ofApp) {
+			if err != nil {
+				return nil, err
+			}
+			highest = max(highest, task.ID())
+		}
+	}
+	return client.PatchStatus(ctx, a.kf.Apps(app.Namespace), app, func(app *v1alpha1.App) {
+		app.Status.Tasks.UpdateRequests = max(app.Status.Tasks.UpdateRequests, highest) + n
+	})
 }

@@ -2,13 +2,18 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/flowcontrol"
+
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 type config struct {
@@ -20,6 +25,7 @@ type config struct {
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("runtask", &cfg, &cfg.Env)
+	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	kf := receiver.Must(client.New(kube))
 	h := &Handler{
 		Kf:      kf,
@@ -27,7 +33,11 @@ func main() {
 		Options: pipelinerun.Options{DefaultTimeout: cfg.DefaultTimeout},
 		Emit:    receiver.Must(receiver.Emitter(cfg.Env)),
 		Now:     time.Now,
-		IDs:     &idAllocator{kf: kf},
+		IDs:     newIDAllocator(kf),
+		Tries:   flowcontrol.NewBackOff(firstTry, lastTry),
+		Rules: func(ctx context.Context, namespace, account string) (space.Rules, error) {
+			return space.Read(ctx, k8s, namespace, account)
+		},
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

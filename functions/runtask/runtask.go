@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 // Action is what runtask does with a Task.
@@ -23,6 +26,8 @@ const (
 	Nothing Action = "nothing"
 	// Finish: the Task has ended, and is only to be labelled as handled.
 	Finish Action = "finish"
+	// Mark: the Task was handled, and has no label that says so: a predecessor died, or somebody took it off.
+	Mark Action = "mark"
 	// CreateCancelled creates a PipelineRun that never starts: it takes the name.
 	CreateCancelled Action = "create cancelled"
 	// Wait: the Task says what for; the resync comes back to it.
@@ -39,7 +44,12 @@ type Decision struct {
 	Reason  string // of the condition, for Wait and Fail
 	Message string // for the user: what is wrong and what to do
 	Run     *tekton.PipelineRun
+	ID      int // that the Task is to have, if one was taken for it already
 }
+
+// spaceTerminating: a namespace that is being deleted never stops being so.
+var spaceTerminating = Decision{Action: Fail, Reason: v1alpha1.ReasonSpaceTerminating,
+	Message: "the namespace is being deleted, and nothing starts in it any more"}
 
 // rules say what becomes of a Task. The first that applies does; docs/tasks.md tells the user what to do.
 var rules = []struct {
@@ -49,12 +59,16 @@ var rules = []struct {
 }{
 	{Nothing, "Deleting", deleting},
 	{Nothing, "HandledBefore", handledBefore},
+	{Nothing, v1alpha1.ReasonRestored, restored}, // status says so on the Task
 	{Finish, "Ended", ended},
+	{Mark, "LabelTakenOff", labelTakenOff},
 	{CreateCancelled, "Terminated", terminated},
 	{Fail, v1alpha1.ReasonInvalidTask, taskUnreadable},
 	{Wait, v1alpha1.ReasonAppNotFound, appNotFound},
 	{Wait, v1alpha1.ReasonInvalidApp, appUnreadable},
+	{Wait, v1alpha1.ReasonInvalidApp, appUnfit},
 	{Wait, v1alpha1.ReasonAppHasNoImage, appHasNoImage},
+	{Wait, v1alpha1.ReasonAppNotSettled, appNotSettled},
 	{Fail, v1alpha1.ReasonInvalidTask, invalidTask},
 	{Create, "Runnable", always},
 }
@@ -68,7 +82,7 @@ type situation struct {
 }
 
 // Decide says what is to be done with a Task as it stands in the API, given its App (nil if there is none). The
-// PipelineRun to create carries no ID yet: IDs cost a write, and only a Task that starts or ends gets one.
+// PipelineRun to create carries no ID yet: IDs cost a write, which what is done before need not wait for.
 func Decide(task *v1alpha1.Task, app *v1alpha1.App, opts pipelinerun.Options) Decision {
 	s := situation{task: task, app: app}
 	if app != nil {
@@ -90,9 +104,59 @@ func Decide(task *v1alpha1.Task, app *v1alpha1.App, opts pipelinerun.Options) De
 	return d
 }
 
+// Refused says what becomes of a Task whose run the API server refused. One that was terminated ends in any case: its end keeps
+// it from running, as the name that it could not take would have.
+func Refused(d Decision, refusal client.Refusal, err error) Decision {
+	switch {
+	case d.Action == CreateCancelled:
+		return Decision{Action: Fail, Reason: v1alpha1.ReasonCancelled, Message: "the Task was terminated before it had started"}
+	case refusal == client.Terminating:
+		return spaceTerminating
+	case refusal == client.Never:
+		return Decision{Action: Fail, Reason: v1alpha1.ReasonPipelineRunRefused, Message: err.Error()}
+	}
+	return Decision{Action: Wait, Reason: v1alpha1.ReasonPipelineRunNotCreated,
+		Message: err.Error() + "; the Task starts when that has changed"}
+}
+
+// Within holds a Task that could be created to the rules of its Space: its run is made to fit, or the Task waits, or ends.
+func Within(d Decision, rules space.Rules) Decision {
+	account := d.Run.Spec.TaskRunTemplate.ServiceAccountName
+	switch {
+	case rules.Terminating():
+		return spaceTerminating
+	case !rules.Account: // that of a new namespace takes a moment
+		return Decision{Action: Wait, Reason: v1alpha1.ReasonServiceAccountMissing, Message: fmt.Sprintf(
+			"there is no service account %q in the namespace; the Task starts when there is", account)}
+	}
+	var pod *corev1.PodSecurityContext
+	class := ""
+	if t := d.Run.Spec.TaskRunTemplate.PodTemplate; t != nil {
+		pod = t.SecurityContext
+		if t.PriorityClassName != nil {
+			class = *t.PriorityClassName
+		}
+	}
+	rules = rules.ForPods(class)
+	for _, task := range d.Run.Spec.PipelineSpec.Tasks {
+		for i := range task.TaskSpec.Steps {
+			step := &task.TaskSpec.Steps[i]
+			step.ComputeResources = rules.Resources(step.ComputeResources, len(task.TaskSpec.Steps))
+			step.SecurityContext = rules.Security(step.SecurityContext, pod)
+		}
+	}
+	return d
+}
+
 func deleting(s situation) (string, bool) { return "", s.task.DeletionTimestamp != nil }
 
-func handledBefore(s situation) (string, bool) { return "", s.task.Labels[v1alpha1.VersionLabel] != "" }
+func handledBefore(s situation) (string, bool) {
+	return "", s.task.Labels[v1alpha1.HandledLabel] == string(s.task.UID)
+}
+
+func restored(s situation) (string, bool) { return "", s.task.Restored() }
+
+func labelTakenOff(s situation) (string, bool) { return "", s.task.HandledBefore() }
 
 // ended: a predecessor died between ending the Task and labelling it. Its App may be right by now, but what has ended
 // never runs.
@@ -113,9 +177,23 @@ func appUnreadable(s situation) (string, bool) {
 		s.app.Unreadable != ""
 }
 
+// appUnfit: its Tasks can't have what it asks for.
+func appUnfit(s situation) (string, bool) {
+	var unfit *pipelinerun.UnfitApp
+	return fmt.Sprintf("App %q can't be used (%v); the Task starts when that is mended", s.app.Name, s.invalid),
+		errors.As(s.invalid, &unfit)
+}
+
 func appNotFound(s situation) (string, bool) {
 	return fmt.Sprintf("there is no App %q in namespace %q; the Task starts when there is", s.task.Spec.AppRef.Name, s.task.Namespace),
 		s.app == nil || s.app.DeletionTimestamp != nil
+}
+
+// appNotSettled: somebody has pushed it since build looked, and means the Task to run what was pushed.
+func appNotSettled(s situation) (string, bool) {
+	settled := s.app.Status.ObservedGeneration
+	return fmt.Sprintf("App %q was changed, and its image is still looked into; the Task starts after that", s.app.Name),
+		settled != 0 && settled < s.app.Generation
 }
 
 func appHasNoImage(s situation) (string, bool) {
@@ -132,16 +210,19 @@ func always(situation) (string, bool) { return "", true }
 
 // Record writes a Wait or Fail into the Task's status. Waiting is Unknown, not False: a Task that is False never runs.
 func (d Decision) Record(t *v1alpha1.Task, id int, now time.Time) {
-	if t.Final() {
-		return
+	if t.Final() || d.Action == Wait && meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionPipelineRunReady) != nil {
+		return // it has its run after all, whose status is written by status
 	}
 	succeeded := metav1.Condition{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionUnknown, Reason: d.Reason, Message: d.Message}
 	appReady := metav1.Condition{Type: v1alpha1.ConditionAppReady, Status: metav1.ConditionFalse, Reason: d.Reason, Message: d.Message}
 	if d.Action == Fail {
 		end := metav1.NewTime(now)
-		t.Status.CompletionTime, t.Status.ID = &end, id
+		t.Status.CompletionTime = &end
 		succeeded.Status = metav1.ConditionFalse
 		appReady.Status, appReady.Reason, appReady.Message = metav1.ConditionTrue, v1alpha1.ReasonFound, ""
+	}
+	if t.Status.ID == 0 {
+		t.Status.ID = id
 	}
 	t.Status.ObservedGeneration = t.Generation
 	v1alpha1.SetCondition(t, &t.Status.Conditions, succeeded, now)
@@ -153,6 +234,9 @@ func (d Decision) Record(t *v1alpha1.Task, id int, now time.Time) {
 func EndFact(t *v1alpha1.Task) string {
 	if meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionPipelineRunReady) != nil {
 		return events.TaskCreated
+	}
+	if t.Outcome() == v1alpha1.TaskTerminated {
+		return events.TaskTerminated
 	}
 	return events.TaskFailed
 }

@@ -1,20 +1,28 @@
 package main
 
 import (
+	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 func TestDecide(t *testing.T) {
 	now := metav1.Now()
-	handled := func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.VersionLabel: "3"} }
+	handled := func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.HandledLabel: string(t.UID)} }
+	copied := func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.HandledLabel: "another's"} }
+	begun := func(t *v1alpha1.Task) { t.Status.Starts = []v1alpha1.TaskStart{{PodUID: "p"}} }
+	labelled := func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.VersionLabel: "1.16.0"} }
 	terminated := func(t *v1alpha1.Task) { t.Spec.Terminated = true }
 	ended := func(t *v1alpha1.Task) { Decision{Action: Fail, Reason: "InvalidTask"}.Record(t, 3, now.Time) }
 	both := func(a, b func(*v1alpha1.Task)) func(*v1alpha1.Task) {
@@ -28,11 +36,18 @@ func TestDecide(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"ready":             {action: Create},
-		"handled before":    {task: handled, action: Nothing, reason: "HandledBefore"},
-		"being deleted":     {task: func(t *v1alpha1.Task) { t.DeletionTimestamp = &now }, action: Nothing, reason: "Deleting"},
-		"no App":            {noApp: true, action: Wait, reason: "AppNotFound", message: `no App "shop"`},
-		"App being deleted": {app: func(a *v1alpha1.App) { a.DeletionTimestamp = &now }, action: Wait, reason: "AppNotFound"},
+		"ready":                              {action: Create},
+		"waited before":                      {task: func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.VersionLabel: "3"} }, action: Create},
+		"handled before":                     {task: handled, action: Nothing, reason: "HandledBefore"},
+		"of a backup, or a copy of its YAML": {task: copied, action: Nothing, reason: "Restored"},
+		"stripped of its labels":             {task: begun, action: Mark, reason: "LabelTakenOff"},
+		"with another's label of a version":  {task: labelled, action: Create},
+		"being deleted":                      {task: func(t *v1alpha1.Task) { t.DeletionTimestamp = &now }, action: Nothing, reason: "Deleting"},
+		"no App":                             {noApp: true, action: Wait, reason: "AppNotFound", message: `no App "shop"`},
+		"App pushed again": {app: func(a *v1alpha1.App) { a.Generation, a.Status.ObservedGeneration = 3, 2 },
+			action: Wait, reason: "AppNotSettled", message: "after that"},
+		"App that is settled": {app: func(a *v1alpha1.App) { a.Generation, a.Status.ObservedGeneration = 3, 3 }, action: Create},
+		"App being deleted":   {app: func(a *v1alpha1.App) { a.DeletionTimestamp = &now }, action: Wait, reason: "AppNotFound"},
 		"App without image": {app: func(a *v1alpha1.App) { a.Status.Image = "" },
 			action: Wait, reason: "AppHasNoImage", message: "has not been built"},
 		"App says why it has no image": {app: func(a *v1alpha1.App) {
@@ -100,5 +115,61 @@ func TestWhatIsToldOfAnEnd(t *testing.T) {
 	}
 	if got := EndFact(ranElsewhere); got != events.TaskCreated {
 		t.Errorf("of a Task that ran %s is told: what became of it is status's to tell", got)
+	}
+}
+
+// TestARefusalMeansWaitOrEnd: what may change is waited for, what is wrong with the run itself is its end.
+func TestARefusalMeansWaitOrEnd(t *testing.T) {
+	terminated := Decision{Action: CreateCancelled}
+	for refusal, want := range map[client.Refusal]Decision{
+		client.MayYet:      {Action: Wait, Reason: v1alpha1.ReasonPipelineRunNotCreated},
+		client.Never:       {Action: Fail, Reason: v1alpha1.ReasonPipelineRunRefused},
+		client.Terminating: {Action: Fail, Reason: v1alpha1.ReasonSpaceTerminating},
+	} {
+		if d := Refused(Decision{Action: Create}, refusal, errors.New("why")); d.Action != want.Action || d.Reason != want.Reason || d.Message == "" {
+			t.Errorf("%s: %+v, want %+v", refusal, d, want)
+		}
+		if d := Refused(terminated, refusal, errors.New("why")); d.Action != Fail || d.Reason != v1alpha1.ReasonCancelled {
+			t.Errorf("%s, of a Task that was terminated: %+v", refusal, d)
+		}
+	}
+}
+
+func TestWithinTheRulesOfASpace(t *testing.T) {
+	app, task := &v1alpha1.App{}, &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
+	task.Spec.AppRef.Name, task.Spec.Command = "shop", "true"
+	app.Status.Image = "i"
+	made := func() Decision { return Decide(task, app, pipelinerun.Options{}) }
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
+	if d := Within(made(), space.Rules{Namespace: namespace, Account: true}); d.Action != Create ||
+		d.Run.Spec.PipelineSpec.Tasks[0].TaskSpec.Steps[0].SecurityContext == nil {
+		t.Errorf("%+v", d)
+	}
+	if d := Within(made(), space.Rules{Namespace: namespace}); d.Action != Wait || !strings.Contains(d.Message, `"default"`) {
+		t.Errorf("without its account: %+v", d)
+	}
+	if d := Within(made(), space.Rules{Account: true}); d.Action != Fail || d.Reason != v1alpha1.ReasonSpaceTerminating {
+		t.Errorf("in a namespace that is gone: %+v", d)
+	}
+}
+
+// TestLabelsOfOthersStayTheirs: Helm, Kustomize and Argo CD would write them again.
+func TestLabelsOfOthersStayTheirs(t *testing.T) {
+	task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: "t", UID: "u", Labels: map[string]string{
+		v1alpha1.VersionLabel: "1.16.0", v1alpha1.ManagedByLabel: "Helm",
+	}}}
+	task.Spec.AppRef.Name = "shop"
+	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "a"}}
+	got, _ := Marked(task, app, 7, true)
+	want := map[string]string{v1alpha1.HandledLabel: "u", v1alpha1.NameLabel: "shop", v1alpha1.ComponentLabel: "task"}
+	if !maps.Equal(got.Labels, want) {
+		t.Errorf("labels %v are written, want %v", got.Labels, want)
+	}
+	if len(got.Owners) != 1 || got.Owners[0].UID != "a" || !got.IfUnchanged {
+		t.Errorf("owners %v, want the App, if nobody has written others meanwhile", got.Owners)
+	}
+	task.OwnerReferences = []metav1.OwnerReference{v1alpha1.OwnedBy(&v1alpha1.TaskSchedule{}, "TaskSchedule")}
+	if got, _ := Marked(task, app, 7, true); got.Owners != nil {
+		t.Errorf("a Job's Task gets the owners %v", got.Owners)
 	}
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -16,6 +18,14 @@ func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
 		return
 	}
 	s := &t.Status
+	if now := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionSucceeded); now != nil && o.Succeeded == metav1.ConditionUnknown {
+		switch {
+		case now.Reason == v1alpha1.ReasonRunning && o.Reason != v1alpha1.ReasonRunning: // what has run once is never pending again
+			o.Reason, o.Message = v1alpha1.ReasonRunning, strings.TrimSpace("it is to be started again: "+o.Reason+" "+o.Message)
+		case o.Vague && now.Reason == o.Reason: // who has asked knew more
+			o.Message = now.Message
+		}
+	}
 	s.ObservedGeneration = t.Generation
 	if id, err := strconv.Atoi(o.ID); err == nil && id > 0 {
 		s.ID = id
@@ -23,7 +33,8 @@ func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
 	if o.Start != nil {
 		s.StartTime = o.Start
 	}
-	if o.Succeeded != metav1.ConditionUnknown {
+	s.Deadline = o.Deadline
+	if o.Succeeded != metav1.ConditionUnknown || o.Reason == v1alpha1.ReasonRestored {
 		s.ExitCode = o.ExitCode
 		s.CompletionTime = o.End
 		if s.CompletionTime == nil {
@@ -39,8 +50,16 @@ func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
 		{Type: v1alpha1.ConditionPipelineRunReady, Status: o.Succeeded, Reason: o.Reason, Message: o.Message},
 		{Type: v1alpha1.ConditionSucceeded, Status: o.Succeeded, Reason: o.Reason, Message: o.Message},
 	} {
+		if o.Reason == v1alpha1.ReasonRestored && c.Type != v1alpha1.ConditionSucceeded {
+			continue // nothing was looked for
+		}
 		v1alpha1.SetCondition(t, &s.Conditions, c, now)
 	}
+}
+
+// Unstarted says that nothing has been told yet of the Task's start, nor of its end.
+func Unstarted(t *v1alpha1.Task) bool {
+	return !t.Final() && v1alpha1.Reason(t.Status.Conditions, v1alpha1.ConditionSucceeded) != v1alpha1.ReasonRunning
 }
 
 var facts = map[v1alpha1.TaskOutcome]string{

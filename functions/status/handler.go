@@ -8,6 +8,7 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
+	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
 // notEnded selects the Tasks that have no completion time: it is a selectable field of the CRD.
@@ -31,6 +33,8 @@ const atOnce = 16
 type Handler struct {
 	Kf     *client.Client
 	Tekton tektonclient.TektonV1Interface
+	// Events reads the warnings about a namespace's Pods.
+	Events func(ctx context.Context, namespace string) ([]*corev1.Event, error)
 	Emit   func(context.Context, cloudevents.Event) error
 	Now    func() time.Time
 }
@@ -50,7 +54,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if err != nil || task == nil {
 			return nil, err
 		}
-		return h.look(ctx, task, hint, false)
+		return h.look(ctx, task, hint, nil)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}
@@ -59,34 +63,58 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 
 // resync looks at every Task that has started and not ended, whatever events came or did not.
 func (h *Handler) resync(ctx context.Context) error {
-	started := metav1.ListOptions{FieldSelector: notEnded, LabelSelector: v1alpha1.VersionLabel}
+	started := metav1.ListOptions{FieldSelector: notEnded, LabelSelector: v1alpha1.HandledLabel}
+	asked := waiting.Ask(h.Events)
 	return resync.Each(ctx, atOnce, client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), started), func(task *v1alpha1.Task) error {
-		fact, err := h.look(ctx, task, events.Hint{}, true)
-		if fact != nil {
-			return h.Emit(ctx, *fact)
-		}
+		_, err := h.look(ctx, task, events.Hint{}, asked)
 		return err
 	})
 }
 
 // look reads the run of a Task, and writes what it says into the Task: of the run that the hint is about, where it names one.
-// thorough asks what a Pod that has not started waits for, which changes without an event.
+// asked, where given, knows what a Pod that has not started waits for, which changes without an event; that is in a resync, which has no
+// reply and does not find a Task again that has ended: so its fact is told before it is written.
 //
 // The run is read after the Task, and written only if nobody has written the Task since: so whoever wrote before has seen
 // the run no later, and a status never goes back.
-func (h *Handler) look(ctx context.Context, task *v1alpha1.Task, hint events.Hint, thorough bool) (*cloudevents.Event, error) {
+func (h *Handler) look(ctx context.Context, task *v1alpha1.Task, hint events.Hint, asked *waiting.Asked) (*cloudevents.Event, error) {
 	for tasks := h.Kf.Tasks(task.Namespace); ; {
-		seen, telling, err := h.sight(ctx, task, hint, thorough)
+		seen, telling, err := h.sight(ctx, task, hint)
 		if err != nil || !telling {
 			return nil, err
 		}
 
 		o := Observe(seen)
 
+		if o.Vague && asked != nil {
+			if seen.Words, err = asked.About(ctx, task.Namespace, seen.pod(), task.CreationTimestamp.Time); err != nil {
+				return nil, err
+			}
+			seen.Asked = true
+			o = Observe(seen)
+		}
+		if !o.Settled(task, h.Now()) {
+			return nil, nil // the resync comes back to it
+		}
+		if o.Ran && Unstarted(task) { // it has ended between two looks: that it started is told all the same, and before its end
+			if err := h.Emit(ctx, *events.NewTaskFact(events.TaskStarted, "status", task)); err != nil {
+				return nil, fmt.Errorf("tell that Task %s/%s has started: %w", task.Namespace, task.Name, err)
+			}
+		}
+		if asked != nil {
+			after := task.DeepCopy()
+			Apply(after, o, h.Now())
+			if fact := fact(task, after, o); fact != nil {
+				if err := h.Emit(ctx, *fact); err != nil {
+					return nil, fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), task.Namespace, task.Name, err)
+				}
+			}
+		}
 		written, err := client.PatchStatusOnce(ctx, tasks, task, func(t *v1alpha1.Task) { Apply(t, o, h.Now()) })
 		switch {
 		case err == nil:
-			return h.fact(ctx, task, written, o), nil
+			logging.FromContext(ctx).Infow("observed", "task", task.Namespace+"/"+task.Name, "outcome", o.Reason, "fact", Fact(written))
+			return fact(task, written, o), nil
 		case !apierrors.IsConflict(err):
 			return nil, client.IgnoreNotFound(err)
 		}
@@ -97,30 +125,28 @@ func (h *Handler) look(ctx context.Context, task *v1alpha1.Task, hint events.Hin
 }
 
 // sight reads the run of a Task, and its TaskRun. It tells nothing where there is no such run, nor has been one.
-func (h *Handler) sight(ctx context.Context, task *v1alpha1.Task, hint events.Hint, thorough bool) (
-	seen Sighting, telling bool, err error,
-) {
+func (h *Handler) sight(ctx context.Context, task *v1alpha1.Task, hint events.Hint) (seen Sighting, telling bool, err error) {
+	seen.Task = task
 	run, err := client.Find(ctx, h.Tekton.PipelineRuns(task.Namespace), task.Namespace, task.Name)
 	switch {
 	case err != nil:
 		return seen, false, err
-	case run == nil: // without the label there may have been none yet; with the Task going, it goes too
-		return seen, task.Labels[v1alpha1.VersionLabel] != "" && task.DeletionTimestamp == nil, nil
-	case !pipelinerun.Owned(run, task) || !hint.Is(run): // runtask says of a stranger on the Task that it is in the way
+	case run == nil || task.Restored(): // of one that is not handled there may have been none yet; with the Task going, it goes too
+		return seen, (task.HandledBefore() || task.Restored()) && task.DeletionTimestamp == nil, nil
+	case !pipelinerun.Owned(run, task): // the Task's own is gone, where it had one; else runtask says that a stranger is in the way
+		return seen, task.HandledBefore() && task.DeletionTimestamp == nil, nil
+	case !hint.Is(run):
 		return seen, false, nil
 	}
 	seen.Run = run
-	if run.IsDone() || thorough {
-		seen.TaskRun, err = h.taskRun(ctx, run)
-	}
+	seen.TaskRun, seen.StrangeTaskRun, err = h.taskRun(ctx, run)
 	return seen, true, err
 }
 
 // fact is what a Task's status has to tell, after it was written or found so. It is told when the status changes, and told
 // again when the event of an end is delivered again: whoever died in between may not have told it. Its id stays the same.
-func (h *Handler) fact(ctx context.Context, before, after *v1alpha1.Task, o Observation) *cloudevents.Event {
+func fact(before, after *v1alpha1.Task, o Observation) *cloudevents.Event {
 	kind := Fact(after)
-	logging.FromContext(ctx).Infow("observed", "task", after.Namespace+"/"+after.Name, "outcome", o.Reason, "fact", kind)
 	again := after.Final() && o.Succeeded != metav1.ConditionUnknown
 	if kind == "" || equality.Semantic.DeepEqual(before.Status, after.Status) && !again {
 		return nil
@@ -128,16 +154,16 @@ func (h *Handler) fact(ctx context.Context, before, after *v1alpha1.Task, o Obse
 	return events.NewTaskFact(kind, "status", after)
 }
 
-// taskRun reads the TaskRun of a run, nil if it has none.
-func (h *Handler) taskRun(ctx context.Context, run *tekton.PipelineRun) (*tekton.TaskRun, error) {
+// taskRun reads the TaskRun of a run, nil if it has none, or another's.
+func (h *Handler) taskRun(ctx context.Context, run *tekton.PipelineRun) (own *tekton.TaskRun, strange bool, err error) {
 	for _, child := range run.Status.ChildReferences {
 		if child.PipelineTaskName == v1alpha1.UserContainer {
 			tr, err := client.Find(ctx, h.Tekton.TaskRuns(run.Namespace), run.Namespace, child.Name)
 			if tr == nil || !metav1.IsControlledBy(tr, run) {
-				return nil, err
+				return nil, tr != nil, err
 			}
-			return tr, nil
+			return tr, false, nil
 		}
 	}
-	return nil, nil
+	return nil, false, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
 func run(status corev1.ConditionStatus, reason string) *tekton.PipelineRun {
@@ -28,7 +29,7 @@ func taskRun(status corev1.ConditionStatus, reason, message string, exit int32, 
 	tr.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: status, Reason: reason, Message: message})
 	if terminated != "" {
 		tr.Status.Steps = []tekton.StepState{{Name: v1alpha1.UserContainer, ContainerState: corev1.ContainerState{
-			Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: terminated}}}}
+			Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: terminated, ContainerID: "containerd://1"}}}}
 	}
 	return tr
 }
@@ -44,9 +45,18 @@ func TestObserve(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"no status yet": {run("", ""), nil, "Unknown", v1alpha1.ReasonPending, ""},
-		"started":       {run(unknown, "Started"), nil, "Unknown", v1alpha1.ReasonPending, ""},
-		"running":       {run(unknown, "Running"), nil, "Unknown", v1alpha1.ReasonRunning, ""},
+		"no status yet":  {run("", ""), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"started":        {run(unknown, "Started"), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"no TaskRun yet": {run(unknown, "Running"), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"no Pod yet": {run(unknown, "Running"), taskRun(unknown, "Pending", notReady, 0, ""),
+			"Unknown", v1alpha1.ReasonPending, ""},
+		"running": {run(unknown, "Running"), ran(taskRun(unknown, "Running", "Not all Steps in the Task have finished executing", 0, "")),
+			"Unknown", v1alpha1.ReasonRunning, ""},
+		"pulling": {run(unknown, "Running"), taskRun(unknown, "PullImageFailed",
+			`build step "step-user-container" is pending with reason "Back-off pulling image \"r/x:1\": ErrImagePull: r/x:1: not found"`, 0, ""),
+			"Unknown", v1alpha1.ReasonPending, "tried again: r/x:1: not found"},
+		"a resource is short": {run(unknown, "Running"), taskRun(unknown, "ExceededNodeResources", "TaskRun Pod exceeded available resources", 0, ""),
+			"Unknown", v1alpha1.ReasonUnschedulable, "exceeded available resources"},
 		"just after": {run(unknown, "Running"), taskRun(unknown, "Pending", notReady, 0, "Completed"),
 			"Unknown", v1alpha1.ReasonRunning, ""},
 		"no room": {run(unknown, "Running"), taskRun(unknown, "Pending", noRoom, 0, ""),
@@ -69,13 +79,150 @@ func TestObserve(t *testing.T) {
 			"False", v1alpha1.ReasonTimedOut, "spec.timeout"},
 		"evicted": {run(no, "Failed"), taskRun(no, "PodEvicted", "low on disk", 0, ""),
 			"False", v1alpha1.ReasonEvicted, "low on disk"},
-		"something else": {run(no, "Failed"), taskRun(no, "PodCreationFailed", "no such account", 0, ""),
-			"False", "PodCreationFailed", "no such account"},
+		"something else": {run(no, "Failed"), taskRun(no, "TaskRunResolutionFailed", "no such thing", 0, ""),
+			"False", "TaskRunResolutionFailed", "no such thing"},
+		"refused": {run(no, "Failed"), taskRun(no, "PodCreationFailed",
+			`failed to create task run pod "t": pods "t-pod" is forbidden: maximum memory usage per Container is 1Gi. Maybe invalid TaskSpec`, 0, ""),
+			"False", v1alpha1.ReasonPodRefused, `pods "t-pod" is forbidden: maximum memory usage per Container is 1Gi: change the App`},
+		"refused for Tekton's own": {run(no, "Failed"), taskRun(no, "PodCreationFailed",
+			`failed to create task run pod "t": pods "t-pod" is forbidden: failed quota: q: must specify limits.memory for: place-scripts,prepare`, 0, ""),
+			"False", v1alpha1.ReasonPodRefused, "default-container-resource-requirements"},
+		"not restricted": {run(no, "Failed"), taskRun(no, "PodAdmissionFailed",
+			`pods "t-pod" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (container "step-user-container" must not)`, 0, ""),
+			"False", v1alpha1.ReasonPodRefused, "securityContext"},
 		"TaskRun gone": {run(no, "Failed"), nil, "False", "Failed", "Tasks Completed"},
 	} {
 		o := Observe(Sighting{Run: test.run, TaskRun: test.taskRun})
 		if o.Succeeded != test.status || o.Reason != test.reason || !strings.Contains(o.Message, test.message) {
 			t.Errorf("%s: %s %s %q, want %s %s %q", name, o.Succeeded, o.Reason, o.Message, test.status, test.reason, test.message)
+		}
+	}
+}
+
+func ran(tr *tekton.TaskRun) *tekton.TaskRun {
+	tr.Status.Steps = []tekton.StepState{{Name: v1alpha1.UserContainer, ContainerState: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	return tr
+}
+
+// TestWhatAPodWaitsFor: Tekton says that it starts, and the kubelet or the scheduler what for. Who was not asked knows no better
+// than what is there.
+func TestWhatAPodWaitsFor(t *testing.T) {
+	event := func(pod, reason, message string, at int64) *corev1.Event {
+		return &corev1.Event{InvolvedObject: corev1.ObjectReference{Name: pod}, Reason: reason, Message: message, LastTimestamp: metav1.Unix(at, 0)}
+	}
+	words := waiting.Latest([]*corev1.Event{
+		event("p", "FailedMount", `MountVolume.SetUp failed for volume "kf-awaited" : secret "db" not found`, 2),
+		event("p", "FailedMount", `MountVolume.SetUp failed for volume "kf-awaited" : secret "older" not found`, 1),
+		event("p", "FailedScheduling", "0/1 nodes are available: 1 Insufficient memory.", 1), event("q", "FailedMount", "another's", 3),
+		event("p", "Unhealthy", "of no account", 4),
+	})
+	unknown := corev1.ConditionUnknown
+	creating := taskRun(unknown, "Pending", `pod status "Ready":"False"; message: "containers with unready status: [step-user-container]"`, 0, "")
+	short := taskRun(unknown, "ExceededNodeResources", "TaskRun Pod exceeded available resources", 0, "")
+	for want, seen := range map[string]Sighting{
+		`Pending its container can't be started yet, and is tried again: secret "db" not found`: {TaskRun: creating},
+		"Unschedulable 0/1 nodes are available: 1 Insufficient memory.":                         {TaskRun: short},
+	} {
+		seen.Run = run(unknown, "Running")
+		vague := Observe(seen)
+		seen.Asked, seen.Words = true, words["p"]
+		o := Observe(seen)
+		if got := o.Reason + " " + o.Message; got != want || !vague.Vague || o.Vague || vague.Reason != o.Reason {
+			t.Errorf("%q (vague %t, before %t), want %q", got, o.Vague, vague.Vague, want)
+		}
+		task := &v1alpha1.Task{}
+		Apply(task, o, time.Unix(1, 0))
+		Apply(task, vague, time.Unix(2, 0))
+		if got := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionSucceeded).Message; got != o.Message {
+			t.Errorf("who had not asked wrote %q over %q", got, o.Message)
+		}
+	}
+}
+
+// TestLostPods: each way to lose one has a reason of its own, unless the user asked for the end, or the command came to it.
+func TestLostPods(t *testing.T) {
+	no, yes := corev1.ConditionFalse, corev1.ConditionTrue
+	begun := func(lost string) *v1alpha1.Task {
+		task := &v1alpha1.Task{}
+		task.Status.Starts = []v1alpha1.TaskStart{{Pod: "p", PodUID: "u", Node: "n1", Lost: lost}}
+		return task
+	}
+	terminated := begun(v1alpha1.ReasonPodDeleted)
+	terminated.Spec.Terminated = true
+	unbegun := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
+	twice := begun(v1alpha1.ReasonPodDeleted)
+	twice.Spec.Retries, twice.Status.Starts = 1, append(twice.Status.Starts, v1alpha1.TaskStart{Pod: "p", PodUID: "v"})
+	stopped := run(no, "Cancelled")
+	stopped.Spec.Status = tekton.PipelineRunSpecStatusCancelled
+	retried := taskRun(no, "TaskRunCancelled", "", 0, "")
+	retried.Status.RetriesStatus = []tekton.TaskRunStatus{taskRun(no, "Failed", "m", 3, "Error").Status}
+	for name, test := range map[string]struct {
+		task    *v1alpha1.Task
+		run     *tekton.PipelineRun
+		taskRun *tekton.TaskRun
+		reason  string
+		message string
+	}{
+		"deleted":                      {begun(v1alpha1.ReasonPodDeleted), run(no, "Cancelled"), taskRun(no, "TaskRunCancelled", "", 0, ""), "PodDeleted", "deleted its Pod"},
+		"drained":                      {begun(v1alpha1.ReasonDrained), run(no, "Failed"), taskRun(no, "Failed", "m", 143, "Error"), "Drained", "node n1 was to be emptied"},
+		"node lost":                    {begun(v1alpha1.ReasonNodeLost), run(no, "Cancelled"), nil, "NodeLost", "node n1 is gone"},
+		"preempted":                    {begun(v1alpha1.ReasonPreempted), run(no, "Failed"), taskRun(no, "Failed", "m", 137, "Error"), "Preempted", "higher priority"},
+		"ended by itself as it went":   {begun(v1alpha1.ReasonPodDeleted), run(yes, "Succeeded"), taskRun(yes, "Succeeded", "", 0, "Completed"), "Succeeded", ""},
+		"terminated, then lost":        {terminated, run(no, "Cancelled"), taskRun(no, "TaskRunCancelled", "", 0, ""), "TaskRunCancelled", "terminated"},
+		"the limit came first":         {begun(v1alpha1.ReasonPodDeleted), run(no, "PipelineRunTimeout"), nil, "TimedOut", "timeout"},
+		"gone before it had begun":     {unbegun, run(no, "Failed"), taskRun(no, "Failed", "m", 2, "Error"), "PodDeleted", "nothing was run"},
+		"failed, and used up":          {twice, stopped, retried, "Failed", "code 3, and had begun as often as it may"},
+		"the start after was not lost": {begun(""), run(no, "Failed"), taskRun(no, "Failed", "m", 3, "Error"), "Failed", "code 3"},
+	} {
+		o := Observe(Sighting{Task: test.task, Run: test.run, TaskRun: test.taskRun})
+		if o.Reason != test.reason || !strings.Contains(o.Message, test.message) {
+			t.Errorf("%s: %s %q, want %s %q", name, o.Reason, o.Message, test.reason, test.message)
+		}
+		if test.task == unbegun && (o.ExitCode != nil || o.Ran) {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+// TestAnExitCodeIsAProcesss: Tekton says of what it stops that it ended with 1, what had never begun too.
+func TestAnExitCodeIsAProcesss(t *testing.T) {
+	stopped := taskRun(corev1.ConditionFalse, "TaskRunCancelled", "", 1, "TaskRunCancelled")
+	stopped.Status.Steps[0].Terminated.ContainerID = ""
+	if o := Observe(Sighting{Run: run(corev1.ConditionFalse, "Cancelled"), TaskRun: stopped}); o.ExitCode != nil {
+		t.Errorf("exit code %d of what returned none", *o.ExitCode)
+	}
+	returned := taskRun(corev1.ConditionFalse, "Failed", "", 1, "Error")
+	if o := Observe(Sighting{Run: run(corev1.ConditionFalse, "Failed"), TaskRun: returned}); o.ExitCode == nil || *o.ExitCode != 1 {
+		t.Errorf("exit code %v, want the process's 1", o.ExitCode)
+	}
+}
+
+// TestACopyOfATaskNeitherRanNorFailed: what was restored without its status is told as nothing but that, and for ever.
+func TestACopyOfATaskNeitherRanNorFailed(t *testing.T) {
+	task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "new", Labels: map[string]string{v1alpha1.HandledLabel: "old"}}}
+	o := Observe(Sighting{Task: task})
+	Apply(task, o, time.Unix(5, 0))
+	if c := task.Status.Conditions; len(c) != 1 || c[0].Status != metav1.ConditionUnknown || c[0].Reason != v1alpha1.ReasonRestored {
+		t.Errorf("conditions %v", c)
+	}
+	if !task.Final() || task.Status.CompletionTime == nil || Fact(task) != "" {
+		t.Errorf("it goes on, or tells %q", Fact(task))
+	}
+}
+
+// TestALimitStandsUntilItIsOfNoAccount: terminate finds by it whose log to open.
+func TestALimitStandsUntilItIsOfNoAccount(t *testing.T) {
+	began := metav1.NewTime(time.Unix(1000, 0))
+	for reason, want := range map[string]bool{"Running": true, "PipelineRunTimeout": true, "Succeeded": false, "Cancelled": false} {
+		status := map[string]corev1.ConditionStatus{"Running": corev1.ConditionUnknown, "Succeeded": corev1.ConditionTrue}[reason]
+		if status == "" {
+			status = corev1.ConditionFalse
+		}
+		r := run(status, reason)
+		r.Status.StartTime = &began
+		r.Spec.Timeouts = &tekton.TimeoutFields{Pipeline: &metav1.Duration{Duration: time.Hour}}
+		if o := Observe(Sighting{Run: r}); (o.Deadline != nil) != want {
+			t.Errorf("%s: limit %v", reason, o.Deadline)
 		}
 	}
 }
@@ -101,6 +248,7 @@ func TestStatusNeverGoesBack(t *testing.T) {
 		"natural order":       {[]Observation{pending, running, ended}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
 		"backwards":           {[]Observation{ended, running, pending}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
 		"an end stays":        {[]Observation{ended, failed}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
+		"run once, again":     {[]Observation{running, pending}, v1alpha1.ReasonRunning, events.TaskStarted},
 		"only the first":      {[]Observation{pending}, v1alpha1.ReasonPending, ""},
 		"failed, then others": {[]Observation{failed, ended, running}, v1alpha1.ReasonFailed, events.TaskFailed},
 	} {
@@ -112,6 +260,29 @@ func TestStatusNeverGoesBack(t *testing.T) {
 		c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionSucceeded)
 		if c.Reason != test.want || Fact(task) != test.fact || task.Status.ID != 5 {
 			t.Errorf("%s: %s, fact %q, ID %d; want %s, %q, 5", name, c.Reason, Fact(task), task.Status.ID, test.want, test.fact)
+		}
+	}
+}
+
+// TestAnEndByASignalIsToldWhenItIsSettled: by then start has noted it, if the Pod was taken away.
+func TestAnEndByASignalIsToldWhenItIsSettled(t *testing.T) {
+	end := metav1.Unix(100, 0)
+	for name, test := range map[string]struct {
+		code       int32
+		terminated bool
+		after      time.Duration
+		settled    bool
+	}{
+		"terminated by the kubelet, just now": {143, false, time.Second, false},
+		"killed, just now":                    {137, false, time.Second, false},
+		"killed, a while ago":                 {137, false, 6 * time.Second, true},
+		"the user asked for it":               {143, true, 0, true},
+		"it failed":                           {3, false, 0, true},
+	} {
+		task := &v1alpha1.Task{Spec: v1alpha1.TaskSpec{Terminated: test.terminated}}
+		o := Observation{Reason: v1alpha1.ReasonFailed, ExitCode: &test.code, End: &end}
+		if got := o.Settled(task, end.Add(test.after)); got != test.settled {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

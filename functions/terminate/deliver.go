@@ -47,14 +47,12 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 	if err := s.openLog(ctx); err != nil {
 		return err
 	}
-	cancelled, err := s.run.cancel(ctx)
-	if err != nil {
-		return err
+	if task.Spec.Terminated {
+		if err := s.cancel(ctx, h.Now); err != nil {
+			return err
+		}
 	}
-	if cancelled {
-		s.log.Note(func(a *delivery.Account) { a.CancelledAt = h.Now() })
-	}
-	if err := s.readToTheEnd(ctx); err != nil {
+	if err := s.readToTheEnd(ctx, h.stillToCancel(task, s)); err != nil {
 		return err
 	}
 	progress, log, message := s.verdict(ctx)
@@ -63,6 +61,30 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 		return err
 	}
 	return s.seePodsGone(ctx)
+}
+
+// cancel cancels the run.
+func (s *stop) cancel(ctx context.Context, now func() time.Time) error {
+	cancelled, err := s.run.cancel(ctx)
+	if cancelled {
+		s.log.Note(func(a *delivery.Account) { a.CancelledAt = now() })
+	}
+	return err
+}
+
+// stillToCancel cancels the run of a Task whose limit is waited for, should somebody ask for its end before that.
+func (h *Handler) stillToCancel(task *v1alpha1.Task, s *stop) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if task.Spec.Terminated {
+			return nil
+		}
+		now, err := client.FindAgain(ctx, h.Kf.Tasks(task.Namespace), task)
+		if err != nil || now == nil || !now.Spec.Terminated {
+			return err
+		}
+		task = now
+		return s.cancel(ctx, h.Now)
+	}
 }
 
 // stop is a Task being stopped.
@@ -104,8 +126,8 @@ func (s *stop) openLog(ctx context.Context) error {
 }
 
 // readToTheEnd returns when the run has ended and every Pod's log has been delivered.
-func (s *stop) readToTheEnd(ctx context.Context) error {
-	if err := s.run.awaitEnd(ctx, s.log.Refresh); err != nil {
+func (s *stop) readToTheEnd(ctx context.Context, meanwhile func(context.Context) error) error {
+	if err := s.run.awaitEnd(ctx, meanwhile, s.log.Refresh); err != nil {
 		return err
 	}
 	done := func(p tasklog.Reading) bool { return p.Done }
@@ -114,7 +136,7 @@ func (s *stop) readToTheEnd(ctx context.Context) error {
 
 func (s *stop) verdict(ctx context.Context) (delivery.Progress, v1alpha1.LogDelivery, string) {
 	a := s.log.Account()
-	a.EndedByCancel, a.Reason = pipelinerun.EndedByCancel(s.run.PipelineRun), pipelinerun.Reason(s.run.PipelineRun)
+	a.Stopped, a.Reason = pipelinerun.Stopped(s.run.PipelineRun), pipelinerun.Reason(s.run.PipelineRun)
 	a.Started = !a.PodSeen && s.run.started(ctx)
 	log, message := a.Verdict()
 	return a.Progress, log, message
@@ -122,7 +144,7 @@ func (s *stop) verdict(ctx context.Context) (delivery.Progress, v1alpha1.LogDeli
 
 // seePodsGone waits for the Pods of a stopped run to go.
 func (s *stop) seePodsGone(ctx context.Context) error {
-	if !pipelinerun.EndedByCancel(s.run.PipelineRun) {
+	if !pipelinerun.Stopped(s.run.PipelineRun) {
 		return nil
 	}
 	gone := func(p tasklog.Reading) bool { return p.State == follow.Gone }
@@ -139,7 +161,7 @@ func (s *stop) seePodsGone(ctx context.Context) error {
 // on; those of earlier tries; and one that a cluster-wide setting of Tekton's keeps. None goes before its log is being
 // received.
 func (s *stop) sweep(ctx context.Context, pods []tasklog.Reading) error {
-	if !pipelinerun.EndedByCancel(s.run.PipelineRun) {
+	if !pipelinerun.Stopped(s.run.PipelineRun) {
 		return nil
 	}
 	for _, p := range pods {

@@ -13,6 +13,9 @@
 //	killed here: nothing    nothing        the log that is open dies with the reader:       the sender sends     -
 //	             is lost    is lost        (1)                                              again; all is done
 //
+// A Task that runs into its time limit is stopped by Tekton, which deletes its Pod as for a cancel. So its log is opened thirty
+// seconds before (AtItsLimit), and instead of the cancel comes a wait for the run's end, or for somebody who asks for it earlier.
+//
 // Nothing is cancelled before the log of every container that runs is being received; nothing is recorded as delivered before
 // the sinks have taken it; the event is acknowledged after the Pod is gone. Until then the lease (shared/logs/delivery)
 // keeps other instances away and each renewal records how far the delivery has come: the checkpoint where the next goes on.

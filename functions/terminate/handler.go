@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,8 +27,13 @@ import (
 // atOnce is how many Tasks a resync works on: most of the time they wait for a grace period to pass.
 const atOnce = 64
 
-// unfinished selects the Tasks that were asked to stop and are not done with; both are selectable fields of the CRD.
-const unfinished = "spec.terminated=true,status.termination.log!=None,status.termination.log!=Complete,status.termination.log!=Incomplete"
+// unfinished selects the Tasks of whose log the last is not said, terminated those that were asked to stop, and limited those
+// with a time limit that have not ended before it. All are selectable fields of the CRD.
+const (
+	unfinished = "status.termination.log!=None,status.termination.log!=Complete,status.termination.log!=Incomplete"
+	terminated = "spec.terminated=true," + unfinished
+	limited    = "spec.terminated!=true,status.deadline!=," + unfinished
+)
 
 // Handler stops Tasks, and delivers what they wrote.
 type Handler struct {
@@ -49,7 +55,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
 		hint, unfinished, err := events.About(e, func(t *v1alpha1.Task) bool {
-			return t.Spec.Terminated && !t.Status.Termination.Finished() && t.DeletionTimestamp == nil && !h.isOwnWrite(t)
+			return t.Stopping(h.Now()) && !t.Status.Termination.Finished() && t.DeletionTimestamp == nil && !h.isOwnWrite(t)
 		})
 		if err != nil {
 			return nil, receiver.Permanent(err)
@@ -59,15 +65,20 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		}
 		return nil, h.terminate(ctx, hint)
 	case events.Ping:
-		found := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{FieldSelector: unfinished})
-		return nil, resync.Each(ctx, atOnce, found, func(t *v1alpha1.Task) error {
-			if h.isOwnWrite(t) {
-				return nil
-			}
-			return h.terminate(ctx, events.Hint{Namespace: t.Namespace, Name: t.Name, UID: t.UID})
-		})
+		return nil, errors.Join(h.resync(ctx, terminated), h.resync(ctx, limited))
 	}
 	return nil, receiver.Permanent(fmt.Errorf("terminate does not handle events of type %q", e.Type()))
+}
+
+// resync finds the Tasks that are to stop and are not done with.
+func (h *Handler) resync(ctx context.Context, which string) error {
+	found := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{FieldSelector: which})
+	return resync.Each(ctx, atOnce, found, func(t *v1alpha1.Task) error {
+		if !t.Stopping(h.Now()) || h.isOwnWrite(t) {
+			return nil
+		}
+		return h.terminate(ctx, events.HintAt(t))
+	})
 }
 
 // isOwnWrite says that the event tells of a status write of an instance that is stopping the Task now: the event that

@@ -40,11 +40,14 @@ func (r *run) cancel(ctx context.Context) (asked bool, err error) {
 }
 
 // awaitEnd returns when run and TaskRuns have ended, and all their Pods are known. A failure must not break open logs off.
-func (r *run) awaitEnd(ctx context.Context, refresh func(context.Context) error) error {
+func (r *run) awaitEnd(ctx context.Context, meanwhile, refresh func(context.Context) error) error {
 	return wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		ended, err := r.ended(ctx)
-		if ended && err == nil {
+		switch {
+		case err == nil && ended:
 			err = refresh(ctx)
+		case err == nil:
+			err = meanwhile(ctx)
 		}
 		if err != nil {
 			logging.FromContext(ctx).Warnw("get PipelineRun or its Pods failed, will retry", "error", err)

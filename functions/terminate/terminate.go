@@ -49,9 +49,10 @@ type rule func(Facts) (d Decision, applies bool)
 // rules in order: each is asked about what those before it have left, so that a rule about the run has one, and a record
 // of a termination is of one that an instance has begun. What none applies to runs, and is to be stopped.
 var rules = []rule{
-	notAskedToStop,
+	notToStop,
 	finishedBefore,
 	beingDeleted,
+	goesOnToItsLimit,
 	heldByAnother,
 	runDeletedMeanwhile,
 	endedAndRunDeleted,
@@ -72,8 +73,8 @@ func Decide(f Facts) Decision {
 	return Decision{Action: Deliver, Message: "the Task is to be stopped"}
 }
 
-func notAskedToStop(f Facts) (Decision, bool) {
-	return Decision{Action: Nothing, Message: "the Task is not asked to stop"}, !f.Task.Spec.Terminated
+func notToStop(f Facts) (Decision, bool) {
+	return Decision{Action: Nothing, Message: "the Task is not to stop"}, !f.Task.Stopping(f.Now)
 }
 
 func finishedBefore(f Facts) (Decision, bool) {
@@ -82,6 +83,13 @@ func finishedBefore(f Facts) (Decision, bool) {
 
 func beingDeleted(f Facts) (Decision, bool) {
 	return Decision{Action: Nothing, Message: "the Task is being deleted"}, f.Task.DeletionTimestamp != nil
+}
+
+// goesOnToItsLimit: nothing is there yet that a limit could end, or it has ended before it and keeps its log.
+func goesOnToItsLimit(f Facts) (Decision, bool) {
+	theirs := f.Run == nil || !pipelinerun.Owned(f.Run, f.Task)
+	return Decision{Action: Nothing, Message: "the Task's limit ends nothing"},
+		!f.Task.Spec.Terminated && f.Task.Status.Termination == nil && (theirs || f.Run.IsDone() && !pipelinerun.TimedOut(f.Run))
 }
 
 func heldByAnother(f Facts) (Decision, bool) {
@@ -116,7 +124,7 @@ func neverStarted(f Facts) (Decision, bool) {
 
 func endedByItself(f Facts) (Decision, bool) {
 	why := fmt.Sprintf("the Task had ended by itself (%s) before it was asked to stop: its Pod and its log stay", pipelinerun.Reason(f.Run))
-	return nothingToDeliver(why), f.Run.IsDone() && f.Task.Status.Termination == nil && !pipelinerun.EndedByCancel(f.Run)
+	return nothingToDeliver(why), f.Run.IsDone() && f.Task.Status.Termination == nil && !pipelinerun.Stopped(f.Run)
 }
 
 func nothingToDeliver(why string) Decision {

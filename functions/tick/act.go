@@ -130,13 +130,25 @@ func (h *Handler) write(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.
 		changed := *j
 		changed.Status = *plan.Status // all of it is tick's, and of this version of the Job: a patch would say the same at a higher price
 		changed.Status.History = job.WithResults(changed.Status.History, results)
-		if _, err := jobs.UpdateStatus(ctx, &changed, metav1.UpdateOptions{}); err != nil {
+		written, err := jobs.UpdateStatus(ctx, &changed, metav1.UpdateOptions{})
+		if err != nil {
 			return fmt.Errorf("write status of Job %s/%s: %w", j.Namespace, j.Name, err)
 		}
+		j = written
 	}
-	if plan.Labels != nil {
-		_, err := client.Merge(ctx, jobs, j, client.Change{Labels: plan.Labels})
-		return err
+	change := client.Change{Labels: plan.Labels}
+	if plan.Adopt {
+		app, err := client.Find(ctx, h.Kf.Apps(j.Namespace), j.Namespace, j.Spec.TaskTemplate.AppRef.Name)
+		if err != nil {
+			return err
+		}
+		if app != nil {
+			change.Owners, change.IfUnchanged = append(slices.Clone(j.OwnerReferences), v1alpha1.OwnedBy(app, "App")), true
+		}
 	}
-	return nil
+	if change.Labels == nil && change.Owners == nil {
+		return nil
+	}
+	_, err := client.Merge(ctx, jobs, j, change)
+	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,11 +60,12 @@ func (g *gatherer) gather(ctx context.Context, need job.Need, j *v1alpha1.TaskSc
 		}
 		facts.App = &is
 	case job.NeedMade:
-		tasks, err := g.kf.Tasks(j.Namespace).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel + "=" + j.Name})
+		ofJob := metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel + "=" + j.Name}
+		tasks, err := client.Collect(client.All[*v1alpha1.Task](ctx, g.kf.Tasks(j.Namespace), ofJob))
 		if err != nil {
-			return facts, fmt.Errorf("list Tasks of Job %s/%s: %w", j.Namespace, j.Name, err)
+			return facts, err
 		}
-		facts.Made = job.Made(j, tasks.Items)
+		facts.Made = job.Made(j, tasks)
 	}
 	return facts, nil
 }

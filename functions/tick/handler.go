@@ -61,7 +61,7 @@ func (h *Handler) resync(ctx context.Context) error {
 		if !h.unsynced(j) {
 			return nil
 		}
-		return h.again(ctx, hintOf(j), job.Sync)
+		return h.again(ctx, events.HintAt(j), job.Sync)
 	})
 }
 
@@ -69,8 +69,4 @@ func (h *Handler) resync(ctx context.Context) error {
 func (h *Handler) unsynced(j *v1alpha1.TaskSchedule) bool {
 	plan, need := job.Sync(j, job.Facts{}, h.Now())
 	return need != job.NeedNothing || !plan.Empty()
-}
-
-func hintOf(j *v1alpha1.TaskSchedule) events.Hint {
-	return events.Hint{Namespace: j.Namespace, Name: j.Name, UID: j.UID}
 }

@@ -15,7 +15,9 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/job"
+	"github.com/kf-tasks/kf-tasks/shared/resync"
 )
 
 // tick runs what is due, then waits for what its jitter makes due within this minute. When the event was sent is of no
@@ -31,7 +33,7 @@ func (h *Handler) tick(ctx context.Context) error {
 	for _, d := range later {
 		select {
 		case <-h.After(d.plan.Start.Sub(h.Now())):
-			group.Go(func() error { return h.again(ctx, hintOf(d.job), job.Decide) })
+			group.Go(func() error { return h.again(ctx, events.HintAt(d), job.Decide) })
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), group.Wait())
 		}
@@ -45,13 +47,13 @@ func (h *Handler) round(ctx context.Context) ([]decided, error) {
 	h.ticking.Lock()
 	defer h.ticking.Unlock()
 	r := &round{Handler: h, facts: h.gatherer(ctx, "", v1alpha1.TaskScheduleLabel), began: h.Now()}
-	err := r.createTasks(ctx)
+	jobs, failed, err := r.createTasks(ctx)
 	created := h.Now()
-	r.writeJobs(ctx)
-	logging.FromContext(ctx).Infow("tick", "jobs", r.jobs, "acted", len(r.acted), "failed", r.failed, "later", len(r.later),
+	failed += r.writeJobs(ctx)
+	logging.FromContext(ctx).Infow("tick", "jobs", jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later),
 		"created", created.Sub(r.began).Round(time.Millisecond).String(), "took", h.Now().Sub(r.began).Round(time.Millisecond).String())
-	if err == nil && r.failed > 0 {
-		err = fmt.Errorf("%d of %d Jobs were not done", r.failed, r.jobs)
+	if err == nil && failed > 0 {
+		err = fmt.Errorf("%d of %d Jobs were not done", failed, jobs)
 	}
 	return r.later, err
 }
@@ -60,37 +62,29 @@ type round struct {
 	*Handler
 	facts *gatherer
 	began time.Time
-	jobs  int
 
-	mu     sync.Mutex
-	acted  []decided // the plan is carried out, and is to be written into the Job
-	later  []decided // the next run starts before the next tick
-	failed int
+	mu    sync.Mutex
+	acted []decided // the plan is carried out, and is to be written into the Job
+	later []decided // the next run starts before the next tick
 }
 
 type decided struct {
-	job  *v1alpha1.TaskSchedule
+	*v1alpha1.TaskSchedule
 	plan job.Plan
 }
 
 // createTasks decides all Jobs and creates their Tasks.
-func (r *round) createTasks(ctx context.Context) error {
-	var group errgroup.Group
-	group.SetLimit(r.Workers)
-	defer func() { _ = group.Wait() }() // no step returns an error
+func (r *round) createTasks(ctx context.Context) (jobs, failed int, err error) {
 	// Not from a cache that may be behind: a Job that looks undecided though it was decided would run again if its Task was deleted.
-	for j, err := range client.All[*v1alpha1.TaskSchedule](ctx, r.Kf.TaskSchedules(""), metav1.ListOptions{Limit: r.PageSize}) {
-		if err != nil {
-			return err
-		}
-		r.jobs++
-		if plan, need := job.Decide(j, job.Facts{}, r.began); need == job.NeedNothing && plan.Empty() {
+	all := client.All[*v1alpha1.TaskSchedule](ctx, r.Kf.TaskSchedules(""), metav1.ListOptions{Limit: r.PageSize})
+	return resync.Count(ctx, r.Workers, all, func(j *v1alpha1.TaskSchedule) error {
+		plan, need := job.Decide(j, job.Facts{}, r.began)
+		if need == job.NeedNothing && plan.Empty() { // as most are: at rest
 			r.keep(j, plan)
-		} else {
-			group.Go(r.step(ctx, j, func() error { return r.createTask(ctx, j) }))
+			return nil
 		}
-	}
-	return nil
+		return r.createTask(ctx, j)
+	})
 }
 
 func (r *round) createTask(ctx context.Context, j *v1alpha1.TaskSchedule) error {
@@ -120,32 +114,13 @@ func (r *round) keep(j *v1alpha1.TaskSchedule, plan job.Plan) {
 }
 
 // writeJobs writes what was decided into the Jobs.
-func (r *round) writeJobs(ctx context.Context) {
-	var group errgroup.Group
-	group.SetLimit(r.Workers)
-	for _, a := range r.acted {
-		group.Go(r.step(ctx, a.job, func() error {
-			err := r.record(ctx, a.job, a.plan)
-			if apierrors.IsConflict(err) { // another tick, or an edit
-				return r.again(ctx, hintOf(a.job), job.Decide)
-			}
-			return err
-		}))
-	}
-	_ = group.Wait() // no step returns an error
-}
-
-// step is one for a Job, side by side with the others. One that fails costs its Job alone: it is counted, and the first
-// are told.
-func (r *round) step(ctx context.Context, j *v1alpha1.TaskSchedule, do func() error) func() error {
-	return func() error {
-		if err := do(); err != nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if r.failed++; r.failed <= 10 {
-				logging.FromContext(ctx).Warnw("not done; to be tried again", "job", j.Namespace+"/"+j.Name, "error", err)
-			}
+func (r *round) writeJobs(ctx context.Context) (failed int) {
+	_, failed, _ = resync.Count(ctx, r.Workers, resync.Of(r.acted), func(d decided) error {
+		err := r.record(ctx, d.TaskSchedule, d.plan)
+		if apierrors.IsConflict(err) { // another tick, or an edit
+			return r.again(ctx, events.HintAt(d), job.Decide)
 		}
-		return nil
-	}
+		return err
+	})
+	return failed
 }

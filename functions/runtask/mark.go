@@ -1,0 +1,35 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// Marked is what a Task lacks of its marks, if anything: those by which people find it, and, when it was handled, the one that says
+// so. Labels that others have given the Task stay theirs, those that Kf's CLI selects by too: Helm, Kustomize and Argo CD write
+// the same ones, and would write them again. An owner is added beside others: Kubernetes deletes the Task when all of them are gone.
+func Marked(task *v1alpha1.Task, app *v1alpha1.App, id int, handled bool) (change client.Change, needed bool) {
+	labels := v1alpha1.TaskLabels(task.Spec.AppRef.Name)
+	if id != 0 || handled {
+		labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
+	}
+	maps.DeleteFunc(labels, func(l, _ string) bool { _, there := task.Labels[l]; return there })
+	if handled {
+		labels[v1alpha1.HandledLabel] = string(task.UID)
+	}
+	change.Labels = labels
+	if task.Spec.DisplayName == "" {
+		change.Spec = map[string]any{"displayName": task.Name}
+	}
+	if app != nil && app.DeletionTimestamp == nil && metav1.GetControllerOf(task) == nil {
+		owner := v1alpha1.OwnedBy(app, "App")
+		change.Owners, change.IfUnchanged = append(slices.Clone(task.OwnerReferences), owner), true
+	}
+	return change, len(labels) > 0 || change.Spec != nil || change.Owners != nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"regexp"
+	"strings"
+
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/waiting"
+)
+
+// pod is the name of the run's Pod, "" if there is none yet.
+func (s Sighting) pod() string {
+	if s.TaskRun == nil {
+		return ""
+	}
+	return s.TaskRun.Status.PodName
+}
+
+// started says that the container has been started.
+func (s situation) started() bool { return s.step.Running != nil || s.step.Terminated != nil }
+
+// waits says that the run goes on, and its container has not been started.
+func (s situation) waits() bool {
+	return s.run.IsUnknown() && s.taskRun.IsUnknown() && !s.started() && !strings.Contains(s.run.GetReason(), "Cancel")
+}
+
+// unschedulable: of a resource that is short Tekton does not say which, and the scheduler does.
+func unschedulable(s situation) (string, bool) {
+	said := s.taskRun.GetMessage()
+	return cmp.Or(s.Words.Scheduler, waiting.Quoted(said)), s.waits() && (s.taskRun.GetReason() == "ExceededNodeResources" ||
+		strings.Contains(said, "PodScheduled") || strings.Contains(said, "nodes are available"))
+}
+
+// pulling: the image is not there yet. Whether it ever will be, nobody knows; how long it is tried is Tekton's
+// default-imagepullbackoff-timeout.
+func pulling(s situation) (string, bool) {
+	said := s.taskRun.GetMessage()
+	if s.step.Waiting != nil && s.step.Waiting.Message != "" {
+		said = s.step.Waiting.Message
+	}
+	waits := s.taskRun.GetReason() == "PullImageFailed" || s.step.Waiting != nil && strings.Contains(s.step.Waiting.Reason, "Image")
+	return "the image can't be pulled yet, and is tried again: " + waiting.Quoted(said), s.waits() && waits
+}
+
+// unstarted: Tekton says why the container has not started.
+func unstarted(s situation) (string, bool) {
+	said := waiting.Quoted(s.taskRun.GetMessage())
+	return said, s.waits() && said != "" && s.taskRun.GetReason() != tekton.TaskRunReasonRunning.String()
+}
+
+// pending: what its Pod waits for, where somebody has said so.
+func pending(s situation) (string, bool) {
+	message := ""
+	if s.waits() && s.Words.Kubelet != "" {
+		message = "its container can't be started yet, and is tried again: " + s.Words.Kubelet
+	}
+	return message, s.run.IsUnknown()
+}
+
+// podRefused: Tekton does not come back to a Pod that was refused, but for a quota that is used up.
+func podRefused(s situation) (string, bool) {
+	said := s.taskRun.GetMessage()
+	what := strings.TrimSuffix(refusal.ReplaceAllString(said, ""), ". Maybe invalid TaskSpec")
+	return what + advice(what), s.taskRun.IsFalse() && !s.started() &&
+		(s.taskRun.GetReason() == "PodAdmissionFailed" || strings.HasPrefix(said, "failed to create task run pod"))
+}
+
+var refusal = regexp.MustCompile(`^failed to create task run pod "[^"]*": `)
+
+// advice is what to do about a Pod that was refused.
+func advice(said string) string {
+	tektons := false
+	for _, container := range []string{"prepare", "place-scripts", "working-dir-initializer"} {
+		tektons = tektons || strings.Contains(said, container)
+	}
+	switch {
+	case tektons && strings.Contains(said, "violates PodSecurity"):
+		return `: Tekton's own containers need set-security-context: "true" in its ConfigMap feature-flags (README, Install)`
+	case strings.Contains(said, "violates PodSecurity"):
+		return ": give the App's container a securityContext within the rules, and run a new Task"
+	case tektons:
+		return ": Tekton's own containers need default-container-resource-requirements in its ConfigMap config-defaults (README, Install)"
+	}
+	return ": change the App, or the rules of its namespace, and run a new Task"
+}
