@@ -2,16 +2,23 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kballard/go-shellquote"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files again")
@@ -100,6 +107,7 @@ func TestExamplesWork(t *testing.T) {
 
 var (
 	argument = regexp.MustCompile(`^[A-Z_]+$`)
+	optional = regexp.MustCompile(`^\[[A-Z_]+\]$`)
 	repeated = regexp.MustCompile(`^\[[A-Z_]+\.\.\.\]$`)
 )
 
@@ -110,18 +118,20 @@ func TestUsageNamesTheArguments(t *testing.T) {
 		use := command(name).Use
 		fewest, most := 100, 0
 		for form := range strings.SplitSeq(strings.TrimPrefix(use, name), "|") {
-			n, flagged := 0, false
+			n, besides, flagged := 0, 0, false
 			for _, word := range strings.Fields(form) {
 				switch {
 				case repeated.MatchString(word):
 					most = 100
+				case optional.MatchString(word):
+					besides++
 				case argument.MatchString(word) && !flagged:
 					n++
 				}
 				flagged = strings.HasPrefix(word, "--")
 			}
-			fewest, most = min(fewest, n), max(most, n)
-			if err := command(name).ValidateArgs(make([]string, n)); err != nil {
+			fewest, most = min(fewest, n), max(most, n+besides)
+			if err := command(name).ValidateArgs(slices.Repeat([]string{"x"}, n+besides)); err != nil {
 				t.Errorf("kf %s refuses its own usage: %v", use, err)
 			}
 		}
@@ -129,7 +139,7 @@ func TestUsageNamesTheArguments(t *testing.T) {
 			if n < 0 || n > 100 {
 				continue
 			}
-			err := command(name).ValidateArgs(make([]string, n))
+			err := command(name).ValidateArgs(slices.Repeat([]string{"x"}, n))
 			if err == nil || !strings.Contains(err.Error(), "kf "+use) || !strings.Contains(err.Error(), "`kf "+name+" --help`") {
 				t.Errorf("kf %s with %d arguments: %v", name, n, err)
 			}
@@ -216,8 +226,89 @@ func TestWhatIsWrongIsSaidBeforeAnythingIsDone(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, msg, code := kf(t, words...)
-		if code != 1 || out != "" || !strings.HasPrefix(msg, "Error: ") || !strings.Contains(msg, c.want) || strings.Count(msg, "\n") != 1 {
+		wantCode := exitUsage
+		if strings.HasPrefix(c.want, "no cluster") {
+			wantCode = exitUnreachable
+		}
+		if code != wantCode || out != "" || !strings.HasPrefix(msg, "Error: ") || !strings.Contains(msg, c.want) || strings.Count(msg, "\n") != 1 {
 			t.Errorf("kf %s: exit code %d, %q %q, want %q", c.line, code, out, msg, c.want)
+		}
+	}
+}
+
+// TestWhatSaysNothingIsRefused: a variable of a script that was never set is not taken for "left out".
+func TestWhatSaysNothingIsRefused(t *testing.T) {
+	for line, want := range map[string]string{
+		`schedule-job j ""`:                             "argument 2 is empty",
+		`schedule-job j "0 3 * * *" ""`:                 "argument 3 is empty",
+		`schedule-job j " "`:                            "argument 2 is empty",
+		`schedule-job "" "0 3 * * *"`:                   "argument 1 is empty",
+		`schedule-job j "0 0 30 2 *"`:                   "never fires",
+		`schedule-job j "0 0  30 2 *"`:                  "never fires",
+		`schedule-job j "0 3 * * *" "0 0 30 2 *"`:       "never fires",
+		`schedule-job j "99999999999999999999 * * * *"`: "minute",
+		`schedule-job j "60 * * * *"`:                   "`kf delete-job-schedule j` stops it",
+		`create-job a j true -s ""`:                     "--schedule is empty",
+		`create-job a j true -s "0 3 * * *" -s ""`:      "--schedule is empty",
+		`create-job a j true -s "0 0 30 2 *"`:           "never fires",
+		`create-job a j ""`:                             "argument 3 is empty",
+		`create-job a j true -c ""`:                     "--concurrency-policy is empty",
+		`run-task a -c ""`:                              "--command is empty",
+		`run-task a --name ""`:                          "--name is empty",
+		`run-task a -m ""`:                              "--memory-limit is empty",
+		`run-job j --command " "`:                       "--command is empty",
+		`push a --task --docker-image ""`:               "--docker-image is empty",
+		`apps --space ""`:                               "--space is empty",
+		`delete-job ""`:                                 "argument 1 is empty",
+	} {
+		args, err := shellquote.Split(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, said, code := kf(t, args...); code != exitUsage || !strings.Contains(said, want) {
+			t.Errorf("kf %s: exit code %d, %q; want %q in it", line, code, said, want)
+		}
+	}
+}
+
+// TestExitCodesAreDocumented, each, and no other.
+func TestExitCodesAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/kf.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range regexp.MustCompile(`(?m)^\| ([0-9]+) \|`).FindAllStringSubmatch(string(docs), -1) {
+		got = append(got, m[1])
+	}
+	want := []int{0, exitFailed, exitUsage, exitNotFound, exitForbidden, exitUnreachable, exitNotWaited}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("docs/kf.md has %v, the program %v", got, want)
+	}
+}
+
+// TestExitCodes: what scripts tell apart, from what the API server says.
+func TestExitCodes(t *testing.T) {
+	object := schema.GroupResource{Group: "kf.dev", Resource: "apps"}
+	for name, c := range map[string]struct {
+		err   error
+		asked bool
+		want  int
+		help  string
+	}{
+		"its own words, before a cluster": {errors.New("x"), false, exitUsage, ""},
+		"its own words":                   {errors.New("x"), true, exitFailed, ""},
+		"no such object":                  {fmt.Errorf("get: %w", apierrors.NewNotFound(object, "shop")), true, exitNotFound, ""},
+		"no such kind":                    {apierrors.NewNotFound(object, ""), true, exitNotFound, "kf doctor"},
+		"no right":                        {fmt.Errorf("list: %w", apierrors.NewForbidden(object, "", nil)), true, exitForbidden, "kubectl -n demo create rolebinding"},
+		"no login":                        {apierrors.NewUnauthorized("x"), true, exitForbidden, "log in again"},
+		"no answer":                       {&url.Error{Op: "Get", URL: "u", Err: io.EOF}, true, exitUnreachable, "is the cluster up"},
+		"refused":                         {apierrors.NewBadRequest("x"), true, exitFailed, ""},
+		"conflict":                        {apierrors.NewConflict(object, "shop", errors.New("x")), true, exitFailed, "say it again"},
+	} {
+		help := advice(c.err, "demo")
+		if got := codeOf(c.err, c.asked); got != c.want || !strings.Contains(help, c.help) || (c.help == "") != (help == "") {
+			t.Errorf("%s: exit code %d, %q; want %d, %q", name, got, help, c.want, c.help)
 		}
 	}
 }

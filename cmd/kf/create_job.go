@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,15 +28,16 @@ type createJob struct {
 func newCreateJob(t *target) *cobra.Command {
 	o := &createJob{target: t}
 	c := &cobra.Command{
-		Use:   "create-job APP_NAME JOB_NAME COMMAND",
+		Use:   "create-job APP_NAME JOB_NAME [COMMAND]",
 		Short: "Create a Job: a Task of an App that can be run on a schedule, or by hand",
-		Long: `create-job creates a Job. Without --schedule it is suspended, and runs when you say run-job.
+		Long: `create-job creates a Job. Without --schedule it is suspended, and runs when you say run-job. Without a command its Tasks run
+the App's own start command.
 
 A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly.`,
 		Example: `  kf create-job shop nightly "bin/report --all"
   kf create-job shop nightly "bin/report --all" --schedule "30 2 * * *" --time-zone Europe/Berlin
   kf create-job shop sync bin/sync -s "*/5 * * * *" --concurrency-policy Forbid --timeout 4m`,
-		Args: cobra.ExactArgs(3),
+		Args: cobra.RangeArgs(2, 3),
 		RunE: o.run,
 	}
 	f := c.Flags()
@@ -55,6 +57,16 @@ A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekl
 func (o *createJob) run(cmd *cobra.Command, args []string) error {
 	if err := o.check(); err != nil {
 		return err
+	}
+	for _, command := range args[2:] {
+		if err := checkCommand(command); err != nil {
+			return err
+		}
+	}
+	if len(o.schedules) > 0 {
+		if err := checkSchedules(o.zone, o.schedules); err != nil {
+			return err
+		}
 	}
 	job := o.described(cmd, args)
 	if _, err := preview(job, time.Now()); err != nil {
@@ -109,7 +121,7 @@ func (o *createJob) described(cmd *cobra.Command, args []string) *v1alpha1.TaskS
 			Schedule: v1alpha1.NeverSchedule, Suspend: true, TimeZone: o.zone, JitterSeconds: o.jitter,
 			ConcurrencyPolicy: v1alpha1.ConcurrencyPolicy(o.policy),
 			TaskTemplate: v1alpha1.TaskSpec{
-				AppRef: corev1.LocalObjectReference{Name: args[0]}, Command: args[2],
+				AppRef: corev1.LocalObjectReference{Name: args[0]}, Command: strings.Join(args[2:], ""),
 				CPU: o.cpu, Memory: o.memory, Disk: o.disk, Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),
 			},
 		},

@@ -25,7 +25,7 @@ func newDeleteJobSchedule(t *target) *cobra.Command {
 				return fmt.Errorf("Job %s has no schedule: it is suspended", job.Name)
 			}
 			_, err = client.Merge(ctx, t.kf.TaskSchedules(t.space), job, client.Change{
-				Labels: v1alpha1.TaskScheduleLabels(true), Spec: map[string]any{"suspend": true},
+				Labels: map[string]string{v1alpha1.SuspendLabel: "true"}, Spec: map[string]any{"suspend": true},
 			})
 			if err != nil {
 				return fmt.Errorf("suspend Job %s: %w", job.Name, err)

@@ -23,13 +23,13 @@ func (t *target) app(ctx context.Context, name string) (*v1alpha1.App, error) {
 	}
 	list, err := t.kf.Apps(t.space).List(ctx, metav1.ListOptions{Limit: 10})
 	if err != nil || len(list.Items) == 0 {
-		return nil, fmt.Errorf("there is no App %q in Space %q, nor any other: is --space right?", name, t.space)
+		return nil, notFound("there is no App %q in Space %q, nor any other: is --space right?", name, t.space)
 	}
 	var names []string
 	for _, a := range list.Items {
 		names = append(names, a.Name)
 	}
-	return nil, fmt.Errorf("there is no App %q in Space %q; there is: %s", name, t.space, strings.Join(names, ", "))
+	return nil, notFound("there is no App %q in Space %q; there is: %s", name, t.space, strings.Join(names, ", "))
 }
 
 // job connects and finds a Job.
@@ -39,7 +39,7 @@ func (t *target) job(ctx context.Context, name string) (*v1alpha1.TaskSchedule, 
 	}
 	job, err := client.Find(ctx, t.kf.TaskSchedules(t.space), t.space, name)
 	if job == nil && err == nil {
-		return nil, fmt.Errorf("there is no Job %q in Space %q; `kf jobs --space %s` lists them", name, t.space, t.space)
+		return nil, notFound("there is no Job %q in Space %q; `kf jobs --space %s` lists them", name, t.space, t.space)
 	}
 	return job, err
 }
@@ -52,24 +52,24 @@ func (t *target) task(ctx context.Context, args []string) (*v1alpha1.Task, error
 	if len(args) == 1 {
 		task, err := client.Find(ctx, t.kf.Tasks(t.space), t.space, args[0])
 		if task == nil && err == nil {
-			return nil, fmt.Errorf("there is no Task %q in Space %q; `kf tasks APP` lists an App's", args[0], t.space)
+			return nil, notFound("there is no Task %q in Space %q; `kf tasks APP` lists an App's", args[0], t.space)
 		}
 		return task, err
 	}
-	app, id := args[0], args[1]
-	if _, err := strconv.Atoi(id); err != nil {
-		return nil, fmt.Errorf("%q is not a Task's ID: give the number that `kf tasks %s` shows", id, app)
+	app, number := args[0], args[1]
+	id, err := strconv.Atoi(number)
+	if err != nil || id < 1 {
+		return nil, coded{exitUsage, fmt.Errorf("%q is not a Task's ID: give the number that `kf tasks %s` shows", number, app)}
 	}
-	list, err := t.kf.Tasks(t.space).List(ctx, metav1.ListOptions{
-		LabelSelector: v1alpha1.NameLabel + "=" + app + "," + v1alpha1.VersionLabel + "=" + id,
-	})
+	tasks, err := client.Collect(client.All[*v1alpha1.Task](ctx, t.kf.Tasks(t.space), client.OfApp(app)))
 	if err != nil {
-		return nil, fmt.Errorf("find Task %s of App %s: %w", id, app, err)
+		return nil, fmt.Errorf("find Task %d of App %s: %w", id, app, err)
 	}
-	if len(list.Items) == 0 {
-		return nil, fmt.Errorf("No Task found for App %q and Task ID %q", app, id)
+	task, err := v1alpha1.ByID(tasks, id)
+	if task == nil && err == nil {
+		err = notFound("No Task found for App %q and Task ID %q; `kf tasks %[1]s` lists them", app, number)
 	}
-	return &list.Items[0], nil
+	return task, err
 }
 
 // tasksOf are the Tasks that a Job owns.

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/quantity"
+	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
 // resources are the flags of a Task's requests, as Kf's CLI has them.
@@ -18,20 +19,24 @@ type resources struct{ cpu, memory, disk string }
 
 func (r *resources) flags(c *cobra.Command) {
 	c.Flags().StringVar(&r.cpu, "cpu-cores", "", "CPU to request: cores or millicores, e.g. 1, 500m or 0.5")
-	c.Flags().StringVarP(&r.memory, "memory-limit", "m", "", "memory to request, e.g. 1G or 512M")
-	c.Flags().StringVarP(&r.disk, "disk-quota", "k", "", "ephemeral storage to request, e.g. 1G or 512M")
+	c.Flags().StringVarP(&r.memory, "memory-limit", "m", "", "memory to request, and to be limited to, e.g. 1G or 512M")
+	c.Flags().StringVarP(&r.disk, "disk-quota", "k", "", "ephemeral storage to request, and to be limited to, e.g. 1G or 512M")
 }
 
-// check turns Cloud Foundry's units into Kubernetes' and refuses what is no quantity.
+// check turns Cloud Foundry's units into Kubernetes' and refuses what is no amount.
 func (r *resources) check() error {
-	r.memory, r.disk = fromCF(r.memory), fromCF(r.disk)
-	for _, flag := range [][2]string{{"--cpu-cores", r.cpu}, {"--memory-limit", r.memory}, {"--disk-quota", r.disk}} {
-		if flag[1] == "" {
-			continue
+	for _, flag := range []struct {
+		name  string
+		value *string
+		read  func(string) (string, error)
+	}{
+		{"--cpu-cores", &r.cpu, quantity.Cores}, {"--memory-limit", &r.memory, quantity.Bytes}, {"--disk-quota", &r.disk, quantity.Bytes},
+	} {
+		read, err := flag.read(*flag.value)
+		if err != nil {
+			return fmt.Errorf("%s %w", flag.name, err)
 		}
-		if _, err := resource.ParseQuantity(flag[1]); err != nil {
-			return fmt.Errorf("%s %s is not a quantity: write, for example, 512M, 1G or 500m", flag[0], flag[1])
-		}
+		*flag.value = read
 	}
 	return nil
 }
@@ -49,15 +54,15 @@ func (r *resources) override(spec *v1alpha1.TaskSpec) {
 	}
 }
 
-var cfUnit = regexp.MustCompile(`^([0-9]+)([KMGTkmgt])[Bb]?$`)
-
-// fromCF turns Cloud Foundry's units, which are powers of 1024, into Kubernetes'. Anything else is left as it is.
-func fromCF(s string) string {
-	m := cfUnit.FindStringSubmatch(s)
-	if m == nil {
-		return s
+// checkCommand refuses a command that would not reach its process as it is.
+func checkCommand(command string) error {
+	if unfit := verbatim.Unfit(command); unfit != "" {
+		return fmt.Errorf("the command can't be run: %s", unfit)
 	}
-	return m[1] + strings.ToUpper(m[2]) + "i"
+	if command != "" && strings.TrimSpace(command) == "" {
+		return errors.New("the command is blank")
+	}
+	return nil
 }
 
 // waitFlag is the flag of commands that start a Task.

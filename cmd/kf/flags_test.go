@@ -6,9 +6,10 @@ import (
 )
 
 func TestQuantitiesOfCloudFoundry(t *testing.T) {
-	for in, want := range map[string]string{"512M": "512Mi", "1G": "1Gi", "1gb": "1Gi", "512Mi": "512Mi", "0.5": "0.5", "": ""} {
-		if got := fromCF(in); got != want {
-			t.Errorf("%q becomes %q, want %q", in, got, want)
+	for in, want := range map[string]string{"512M": "512Mi", "1.5G": "1536Mi", "": ""} {
+		r := resources{memory: in, disk: in, cpu: "0.5"}
+		if err := r.check(); err != nil || r.memory != want || r.disk != want || r.cpu != "0.5" {
+			t.Errorf("%q becomes %+v, %v; want %q", in, r, err, want)
 		}
 	}
 	if err := (&resources{memory: "lots"}).check(); err == nil || !strings.Contains(err.Error(), "--memory-limit") {

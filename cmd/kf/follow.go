@@ -76,8 +76,12 @@ func result(task *v1alpha1.Task) error {
 	case exit != nil && *exit != 0:
 		return exitCode(*exit)
 	}
-	return fmt.Errorf("Task %s did not succeed: %s", task.Name, v1alpha1.Reason(task.Status.Conditions, v1alpha1.ConditionSucceeded))
+	reason := v1alpha1.Reason(task.Status.Conditions, v1alpha1.ConditionSucceeded)
+	return unsuccessful{fmt.Errorf("Task %s did not succeed: %s", task.Name, reason)}
 }
+
+// unsuccessful is the end of a Task that has no exit code to pass on.
+type unsuccessful struct{ error }
 
 func (t *target) logReader() (*tasklog.Reader, error) {
 	pods, err := corev1client.NewForConfig(t.cfg)

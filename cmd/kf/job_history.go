@@ -11,7 +11,8 @@ import (
 )
 
 func newJobHistory(t *target) *cobra.Command {
-	return &cobra.Command{
+	var output output
+	c := &cobra.Command{
 		Use:   "job-history JOB_NAME",
 		Short: "Show what a Job did for each instant, and why it did not run",
 		Long: `job-history shows, newest first, each instant of a Job's schedule and what was decided for it: Ran, as which Task and with
@@ -20,6 +21,9 @@ Suspended; or Refused. Runs by hand are shown as well.`,
 		Example: `  kf job-history nightly`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := output.check(); err != nil {
+				return err
+			}
 			job, err := t.job(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -33,9 +37,11 @@ Suspended; or Refused. Runs by hand are shown as well.`,
 			for _, e := range history(job, tasks) {
 				table = append(table, []string{e.at.UTC().Format(time.RFC3339), e.outcome, e.task, e.result, e.message})
 			}
-			return t.table(table)
+			return t.present(output, "Run", table)
 		},
 	}
+	output.flag(c)
+	return c
 }
 
 // entry is one line of a Job's history.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -15,30 +16,39 @@ import (
 type listing struct {
 	what     string // for people
 	resource string
-	selector string
+	which    metav1.ListOptions
 	wide     bool // also the columns of kubectl's -o wide
+	output   output
 }
 
 func (t *target) list(ctx context.Context, l listing) error {
-	table, err := t.kf.Table(ctx, t.space, l.resource, metav1.ListOptions{LabelSelector: l.selector})
+	if l.output.whole() {
+		return t.objects(ctx, l)
+	}
+	table, err := t.kf.Table(ctx, t.space, l.resource, l.which)
 	if err != nil {
 		return err
 	}
 	t.progress("Listing %s in Space: %s", l.what, t.space)
-	return t.table(rows(table, l.wide))
+	return t.table(rows(table, l.wide || l.output == "wide"))
 }
 
 // newList is a command that lists a kind.
 func newList(t *target, use, short string, l listing) *cobra.Command {
-	return &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs, Example: "  kf " + use,
+	c := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs, Example: "  kf " + use + "\n  kf " + use + " -o jsonpath='{.items[*].metadata.name}'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := l.output.check(); err != nil {
+				return err
+			}
 			if err := t.connect(); err != nil {
 				return err
 			}
 			return t.list(cmd.Context(), l)
 		},
 	}
+	l.output.flag(c)
+	return c
 }
 
 // rows are the server's columns in its order, those with the highest ID first.
@@ -56,7 +66,12 @@ func rows(table *metav1.Table, wide bool) [][]string {
 		columns, header = append(columns, i), append(header, c.Name)
 	}
 	if id >= 0 {
-		number := func(r metav1.TableRow) float64 { n, _ := r.Cells[id].(float64); return n }
+		number := func(r metav1.TableRow) float64 {
+			if n, has := r.Cells[id].(float64); has && n > 0 {
+				return n
+			}
+			return math.Inf(1) // it has none yet: it is the newest
+		}
 		slices.SortStableFunc(table.Rows, func(a, b metav1.TableRow) int { return cmp.Compare(number(b), number(a)) })
 	}
 	all := [][]string{header}

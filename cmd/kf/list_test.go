@@ -17,10 +17,10 @@ func TestRowsHaveTheHighestIDFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := fmt.Sprint(rows(&table, false)),
-		"[[Name ID Age] [new 1234567 30s] [old 2 60m] [older 1 3d] [unnumbered  <unknown>]]"; got != want {
+		"[[Name ID Age] [unnumbered  <unknown>] [new 1234567 30s] [old 2 60m] [older 1 3d]]"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if got, want := fmt.Sprint(rows(&table, true)[4]), "[unnumbered  <unknown> i]"; got != want {
+	if got, want := fmt.Sprint(rows(&table, true)[1]), "[unnumbered  <unknown> i]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

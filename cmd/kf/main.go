@@ -4,11 +4,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
@@ -19,7 +21,10 @@ func main() {
 
 // run is the program; it returns its exit code.
 func run(ctx context.Context, s screen, args []string) int {
-	root := newRoot(s)
+	root, t := newProgram(s)
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-") { // a plugin of kubectl: kubectl kf
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl kf"}
+	}
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var exit exitCode
@@ -29,13 +34,13 @@ func run(ctx context.Context, s screen, args []string) int {
 	case errors.As(err, &exit):
 		return int(exit)
 	case cmd == root: // no such command: cobra's suggestions are a paragraph of their own, and an error is one row
-		err = errors.New(strings.Join(strings.Fields(err.Error()), " ") + "; `kf --help` lists commands and flags")
+		err = coded{exitUsage, errors.New(strings.Join(strings.Fields(err.Error()), " ") + "; `kf --help` lists commands and flags")}
 	}
-	s.progress("Error: %v", err)
-	return 1
+	s.failure(err, advice(err, t.space))
+	code := codeOf(err, t.asked)
+	waits := cmd.Flags().Lookup("wait")
+	if waits != nil && waits.Value.String() == "true" && t.asked && !errors.As(err, new(unsuccessful)) {
+		code = exitNotWaited
+	}
+	return code
 }
-
-// exitCode ends the program with a Task's own exit code.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("the Task exited with code %d", int(e)) }

@@ -5,7 +5,19 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/job"
+	"github.com/kf-tasks/kf-tasks/shared/schedule"
 )
+
+// checkSchedules refuses what would schedule nothing: an empty schedule, one of a day that never comes, or one that can't
+// be read. A Job that is on record without a schedule may have such; nobody who gives one means it.
+func checkSchedules(timeZone string, expressions []string) error {
+	zone, err := schedule.LoadZone(timeZone)
+	if err != nil {
+		return err
+	}
+	_, err = schedule.Parse(zone, expressions...)
+	return err
+}
 
 // preview are the next five instants of a Job, as the function tick will decide them.
 func preview(j *v1alpha1.TaskSchedule, now time.Time) ([]time.Time, error) {

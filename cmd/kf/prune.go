@@ -53,7 +53,7 @@ func (o *prune) run(cmd *cobra.Command, args []string) error {
 	}
 	var tasks []retention.Task
 	whole := map[string]*v1alpha1.Task{}
-	ofApp := metav1.ListOptions{FieldSelector: "spec.appRef.name=" + app.Name}
+	ofApp := client.OfApp(app.Name)
 	for task, err := range client.All[*v1alpha1.Task](ctx, o.kf.Tasks(o.space), ofApp) {
 		if err != nil {
 			return err

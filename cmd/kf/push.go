@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,32 +18,41 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
 type push struct {
 	*target
 	resources
-	image, command string
-	env            []string
-	task           bool
+	image   string
+	command *string // nil if it is not named; "" is the image's own
+	env     []string
+	task    bool
 }
 
 func newPush(t *target) *cobra.Command {
 	o := &push{target: t}
+	command := ""
 	c := &cobra.Command{
 		Use:   "push APP_NAME --docker-image IMAGE --task",
 		Short: "Create or update an App that is there for its Tasks and Jobs",
 		Long: `push makes an App from an image. It runs nothing by itself (--task): its Tasks and Jobs do.
 
-Pushed again, it gets what is given; what is not given stays as it is.`,
+Pushed again, it gets what is given; what is not given stays as it is, and an App that serves goes on serving. Its image is looked at
+again, for a tag may have moved.`,
 		Example: `  kf push shop --docker-image registry.example/shop:7 --task -e GREETING=hello -m 256M`,
 		Args:    cobra.ExactArgs(1),
-		RunE:    o.run,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("command") {
+				o.command = &command
+			}
+			return o.run(cmd, args)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.image, "docker-image", "", "image of the App")
 	f.BoolVar(&o.task, "task", false, "the App is there for its Tasks and Jobs, and serves nothing")
-	f.StringVarP(&o.command, "command", "c", "", "start command, which Tasks without a command run")
+	f.StringVarP(&command, "command", "c", "", "start command, which Tasks without a command run; \"\" is the image's own again")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable NAME=VALUE; may be given several times")
 	o.resources.flags(c)
 	return c
@@ -55,9 +65,18 @@ func (o *push) run(cmd *cobra.Command, args []string) error {
 	if !o.task {
 		return errors.New("say --task: this system runs Tasks and Jobs of Apps, not servers")
 	}
+	if o.command != nil {
+		if err := checkCommand(*o.command); err != nil {
+			return err
+		}
+	}
 	for _, e := range o.env {
-		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+		name, value, ok := strings.Cut(e, "=")
+		if !ok || name == "" {
 			return fmt.Errorf("--env %s: write NAME=VALUE", e)
+		}
+		if unfit := verbatim.UnfitVariable(name, value); unfit != "" {
+			return fmt.Errorf("--env %.80s: %s", name, unfit)
 		}
 	}
 	if err := o.connect(); err != nil {
@@ -126,7 +145,10 @@ func (o *push) spec(present map[string]any) (map[string]any, error) {
 	if o.image != "" {
 		build["image"] = o.image
 	}
-	spec := map[string]any{"build": build, "instances": map[string]any{"stopped": true}}
+	spec := map[string]any{"build": build}
+	if present == nil {
+		spec["instances"] = map[string]any{"stopped": true}
+	}
 	containers, _, err := unstructured.NestedSlice(present, "spec", "template", "spec", "containers")
 	if err != nil {
 		return nil, err
@@ -140,15 +162,28 @@ func (o *push) spec(present map[string]any) (map[string]any, error) {
 	}
 	changed, err := o.container(container)
 	if changed || present == nil {
-		spec["template"] = map[string]any{"spec": map[string]any{"containers": containers}}
+		template := map[string]any{"spec": map[string]any{"containers": containers}}
+		switch {
+		case o.command == nil:
+		case *o.command != "":
+			template["startCommand"] = *o.command
+		case present != nil:
+			template["startCommand"] = nil // a merge patch takes it away
+		}
+		spec["template"] = template
 	}
 	return spec, err
 }
 
 // container changes what the flags name of the App's container, and says whether they name anything of it.
 func (o *push) container(c map[string]any) (changed bool, err error) {
-	if o.command != "" {
-		c["args"], changed = []any{o.command}, true
+	switch {
+	case o.command == nil:
+	case *o.command == "":
+		delete(c, "args")
+		changed = true
+	default:
+		c["args"], changed = []any{verbatim.Literal(*o.command)}, true
 	}
 	env, _, err := unstructured.NestedSlice(c, "env")
 	if err != nil {
@@ -156,7 +191,7 @@ func (o *push) container(c map[string]any) (changed bool, err error) {
 	}
 	for _, e := range o.env {
 		name, value, _ := strings.Cut(e, "=")
-		env = setEnv(env, name, value)
+		env = setEnv(env, name, verbatim.Literal(value))
 		c["env"], changed = env, true
 	}
 	for name, quantity := range map[corev1.ResourceName]string{
@@ -166,40 +201,59 @@ func (o *push) container(c map[string]any) (changed bool, err error) {
 			continue
 		}
 		q := resource.MustParse(quantity) // check has parsed it
-		if err := unstructured.SetNestedField(c, q.String(), "resources", "requests", string(name)); err != nil {
-			return false, err
+		for _, kind := range []string{"requests", "limits"} {
+			if kind == "limits" && name == corev1.ResourceCPU && !limitBelow(c, q) {
+				continue // there is no limit of CPU in Cloud Foundry
+			}
+			if err := unstructured.SetNestedField(c, q.String(), "resources", kind, string(name)); err != nil {
+				return false, err
+			}
 		}
 		changed = true
 	}
 	return changed, nil
 }
 
-// setEnv puts a variable in the place of the one of its name, or last.
+// limitBelow says whether a container has a limit of CPU below a request, which Kubernetes refuses.
+func limitBelow(container map[string]any, request resource.Quantity) bool {
+	limit, there, _ := unstructured.NestedFieldNoCopy(container, "resources", "limits", string(corev1.ResourceCPU))
+	q, err := resource.ParseQuantity(fmt.Sprint(limit))
+	return there && err == nil && q.Cmp(request) < 0
+}
+
+// setEnv gives the variable of a name a value, or adds it last.
 func setEnv(env []any, name, value string) []any {
-	v := map[string]any{"name": name, "value": value}
 	for i := range env {
-		if old, ok := env[i].(map[string]any); ok && old["name"] == name {
-			env[i] = v
+		if v, ok := env[i].(map[string]any); ok && v["name"] == name {
+			v["value"] = value
+			delete(v, "valueFrom") // no variable has both
 			return env
 		}
 	}
-	return append(env, v)
+	return append(env, map[string]any{"name": name, "value": value})
 }
 
 // appReady returns when the function build has settled the App's image.
 func (t *target) appReady(ctx context.Context, app metav1.Object) error {
 	s := subject{what: "App", name: app.GetName(), generation: app.GetGeneration(), function: "build", unfit: "can't be used"}
-	unread := ""
+	unread, said := "", ""
 	err := t.ready(ctx, s, func(ctx context.Context) (standing, error) {
 		now, err := t.kf.Apps(t.space).Get(ctx, s.name, metav1.GetOptions{})
 		if err != nil {
 			return standing{}, fmt.Errorf("get App %s: %w", s.name, err)
 		}
 		unread = now.Status.StartCommands.Error
+		ready := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionReady)
+		if ready != nil && ready.Reason == v1alpha1.ReasonImageReady {
+			said = ready.Message
+		}
 		return standing{now.Status.ObservedGeneration, now.Status.Conditions}, nil
 	})
 	if err == nil && unread != "" {
 		t.progress("The image could not be looked into (%s): its Tasks are started by /bin/sh.", unread)
+	}
+	if err == nil && said != "" {
+		t.progress("%s.", said)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 )
 
@@ -30,20 +31,26 @@ spec:
 			`{build: {image: "i:1", updateRequests: 1}, instances: {stopped: true},
 			  template: {spec: {containers: [{name: user-container}]}}}`},
 		"a new App with everything": {
-			push{image: "i:1", command: "serve", env: []string{"A=1", "B=x=y", "A=2"},
+			push{image: "i:1", command: ptr.To("serve"), env: []string{"A=1", "B=x=y", "A=2"},
 				resources: resources{cpu: "0.5", memory: "256Mi", disk: "1Gi"}}, ``,
 			`{build: {image: "i:1", updateRequests: 1}, instances: {stopped: true}, template: {spec: {containers: [
 			  {name: user-container, args: [serve], env: [{name: A, value: "2"}, {name: B, value: x=y}],
-			   resources: {requests: {cpu: 500m, memory: 256Mi, ephemeral-storage: 1Gi}}}]}}}`},
+			   resources: {requests: {cpu: 500m, memory: 256Mi, ephemeral-storage: 1Gi}, limits: {memory: 256Mi, ephemeral-storage: 1Gi}}}]},
+			  startCommand: serve}}`},
 		"nothing but the image again": {push{}, present,
-			`{build: {updateRequests: 7}, instances: {stopped: true}}`},
+			`{build: {updateRequests: 7}}`},
 		"another image": {push{image: "i:2"}, present,
-			`{build: {image: "i:2", updateRequests: 7}, instances: {stopped: true}}`},
+			`{build: {image: "i:2", updateRequests: 7}}`},
+		"the image's own command again": {push{command: ptr.To("")}, `{spec: {template: {spec: {containers: [{name: user-container, args: [serve], future: 1}]}}}}`,
+			`{build: {updateRequests: 1}, template: {startCommand: null, spec: {containers: [{name: user-container, future: 1}]}}}`},
+		"a variable that has more to it": {push{env: []string{"B=c"}}, `{spec: {template: {spec: {containers: [
+			  {name: user-container, env: [{name: B, value: b, future: 1}]}]}}}}`,
+			`{build: {updateRequests: 1}, template: {spec: {containers: [{name: user-container, env: [{name: B, value: c, future: 1}]}]}}}`},
 		"a variable, and less memory": {push{env: []string{"A=1", "C="}, resources: resources{memory: "128Mi"}}, present,
-			`{build: {updateRequests: 7}, instances: {stopped: true}, template: {spec: {containers: [
+			`{build: {updateRequests: 7}, template: {spec: {containers: [
 			  {name: user-container, args: [serve], future: {kept: true},
 			   env: [{name: A, value: "1"}, {name: B, value: b, future: 1}, {name: C, value: ""}],
-			   resources: {requests: {memory: 128Mi}, limits: {memory: 1Gi}}}, {name: sidecar}]}}}`},
+			   resources: {requests: {memory: 128Mi}, limits: {memory: 128Mi}}}, {name: sidecar}]}}}`},
 	} {
 		app := object(t, c.present)
 		spec, err := c.push.spec(app)

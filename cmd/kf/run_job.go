@@ -34,6 +34,9 @@ func (o *runJob) run(cmd *cobra.Command, args []string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := checkCommand(o.command); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	job, err := o.job(ctx, args[0])
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -51,6 +50,9 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	if o.retries < 0 || o.timeout < 0 {
 		return errors.New("--retries and --timeout can't be negative")
 	}
+	if err := checkCommand(o.command); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	app, err := o.app(ctx, args[0])
 	if err != nil {
@@ -59,18 +61,12 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	if o.command == "" && !hasStartCommand(app) {
 		return errors.New("start command not found on App or Task: say what to run with --command")
 	}
-	task, err := o.kf.Tasks(o.space).Create(ctx, &v1alpha1.Task{
-		ObjectMeta: metav1.ObjectMeta{
-			GenerateName:    app.Name + "-",
-			Namespace:       o.space,
-			Labels:          v1alpha1.TaskLabels(app.Name),
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("App"))},
-		},
-		Spec: v1alpha1.TaskSpec{
-			AppRef: corev1.LocalObjectReference{Name: app.Name}, DisplayName: o.name, Command: o.command,
-			CPU: o.cpu, Memory: o.memory, Disk: o.disk, Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),
-		},
-	}, metav1.CreateOptions{})
+	task := app.NewTask(v1alpha1.TaskSpec{
+		DisplayName: o.name, Command: o.command, CPU: o.cpu, Memory: o.memory, Disk: o.disk,
+		Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),
+	})
+	task.GenerateName = app.Name + "-"
+	task, err = o.kf.Tasks(o.space).Create(ctx, task, metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("run Task: %w", err)
 	}
@@ -87,5 +83,5 @@ func hasStartCommand(app *v1alpha1.App) bool {
 	if cs := app.Spec.Template.Spec.Containers; len(cs) > 0 && len(cs[0].Args)+len(cs[0].Command) > 0 {
 		return true
 	}
-	return len(app.Status.StartCommands.Container) > 0
+	return len(app.Status.StartCommands.Container)+len(app.Status.StartCommands.Args) > 0
 }

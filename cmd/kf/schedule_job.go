@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,12 @@ the time before. Several schedules that name the same minute run it once.`,
 
 func (o *scheduleJob) run(cmd *cobra.Command, args []string) error {
 	ctx, name, schedules := cmd.Context(), args[0], args[1:]
+	if err := checkSchedules(o.zone, schedules); err != nil {
+		if len(schedules) == 5 && !strings.Contains(schedules[0], " ") {
+			err = fmt.Errorf("%w: put quotes around the five fields", err)
+		}
+		return fmt.Errorf("%w. The Job's schedule stays as it is; `kf delete-job-schedule %s` stops it", err, name)
+	}
 	job, err := o.job(ctx, name)
 	if err != nil {
 		return err
@@ -52,7 +59,7 @@ func (o *scheduleJob) run(cmd *cobra.Command, args []string) error {
 		o.progress("Scheduling an already scheduled Job. This overwrites its schedule.")
 	}
 	job, err = client.Merge(ctx, o.kf.TaskSchedules(o.space), job, client.Change{
-		Labels: v1alpha1.TaskScheduleLabels(false),
+		Labels: map[string]string{v1alpha1.SuspendLabel: "false"}, // the others may be Helm's: tick adds what lacks
 		Spec: map[string]any{
 			"schedule": schedules[0], "schedules": schedules[1:], "timeZone": job.Spec.TimeZone, "suspend": false,
 		},

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
@@ -27,6 +30,38 @@ func (s screen) progress(format string, args ...any) {
 		args[i] = harmless{args[i]}
 	}
 	fmt.Fprintf(s.err, format+"\n", args...)
+}
+
+// failure writes why the program fails, and what to do about it: one row, red where a terminal shows it.
+func (s screen) failure(err error, help string) {
+	word := "Error:"
+	if coloured(s.err) {
+		word = "\x1b[1;31mError:\x1b[0m"
+	}
+	text := inert.Line(err.Error())
+	if help != "" {
+		text += "; " + inert.Line(help)
+	}
+	fmt.Fprintln(s.err, word, text)
+}
+
+// coloured says whether colours are for somebody's eyes: on a terminal, unless NO_COLOR (no-color.org) is set. They never
+// say what the words do not.
+func coloured(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// document writes text of several lines that programs read, JSON for example: what is made inert of it is marked.
+func (s screen) document(text string) {
+	for line := range strings.Lines(text) {
+		body, ended := strings.CutSuffix(line, "\n")
+		line = string(inert.Append(nil, []byte(body)))
+		if ended {
+			line += "\n"
+		}
+		fmt.Fprint(s.out, line)
+	}
 }
 
 // HandleWarningHeader shows what the API server warns of (rest.WarningHandler), which client-go writes past the screen.

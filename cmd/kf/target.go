@@ -16,8 +16,20 @@ type target struct {
 	kubeconfig, context, space string
 
 	// of connect
-	cfg *rest.Config
-	kf  *client.Client
+	asked  bool
+	loader clientcmd.ClientConfig
+	cfg    *rest.Config
+	kf     *client.Client
+}
+
+// namespaceFlag is kubectl's name for --space. The flag is each command's own, for logs has -n for the number of lines, as
+// Kf's has.
+func (t *target) namespaceFlag(f *pflag.FlagSet) {
+	short := "n"
+	if f.ShorthandLookup(short) != nil {
+		short = ""
+	}
+	f.StringVarP(&t.space, "namespace", short, "", "the same as --space")
 }
 
 func (t *target) flags(f *pflag.FlagSet) {
@@ -34,8 +46,9 @@ func (t *target) connect() error {
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: t.context})
 	cfg, err := loader.ClientConfig()
 	if err != nil {
-		return fmt.Errorf("no cluster: set KUBECONFIG to your kubeconfig, or say --kubeconfig (%w)", err)
+		return coded{exitUnreachable, fmt.Errorf("no cluster: set KUBECONFIG to your kubeconfig, or say --kubeconfig (%w)", err)}
 	}
+	t.asked, t.loader = true, loader
 	if t.space == "" {
 		if t.space, _, err = loader.Namespace(); err != nil {
 			return err

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
-	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 )
 
 func newTasks(t *target) *cobra.Command {
-	var output string
+	var output output
 	c := &cobra.Command{
 		Use:   "tasks APP_NAME",
 		Short: "List the Tasks of an App, newest first",
@@ -17,8 +15,8 @@ func newTasks(t *target) *cobra.Command {
   kf tasks shop -o wide`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "" && output != "wide" {
-				return fmt.Errorf("--output can be wide, not %q", output)
+			if err := output.check(); err != nil {
+				return err
 			}
 			app, err := t.app(cmd.Context(), args[0])
 			if err != nil {
@@ -26,11 +24,11 @@ func newTasks(t *target) *cobra.Command {
 			}
 			return t.list(cmd.Context(), listing{
 				what: "Tasks of App " + app.Name, resource: "tasks",
-				selector: v1alpha1.NameLabel + "=" + app.Name + "," + v1alpha1.ComponentLabel + "=" + v1alpha1.TaskComponent,
-				wide:     output == "wide",
+				which:  client.OfApp(app.Name), // not by Kf's labels, which may be Helm's
+				output: output,
 			})
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "wide: also who asked for each, where it was asked for by a command event")
+	output.flag(c)
 	return c
 }

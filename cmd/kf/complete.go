@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/inert"
+)
+
+// completions says what an argument of a command names: of each command the kinds of its arguments, in order.
+var completions = map[string][]string{
+	"push": {"apps"}, "run-task": {"apps"}, "tasks": {"apps"}, "prune": {"apps"}, "create-job": {"apps"},
+	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"},
+	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"},
+	"bind-service": {"apps", "services"}, "unbind-service": {"apps", "services"}, "vcap-services": {"apps"},
+	"set-env": {"apps"}, "unset-env": {"apps"}, "env": {"apps"}, "target": {"namespaces"},
+	"delete-job": {"taskschedules"}, "delete-job-schedule": {"taskschedules"},
+}
+
+// complete lets a shell complete Spaces, Apps, Tasks and Jobs; `kf completion bash` (zsh, fish) writes what it needs.
+func (t *target) complete(root *cobra.Command) {
+	spaces := func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return t.named(c.Context(), "namespaces"), cobra.ShellCompDirectiveNoFileComp
+	}
+	_ = root.RegisterFlagCompletionFunc("space", spaces)
+	for _, c := range root.Commands() {
+		kinds := completions[c.Name()]
+		c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) (found []string, _ cobra.ShellCompDirective) {
+			if len(args) >= len(kinds) {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			switch kinds[len(args)] {
+			case "ids":
+				found = t.ids(c.Context(), args[0])
+			case "services":
+				found = t.serviceNames(c.Context())
+			case "apps tasks":
+				found = append(t.named(c.Context(), "apps"), t.named(c.Context(), "tasks")...)
+			default:
+				found = t.named(c.Context(), kinds[len(args)])
+			}
+			return found, cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+}
+
+// patienceOfAShell is how long somebody who has pressed the tab key waits.
+const patienceOfAShell = 3 * time.Second
+
+// named are the names of objects; none where they can't be had, for a shell has nobody to tell why.
+func (t *target) named(ctx context.Context, resource string) (names []string) {
+	if t.connect() != nil {
+		return nil
+	}
+	of, space := v1alpha1.GroupVersion.WithResource(resource), t.space
+	if resource == "namespaces" {
+		of, space = schema.GroupVersionResource{Version: "v1", Resource: resource}, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, patienceOfAShell)
+	defer cancel()
+	c, err := metadata.NewForConfig(t.cfg)
+	if err != nil {
+		return nil
+	}
+	list, err := c.Resource(of).Namespace(space).List(ctx, metav1.ListOptions{Limit: 500})
+	if err != nil {
+		return nil
+	}
+	for _, o := range list.Items {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// serviceNames are those of the Space's services.
+func (t *target) serviceNames(ctx context.Context) (names []string) {
+	secrets, err := t.secrets()
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patienceOfAShell)
+	defer cancel()
+	list, err := secrets.List(ctx, metav1.ListOptions{LabelSelector: serviceLabel, Limit: 500})
+	if err != nil {
+		return nil
+	}
+	for _, s := range list.Items {
+		names = append(names, s.Labels[serviceLabel])
+	}
+	return names
+}
+
+// ids are the IDs of an App's Tasks that have not ended, with what they are called.
+func (t *target) ids(ctx context.Context, app string) (ids []string) {
+	if t.connect() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patienceOfAShell)
+	defer cancel()
+	list, err := t.kf.Tasks(t.space).List(ctx, metav1.ListOptions{
+		Limit: 500, FieldSelector: fields.OneTermEqualSelector("spec.appRef.name", app).String(),
+	})
+	if err != nil {
+		return nil
+	}
+	for _, task := range list.Items {
+		if !task.Final() && task.ID() != 0 {
+			ids = append(ids, strconv.Itoa(task.ID())+"\t"+inert.Fit(task.Name+" "+task.Spec.DisplayName, widest))
+		}
+	}
+	return ids
+}
