@@ -164,7 +164,7 @@ func TestEveryFunctionHasItsPlaceInTheCluster(t *testing.T) {
 		if m := account.FindStringSubmatch(read(t, "config", "knative", name+".yaml")); m == nil || m[1] != name {
 			t.Errorf("config/knative/%s.yaml runs as %v, not as its own account", name, m)
 		}
-		if !slices.Contains(reached, name) && name != "logs" { // which answers requests of readers
+		if !slices.Contains(reached, name) && name != "logs" && name != "webhook" { // which answer requests of people and of other systems
 			t.Errorf("no Trigger in config/sources has %s as its subscriber: it would never hear of anything", name)
 		}
 		if !strings.Contains(read(t, "README.md"), "functions/"+name) {
@@ -292,7 +292,7 @@ func TestOIDCHoldsForEveryFunction(t *testing.T) {
 	}
 	asks := strings.Split(option.Patches[0].Target.Name, "|")
 	for _, name := range functions(t) {
-		if name == "command" || name == "logs" { // which ask each sender themselves
+		if name == "command" || name == "logs" || name == "webhook" { // which ask each sender themselves
 			continue
 		}
 		if !slices.Contains(asks, name) {
@@ -314,5 +314,22 @@ func TestOIDCHoldsForEveryFunction(t *testing.T) {
 		if m[1] > "facts" { // of several that name a sender the first by name counts, and facts is for all accounts of the namespace
 			t.Errorf("the EventPolicy %s would never be asked: it comes after facts", m[1])
 		}
+	}
+}
+
+// TestDoctorKnowsEveryFunction: one that it leaves out could lack, and it would say that all is well.
+func TestDoctorKnowsEveryFunction(t *testing.T) {
+	list := regexp.MustCompile(`(?m)^var functions = \[\]string\{(.*)\}$`).FindStringSubmatch(read(t, "cmd", "kf", "doctor.go"))
+	if list == nil {
+		t.Fatal("cmd/kf/doctor.go has no list of functions")
+	}
+	var known []string
+	for _, quoted := range strings.Split(list[1], ", ") {
+		known = append(known, strings.Trim(quoted, `"`))
+	}
+	want := functions(t)
+	slices.Sort(want)
+	if !slices.Equal(known, want) {
+		t.Errorf("doctor knows %v, want %v", known, want)
 	}
 }

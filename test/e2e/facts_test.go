@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func (w *world) subscribe(t *testing.T) {
 			"broker": "default",
 			"filters": []any{
 				map[string]any{"prefix": map[string]any{"type": "dev.kf."}},
-				map[string]any{"prefix": map[string]any{"subject": w.space + "/"}},
+				map[string]any{"prefix": map[string]any{"subject": w.space}},
 			},
 			"subscriber": w.keeper(),
 		},
@@ -168,6 +169,20 @@ func TestFactsReachWhoSubscribes(t *testing.T) {
 		events.TaskFailed + " breaks", events.TaskPruned + " breaks", events.TaskTerminated + " stopped",
 		events.JobFired + " fires", events.JobSkipped + " skips", events.JobMissed + " was-out",
 	}
+	if os.Getenv("CLUSTER") != "existing" { // whose Services may not be reached from here
+		e := cloudevents.NewEvent()
+		e.SetType(events.TaskRun)
+		e.SetSource("/e2e/" + w.space)
+		e.SetID("1")
+		if err := e.SetData(cloudevents.ApplicationJSON, events.RunTask{Namespace: w.space, App: "shop", Command: "true"}); err != nil {
+			t.Fatal(err)
+		}
+		token := w.token(t, w.space, "default", "kf-tasks-command")
+		if status := w.post(t, "command.kf-tasks.svc.cluster.local", "/", token, e); status != http.StatusForbidden {
+			t.Errorf("a command of who may not is answered %d", status)
+		}
+		want = append(want, events.CommandRefused+" "+w.space)
+	}
 	harness.Eventually(t, 4*time.Minute, func() error {
 		got := w.facts(t)
 		for _, fact := range want {
@@ -184,8 +199,13 @@ func TestFactsReachWhoSubscribes(t *testing.T) {
 		}
 	}
 	for eventType := range events.Catalogue { // a type that is new is to be seen here as well
-		command := eventType == events.TaskRun || eventType == events.TaskTerminate || eventType == events.JobRun
-		if !command && !slices.ContainsFunc(want, func(fact string) bool { return strings.HasPrefix(fact, eventType+" ") }) {
+		elsewhere := []string{events.TaskRun, events.TaskTerminate, events.JobRun, // the commands
+			events.CommandAccepted, // is the reply to who sent it: TestCommandFromAnotherSystem
+		}
+		if os.Getenv("CLUSTER") == "existing" {
+			elsewhere = append(elsewhere, events.CommandRefused)
+		}
+		if !slices.Contains(elsewhere, eventType) && !slices.ContainsFunc(want, func(fact string) bool { return strings.HasPrefix(fact, eventType+" ") }) {
 			t.Errorf("nobody waits for %s", eventType)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/test/harness"
@@ -184,6 +186,10 @@ func TestCommandFromAnotherSystem(t *testing.T) {
 	broker := "kf-tasks/default"
 	if w.oidc(t) {
 		broker = w.ownBroker(t)
+		put(t, w.dynamic(t), triggers, &unstructured.Unstructured{Object: map[string]any{ // replies to what it sends come back to the Broker
+			"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": map[string]any{"name": "accepted", "namespace": w.space},
+			"spec": map[string]any{"broker": "own", "filter": map[string]any{"attributes": map[string]any{"type": events.CommandAccepted}}, "subscriber": w.keeper()},
+		}})
 	} else if _, err := w.Kube.CoreV1().Namespaces().Patch(ctx, w.space, types.MergePatchType,
 		[]byte(`{"metadata":{"annotations":{"kf.dev/commands-from":"anyone"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
@@ -224,8 +230,19 @@ func TestCommandFromAnotherSystem(t *testing.T) {
 	}
 	harness.Eventually(t, time.Minute, func() error {
 		if w.oidc(t) { // what the Space's own Trigger could not deliver is the Space's own
-			if lost := w.kept(t); len(lost) != 1 || lost[0].ID() != "2" || fmt.Sprint(lost[0].Extensions()["knativeerrorcode"]) != "422" {
+			var lost, accepted []cloudevents.Event
+			for _, e := range w.kept(t) {
+				if e.Type() == events.CommandAccepted {
+					accepted = append(accepted, e)
+				} else {
+					lost = append(lost, e)
+				}
+			}
+			if len(lost) != 1 || lost[0].ID() != "2" || fmt.Sprint(lost[0].Extensions()["knativeerrorcode"]) != "422" {
 				return fmt.Errorf("lost events kept: %v", lost)
+			}
+			if len(accepted) == 0 || accepted[0].Subject() != w.space+"/"+made[0].Name {
+				return fmt.Errorf("told to have been accepted: %v", accepted)
 			}
 			return nil
 		}

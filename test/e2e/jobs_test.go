@@ -30,7 +30,7 @@ func TestJob(t *testing.T) {
 	if out := kf(0, "jobs"); !strings.Contains(out, "tick") {
 		t.Errorf("jobs: %s", out)
 	}
-	if out := kf(1, "create-job", "worker", "bad", "x", "--schedule", "0 0 31 2 *"); !strings.Contains(out, "never") {
+	if out := kf(2, "create-job", "worker", "bad", "x", "--schedule", "0 0 31 2 *"); !strings.Contains(out, "never") {
 		t.Errorf("a schedule that never fires: %s", out)
 	}
 	if out := kf(0, "run-job", "tick", "--command", "echo by hand", "--wait"); !strings.Contains(out, "by hand") {

@@ -42,7 +42,7 @@ func TestTerminateKeepsWhatWasWritten(t *testing.T) {
 		t.Fatal(out)
 	}
 	task, reason, _ := w.ends(t, "stopped")
-	if reason != "Cancelled" {
+	if reason != v1alpha1.ReasonCancelled {
 		t.Errorf("reason %s", reason)
 	}
 	harness.Eventually(t, time.Minute, func() error {

@@ -141,10 +141,10 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 	w.task(t, "nopull", "broken", "true", nil)
 	w.task(t, "slow", "shop", "sleep 600", func(t *v1alpha1.Task) { t.Spec.Timeout = &metav1.Duration{Duration: 5 * time.Second} })
 	w.task(t, "greedy", "small", "tail /dev/zero", nil)
+	w.waits(t, "nopull", "Pending", "no/such/image") // how long, is Tekton's default-imagepullbackoff-timeout
 	for name, want := range map[string]struct{ reason, message string }{
 		"fails":   {"Failed", "exited with code 3"},
 		"missing": {"Failed", "not found"},
-		"nopull":  {"ImagePullFailed", "no/such/image"},
 		"slow":    {"TimedOut", "5s"},
 		"greedy":  {"OutOfMemory", "more memory"},
 	} {
@@ -153,6 +153,22 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 			t.Errorf("%s: %q %q, want %q and a message with %q", name, reason, message, want.reason, want.message)
 		}
 	}
+}
+
+// waits fails unless the Task comes to say that it waits, and for what.
+func (w *world) waits(t *testing.T, name, reason, message string) {
+	t.Helper()
+	harness.Eventually(t, time.Minute, func() error {
+		task, err := w.Kf.Tasks(w.space).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionSucceeded)
+		if c == nil || c.Status != metav1.ConditionUnknown || c.Reason != reason || !strings.Contains(c.Message, message) {
+			return fmt.Errorf("conditions %+v, want %s with %q", task.Status.Conditions, reason, message)
+		}
+		return nil
+	})
 }
 
 func TestTaskWithoutAppStartsWhenTheAppIsThere(t *testing.T) {
@@ -224,7 +240,7 @@ func TestCLIRunsATaskAndExitsWithItsCode(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "seven") || !strings.Contains(out, "Failed") {
 		t.Errorf("tasks: %d\n%s", code, out)
 	}
-	if out, code := w.kf(t, "run-task", "nope", "-c", "x"); code != 1 || !strings.Contains(out, "shop") {
+	if out, code := w.kf(t, "run-task", "nope", "-c", "x"); code != 3 || !strings.Contains(out, "shop") {
 		t.Errorf("an App that is not there: %d\n%s", code, out)
 	}
 }

@@ -373,7 +373,8 @@ func binary(t testing.TB, program string) string {
 	t.Helper()
 	buildMu.Lock()
 	defer buildMu.Unlock()
-	if bin, ok := built[program]; ok {
+	race := "-race=" + strconv.FormatBool(os.Getenv("HARNESS_RACE") != "0")
+	if bin, ok := built[program+race]; ok {
 		return bin
 	}
 	dir, err := os.MkdirTemp("", "kf-tasks-test-")
@@ -381,12 +382,12 @@ func binary(t testing.TB, program string) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(dir, filepath.Base(program))
-	cmd := exec.Command("go", "build", "-race="+strconv.FormatBool(os.Getenv("HARNESS_RACE") != "0"), "-o", bin, program)
+	cmd := exec.Command("go", "build", race, "-o", bin, program)
 	cmd.Dir = Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}
-	built[program] = bin
+	built[program+race] = bin
 	return bin
 }
 

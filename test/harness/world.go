@@ -38,7 +38,7 @@ type World struct {
 func NewWorld(t testing.TB) *World {
 	t.Helper()
 	w := &World{TB: t, Cluster: New(t)}
-	w.Namespace = w.Cluster.Namespace(t, "prune")
+	w.Namespace = w.Cluster.Namespace(t, "world")
 	var err error
 	w.Metadata, err = metadata.NewForConfig(w.Config)
 	w.Must(err)
@@ -69,13 +69,8 @@ func (w *World) App(name string, annotations map[string]string) *v1alpha1.App {
 
 // Add creates a Task, as kf run-task does.
 func (w *World) Add(ctx context.Context, app *v1alpha1.App, change func(*v1alpha1.Task)) (*v1alpha1.Task, error) {
-	task := &v1alpha1.Task{
-		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: app.Name + "-", Labels: v1alpha1.TaskLabels(app.Name),
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("App"))},
-		},
-		Spec: v1alpha1.TaskSpec{AppRef: corev1.LocalObjectReference{Name: app.Name}, Command: "bin/rake db:migrate && bin/rake cleanup"},
-	}
+	task := app.NewTask(v1alpha1.TaskSpec{Command: "bin/rake db:migrate && bin/rake cleanup"})
+	task.GenerateName = app.Name + "-"
 	if change != nil {
 		change(task)
 	}
@@ -117,7 +112,8 @@ func (w *World) Start(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Tas
 		return err
 	}
 	_, err = w.Kf.Tasks(w.Namespace).Patch(ctx, task.Name, types.MergePatchType,
-		fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}},"spec":{"displayName":%q}}`, v1alpha1.VersionLabel, strconv.Itoa(id), task.Name), metav1.PatchOptions{})
+		fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q,%q:%q}},"spec":{"displayName":%q}}`, v1alpha1.VersionLabel, strconv.Itoa(id),
+			v1alpha1.HandledLabel, task.UID, task.Name), metav1.PatchOptions{})
 	return err
 }
 

@@ -66,7 +66,7 @@ func newAttacked(t *testing.T) *attacked {
 	}
 	c.Rights(t, "users")
 	a.tenant = c.Member(t, a.mine, "ClusterRole", "edit")
-	harness.Eventually(t, 30*time.Second, func() error { // aggregated by a controller
+	harness.Eventually(t, time.Minute, func() error { // aggregated by a controller
 		_, err := a.tenant.Kf.Apps(a.mine).List(t.Context(), metav1.ListOptions{})
 		return err
 	})

@@ -1,11 +1,16 @@
 package integration
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +23,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	ggcrtypes "github.com/google/go-containerregistry/pkg/v1/types"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -135,6 +142,9 @@ func TestARegistryThatNeverAnswersHoldsUpNobodyElse(t *testing.T) {
 	f.Deliver(harness.Ping("resync"))
 	wantShell(t, c, ns, "b-works", v1alpha1.ShellNone, "")
 	noted := wantShell(t, c, ns, "a-waits-0", "", "does not answer in time")
+	if n := looks.Load(); n != 1 {
+		t.Errorf("three Apps of one image cost %d looks at once, want one", n)
+	}
 
 	before := looks.Load()
 	f.Deliver(harness.Updated("App", noted))
@@ -208,7 +218,7 @@ func TestASpaceLetsBuildReadItsPullSecrets(t *testing.T) {
 			if err := grant(ns); err != nil {
 				t.Fatal(err)
 			}
-			harness.Eventually(t, 20*time.Second, func() error { // the API server takes a moment to know of it
+			harness.Eventually(t, time.Minute, func() error { // the API server takes a moment to know of it
 				due(t, c, shop)
 				f.Deliver(harness.Ping("resync"))
 				if shop, err = c.Kf.Apps(ns).Get(ctx, "shop", metav1.GetOptions{}); err != nil {
@@ -227,4 +237,135 @@ func buildMay(ns, kind, role string) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "kf-tasks-build-pull", Namespace: ns},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: role},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "build", Namespace: harness.SystemNamespace}}}
+}
+
+// TestRegistriesThatFail: each way to fail costs one look for each time that is due, is told in words of ours, and the App's Tasks run
+// all the same. One that works again is found at the next look.
+func TestRegistriesThatFail(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "build")
+	f := c.Function(t, "build", "LOOK_PATIENCE=5s")
+	answer := func(status int, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"errors":[{"code":"DENIED","message":"10.0.0.7:5000 says no to ticket 4711"}]}`)
+		}
+	}
+	reset := func(w http.ResponseWriter, _ *http.Request) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0) // RST and not FIN
+			conn.Close()
+		}
+	}
+	for name, test := range map[string]struct {
+		fault http.HandlerFunc // nil: the registry works, and has not the image
+		noted string
+	}{
+		"unauthorized": {answer(401, "WWW-Authenticate", `Basic realm="r"`), "refuses the credentials"},
+		"forbidden":    {answer(403), "refuses the credentials"},
+		"throttled":    {answer(429, "Retry-After", "3600"), "429 (Too Many Requests)"},
+		"down":         {answer(503), "503 (Service Unavailable)"},
+		"odd":          {answer(599), "599"},
+		"resets":       {reset, "can't be read"},
+		"gone":         {nil, "404 (Not Found)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			works := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+			var requests atomic.Int32
+			var failing atomic.Bool
+			image := push(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if requests.Add(1); failing.Load() {
+					test.fault(w, r)
+					return
+				}
+				works.ServeHTTP(w, r)
+			}))
+			if failing.Store(test.fault != nil); test.fault == nil {
+				image = strings.TrimSuffix(image, ":1") + "@sha256:" + strings.Repeat("0", 64)
+			}
+			app := newApp(t, c, ns, name, image)
+			f.Deliver(harness.Added("App", app))
+			harness.Eventually(t, time.Minute, func() (err error) {
+				if app, err = c.Kf.Apps(ns).Get(ctx, name, metav1.GetOptions{}); err == nil && !strings.Contains(app.Status.StartCommands.Error, test.noted) {
+					err = fmt.Errorf("%+v, want %q", app.Status, test.noted)
+				}
+				if err == nil && (app.Status.Image != image || !meta.IsStatusConditionTrue(app.Status.Conditions, v1alpha1.ConditionReady)) {
+					err = fmt.Errorf("its Tasks could not run: %+v", app.Status)
+				}
+				return err
+			})
+			if s := app.Status.StartCommands; strings.Contains(s.Error, "10.0.0.7") || s.Failures != 1 {
+				t.Errorf("%+v: no word of the registry's is to be there, and one failure", s)
+			}
+			before := requests.Load()
+			f.Deliver(harness.Updated("App", app))
+			f.Deliver(harness.Ping("resync"))
+			if n := requests.Load() - before; n > 0 {
+				t.Errorf("its own note, and a ping before it is time, cost %d requests", n)
+			}
+			if test.fault == nil {
+				return
+			}
+			failing.Store(false)
+			due(t, c, app)
+			f.Deliver(harness.Ping("resync"))
+			wantShell(t, c, ns, name, v1alpha1.ShellNone, "")
+		})
+	}
+}
+
+// TestAnImageOfSomeGiB: zeros are soon told and long to read; what is too large is an answer, and looked into no more.
+func TestAnImageOfSomeGiB(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "build")
+	f := c.Shipped(t, "build", "LOOK_PATIENCE=5m") // the race detector would take minutes for it
+	var looks atomic.Int32
+	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/manifests/") {
+			looks.Add(1)
+		}
+		images.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	ref, err := name.ParseReference(strings.TrimPrefix(server.URL, "http://") + "/large:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 1.2 GiB of zeros, as as many members of gzip (RFC 1952, 2.2) as MiB, all the same.
+	member := func(b []byte) []byte {
+		var member bytes.Buffer
+		z := gzip.NewWriter(&member)
+		_, _ = z.Write(b)
+		_ = z.Close()
+		return member.Bytes()
+	}
+	var head bytes.Buffer
+	if err := tar.NewWriter(&head).WriteHeader(&tar.Header{Name: "data/zeros", Mode: 0o644, Size: 1200 << 20, Typeflag: tar.TypeReg}); err != nil {
+		t.Fatal(err)
+	}
+	content := slices.Concat(member(head.Bytes()), bytes.Repeat(member(make([]byte, 1<<20)), 1200), member(make([]byte, 1024)))
+	layer := static.NewLayer(content, ggcrtypes.DockerLayer)
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	if err == nil {
+		err = remote.Write(ref, image)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := newApp(t, c, ns, "large", ref.String())
+	f.Send(harness.Added("App", app))
+	app = wantShell(t, c, ns, "large", "", "too large")
+	before := looks.Load()
+	due(t, c, app)
+	if status, _ := f.Send(harness.Ping("resync")); status < 200 || status > 299 {
+		t.Errorf("the ping was answered %d", status)
+	}
+	if n := looks.Load() - before; n > 0 {
+		t.Errorf("an image that is too large was looked into again, %d times", n)
+	}
 }

@@ -55,7 +55,7 @@ const audience = "kf-tasks-command"
 // allowed waits until the API server has heard of an account's rights.
 func (c *commanded) allowed(account string) {
 	c.t.Helper()
-	harness.Eventually(c.t, 10*time.Second, func() error {
+	harness.Eventually(c.t, time.Minute, func() error {
 		review, err := c.Kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authz.SubjectAccessReview{Spec: authz.SubjectAccessReviewSpec{
 			User:               "system:serviceaccount:" + c.ns + ":" + account,
 			ResourceAttributes: &authz.ResourceAttributes{Namespace: c.ns, Verb: "create", Group: "kf.dev", Resource: "tasks"},
@@ -168,7 +168,7 @@ func TestATerminateCommandAsksOnce(t *testing.T) {
 	w.Task(t, w.ns, "shop", "by-name")
 	byID := harness.NewTask(w.ns, "shop", "by-id")
 	byID.Labels = v1alpha1.TaskLabels("shop")
-	byID.Labels[v1alpha1.VersionLabel] = "7"
+	byID.Labels[v1alpha1.VersionLabel], byID.Labels[v1alpha1.HandledLabel] = "7", "its-UID"
 	if _, err := w.Kf.Tasks(w.ns).Create(ctx, byID, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +334,7 @@ func TestARightCanBeGivenAndTakenAway(t *testing.T) {
 		t.Errorf("without the right: %d", status)
 	}
 	w.Allow(t, w.ns, "late", "tasks", "create")
-	harness.Eventually(t, 20*time.Second, func() error {
+	harness.Eventually(t, time.Minute, func() error {
 		if status := ask("1"); status != 200 {
 			return fmt.Errorf("with the right: %d", status)
 		}
@@ -343,7 +343,7 @@ func TestARightCanBeGivenAndTakenAway(t *testing.T) {
 	if err := w.Kube.RbacV1().RoleBindings(w.ns).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	harness.Eventually(t, 30*time.Second, func() error {
+	harness.Eventually(t, time.Minute, func() error {
 		if status := ask("1"); status != 403 {
 			return fmt.Errorf("without it again: %d", status)
 		}
@@ -449,5 +449,64 @@ func TestNobodySaysThatAnotherAsked(t *testing.T) {
 	task.Spec.RequestedBy = "system:serviceaccount:gone:gone"
 	if _, err := w.Kf.Tasks(w.ns).Create(ctx, task, metav1.CreateOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestACommandsFateIsTold: to who posted it, by the answer, and to whoever listens, by a fact; however often it is delivered, it is one.
+func TestACommandsFateIsTold(t *testing.T) {
+	w := newCommanded(t)
+	facts := harness.NewFacts(t)
+	w.command = w.Function(t, "command", "K_SINK="+facts.URL)
+	token := w.Token(t, w.ns, "sender", audience)
+	w.command.Token = token
+	fact := func(e *cloudevents.Event) (f events.CommandFact) {
+		t.Helper()
+		if e == nil || e.DataAs(&f) != nil {
+			t.Fatalf("no fact of a command: %v", e)
+		}
+		return f
+	}
+	ids := map[string]bool{}
+	for range 2 {
+		reply := w.command.Deliver(w.event(events.TaskRun, "told", `{"namespace": "NS", "app": "shop"}`))
+		f := fact(reply)
+		ids[reply.ID()] = true
+		if tasks := w.tasks(); reply.Type() != events.CommandAccepted || len(tasks) != 1 || f.Task != tasks[0].Name || f.Command.ID != "told" || f.Command.Source != "/test" ||
+			f.RequestedBy != "system:serviceaccount:"+w.ns+":sender" {
+			t.Errorf("%s %+v", reply.Type(), f)
+		}
+	}
+	if len(ids) != 1 || len(facts.All()) != 0 {
+		t.Errorf("one command is told as %v, and besides as %v", ids, facts.All())
+	}
+
+	w.command.Token = ""
+	for id, c := range map[string]struct {
+		data, authorization string
+		status              int
+	}{
+		"misspelled": {`{"namespace": "NS", "app": "shop", "comand": "x"}`, token, 422},
+		"doubled":    {`{"namespace": "NS", "app": "shop", "app": "shop"}`, token, 422},
+		"elsewhere":  {`{"namespace": "default", "app": "shop"}`, token, 403},
+	} {
+		before := len(facts.All())
+		status, said := w.command.Ask(w.event(events.TaskRun, id, c.data), "Bearer "+c.authorization)
+		all := facts.All()
+		if status != c.status || !strings.Contains(said, fmt.Sprintf(`"status":%d,"detail":`, c.status)) || len(all) != before+1 {
+			t.Fatalf("%s: %d %s, %d facts", id, status, said, len(all)-before)
+		}
+		e := all[before]
+		if f := fact(&e); e.Type() != events.CommandRefused || f.Status != c.status || f.Command.ID != id || f.Reason == "" || f.Task != "" {
+			t.Errorf("%s: %s %+v", id, e.Type(), f)
+		}
+	}
+	before := len(facts.All())
+	for i := range 20 { // anybody can send these without end
+		if status, _ := w.command.Ask(w.event(events.TaskRun, fmt.Sprint("unknown-", i), `{"namespace": "NS", "app": "shop"}`)); status != 401 {
+			t.Errorf("without a token: %d", status)
+		}
+	}
+	if n := len(facts.All()) - before; n != 1 {
+		t.Errorf("20 commands of nobody are told %d times", n)
 	}
 }

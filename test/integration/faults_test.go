@@ -17,6 +17,7 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -96,10 +97,12 @@ var subjects = map[string]subject{
 	"build":      {resync: "every-minute", writes: 1, work: anAppWithAnImage},
 	"deadletter": {writes: 1, again: 1, work: anEventThatWasGivenUp},
 	"logs":       {writes: 2, again: 2, work: aLogThatIsRead}, // two reviews
+	"start":      {resync: "resync", writes: 2, work: aCommandThatMayBegin},
+	"webhook":    {writes: 1, work: aDelivery, settings: []string{"COMMAND_SINK=" + handedOn.URL}},
 }
 
 func eachSubject(t *testing.T, cell func(*testing.T, string, subject)) {
-	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "deadletter", "logs"} {
+	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "deadletter", "logs", "start", "webhook"} {
 		t.Run(name, func(t *testing.T) { cell(t, name, subjects[name]) })
 	}
 }
@@ -564,6 +567,92 @@ func aLogThatIsRead(w *harness.World, _ *harness.Function) work {
 			defer mu.Unlock()
 			if !strings.Contains(strings.ToLower(last), "succeeded") || strings.Contains(last, "the stream ends here") {
 				return fmt.Errorf("the answer was %q, want the Task's outcome", last)
+			}
+			return nil
+		},
+	}
+}
+
+func aCommandThatMayBegin(w *harness.World, _ *harness.Function) work {
+	pod, _ := up(w, w.App("shop", nil), "once")
+	return work{event: harness.Updated("Pod", pod), ended: func() error {
+		task, err := w.Kf.Tasks(w.Namespace).Get(ctx, "once", metav1.GetOptions{})
+		w.Must(err)
+		pod, err := w.Kube.CoreV1().Pods(w.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+		w.Must(err)
+		if s := task.Status.Starts; len(s) != 1 || s[0].PodUID != pod.UID || pod.Labels[v1alpha1.StartLabel] != string(pod.UID) {
+			return fmt.Errorf("the starts are %+v, the Pod's label %q, want it to begin once", s, pod.Labels[v1alpha1.StartLabel])
+		}
+		return nil
+	}}
+}
+
+// commands takes what webhook hands on, and keeps the ids, of which there is one for each delivery.
+type commands struct {
+	*httptest.Server
+	ids sync.Map // by namespace: *sync.Map of ids
+}
+
+var handedOn = func() *commands {
+	c := &commands{}
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, err := cehttp.NewEventFromHTTPRequest(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		target, err := events.TargetOf(*e)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		ids, _ := c.ids.LoadOrStore(target.Namespace, &sync.Map{})
+		ids.(*sync.Map).Store(e.Source()+" "+e.ID(), true)
+	}))
+	return c
+}()
+
+// of is how many commands are of a namespace.
+func (c *commands) of(namespace string) (n int) {
+	if ids, ok := c.ids.Load(namespace); ok {
+		ids.(*sync.Map).Range(func(_, _ any) bool { n++; return true })
+	}
+	return n
+}
+
+func aDelivery(w *harness.World, _ *harness.Function) work {
+	h := &hooked{Cluster: w.Cluster, t: w, ns: w.Namespace}
+	w.Cluster.App(w, w.Namespace, "shop")
+	h.secret("hook", hookSecret)
+	h.grant("hook")
+	h.hook("push", nil)
+	return work{
+		ask: func(f *harness.Function) int {
+			limited, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			to := *h
+			to.webhook = f
+			answer, err := http.DefaultClient.Do(to.delivery("push", "1", "{}").WithContext(limited))
+			if err != nil {
+				return 0
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode == http.StatusAccepted {
+				return http.StatusOK
+			}
+			return answer.StatusCode
+		},
+		ended: func() error {
+			hook, err := w.Kf.Webhooks(w.Namespace).Get(ctx, "push", metav1.GetOptions{})
+			w.Must(err)
+			stored := 0
+			for _, d := range hook.Status.Deliveries {
+				if d.Outcome == v1alpha1.DeliveryStored {
+					stored++
+				}
+			}
+			if n := handedOn.of(w.Namespace); n != 1 || len(hook.Status.Accepted) != 1 || stored == 0 {
+				return fmt.Errorf("%d commands from one delivery, its Webhook says %+v", n, hook.Status)
 			}
 			return nil
 		},

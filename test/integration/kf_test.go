@@ -2,6 +2,9 @@ package integration
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +52,7 @@ func (c *cli) refused(args ...string) string {
 	out, said, code := c.RunKf(c, c.space, args...)
 	rows := strings.Split(strings.TrimSuffix(said, "\n"), "\n")
 	last := rows[len(rows)-1]
-	if code != 1 || !strings.HasPrefix(last, "Error: ") {
+	if code < 1 || code > 5 || !strings.HasPrefix(last, "Error: ") {
 		c.Fatalf("kf %q: exit code %d\n%s%s", args, code, out, said)
 	}
 	c.inert(out + said)
@@ -140,7 +143,7 @@ func (c *cli) one() *v1alpha1.Task {
 	return &list.Items[0]
 }
 
-// TestKfPushKeepsWhatItDoesNotName: also what an App has that this program's types do not.
+// TestKfPushKeepsWhatItDoesNotName: also what an App has that this program's types do not, and that it serves.
 func TestKfPushKeepsWhatItDoesNotName(t *testing.T) {
 	c := newCLI(t)
 	c.ready(metav1.ConditionTrue, "")
@@ -152,7 +155,7 @@ func TestKfPushKeepsWhatItDoesNotName(t *testing.T) {
 	}
 	apps := d.Resource(v1alpha1.GroupVersion.WithResource("apps")).Namespace(c.space)
 	theirs := `{"metadata": {"annotations": {"theirs": "kept"}}, "spec": {"theirs": {"kept": true}, "build": {"theirs": "kept"},
-	  "instances": {"theirs": "kept", "replicas": 3}, "template": {"spec": {"serviceAccountName": "theirs", "containers": [
+	  "instances": {"theirs": "kept", "replicas": 3, "stopped": false}, "template": {"spec": {"serviceAccountName": "theirs", "containers": [
 	  {"name": "user-container", "env": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
 	   "resources": {"limits": {"memory": "1Gi"}}},
 	  {"name": "sidecar", "image": "registry.example/sidecar"}]}}}}`
@@ -175,13 +178,14 @@ func TestKfPushKeepsWhatItDoesNotName(t *testing.T) {
 		}
 	}
 	must(unstructured.SetNestedMap(want.Object, build, "spec", "build"))
-	must(unstructured.SetNestedField(want.Object, true, "spec", "instances", "stopped"))
 	containers, _, err := unstructured.NestedSlice(want.Object, "spec", "template", "spec", "containers")
 	must(err)
 	container := containers[0].(map[string]any)
 	container["args"] = []any{"serve"}
 	container["env"] = []any{map[string]any{"name": "NODE", "value": "here"}, map[string]any{"name": "GREETING", "value": "hello"}}
 	must(unstructured.SetNestedField(container, "256Mi", "resources", "requests", "memory"))
+	must(unstructured.SetNestedField(container, "256Mi", "resources", "limits", "memory"))
+	must(unstructured.SetNestedField(want.Object, "serve", "spec", "template", "startCommand"))
 	must(unstructured.SetNestedSlice(want.Object, containers, "spec", "template", "spec", "containers"))
 	if !equality.Semantic.DeepEqual(after.Object["spec"], want.Object["spec"]) || after.GetAnnotations()["theirs"] != "kept" {
 		t.Errorf("%v %v\nwant %v", after.Object["spec"], after.GetAnnotations(), want.Object["spec"])
@@ -299,12 +303,24 @@ func TestKfTerminatesByNameAndByID(t *testing.T) {
 		t.Errorf("%+v, by %v", task.Spec, task.ManagedFields)
 	}
 	c.has(c.kf("terminate-task", task.Name), "Can't terminate terminated Task")
-	id := client.Change{Labels: map[string]string{v1alpha1.VersionLabel: "1"}}
+	id := client.Change{Labels: map[string]string{v1alpha1.VersionLabel: "1", v1alpha1.HandledLabel: string(task.UID)}}
 	if _, err := client.Merge(t.Context(), c.Kf.Tasks(c.space), task, id); err != nil {
 		t.Fatal(err)
 	}
 	c.final(task.Name, metav1.ConditionFalse, v1alpha1.ReasonCancelled, "", 0)
 	c.has(c.kf("terminate-task", "shop", "1"), "Can't terminate completed Task")
+
+	// an App that was restored counts from one again
+	c.has(c.kf("run-task", "shop", "-c", "true"), "is submitted")
+	list, err := c.Kf.Tasks(c.space).List(t.Context(), metav1.ListOptions{LabelSelector: "!" + v1alpha1.VersionLabel})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("%d Tasks without an ID: %v", len(list.Items), err)
+	}
+	if _, err := client.PatchStatus(t.Context(), c.Kf.Tasks(c.space), &list.Items[0], func(t *v1alpha1.Task) { t.Status.ID = 1 }); err != nil {
+		t.Fatal(err)
+	}
+	c.has(c.kf("terminate-task", "shop", "1"), `Task "`+list.Items[0].Name+`" is successfully submitted for termination`)
+	c.has(c.refused("terminate-task", "a,b!=c", "1"), "No Task found")
 }
 
 func TestKfRunsJobsByHandAndOnSchedules(t *testing.T) {
@@ -334,7 +350,10 @@ func TestKfRunsJobsByHandAndOnSchedules(t *testing.T) {
 		t.Errorf("%+v", j.Spec)
 	}
 	c.kf("schedule-job", "nightly", "@daily")
-	if j := job(); j.Spec.Schedule != "@daily" || len(j.Spec.Schedules) != 0 || j.Spec.TimeZone != "Europe/Berlin" {
+	for _, nothing := range [][]string{{""}, {"0 3 * * *", ""}, {" "}, {v1alpha1.NeverSchedule}} {
+		c.refused(append([]string{"schedule-job", "nightly"}, nothing...)...)
+	}
+	if j := job(); j.Spec.Schedule != "@daily" || len(j.Spec.Schedules) != 0 || j.Spec.TimeZone != "Europe/Berlin" || j.Spec.Suspend {
 		t.Errorf("%+v", j.Spec)
 	}
 	c.has(c.kf("job-schedules"), "nightly @daily false")
@@ -367,5 +386,66 @@ func TestKfPruneShowsWhatWouldGo(t *testing.T) {
 		"The App keeps its newest 1 Tasks. It has 2, of which 0 run and 0 are pinned; 1 would go. Name ID Created Why first")
 	if list, err := c.Kf.Tasks(c.space).List(t.Context(), metav1.ListOptions{}); err != nil || len(list.Items) != 2 {
 		t.Errorf("%d Tasks are left: %v", len(list.Items), err)
+	}
+}
+
+// TestKfBindsServicesAndSetsVariables: what an App's next Task has; a value is in its Secret and nowhere else.
+func TestKfBindsServicesAndSetsVariables(t *testing.T) {
+	c := newCLI(t)
+	c.App(t, c.space, "shop")
+	file := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(file, []byte(`{"uri": "postgres://u:hunter2@h/d"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.has(c.kf("create-user-provided-service", "db", "-p", file, "-t", "sql"), "Service db created.", "kf bind-service APP db")
+	c.has(c.refused("create-user-provided-service", "db"), "already")
+	c.has(c.refused("bind-service", "shop", "none"), `there is no service "none"`)
+	c.has(c.refused("unbind-service", "shop", "db"), "is not bound to db")
+	c.has(c.kf("bind-service", "shop", "db"), "its next Task has the credentials")
+	c.has(c.kf("services"), "Name Type Tags Bound Apps db user-provided sql shop")
+	c.has(c.kf("services", "-o", "jsonpath={.items[*].metadata.name}"), "db")
+	secret, err := c.Kube.CoreV1().Secrets(c.space).Get(t.Context(), v1alpha1.InjectedEnvSecret("shop"), metav1.GetOptions{})
+	if err != nil || len(secret.OwnerReferences) != 1 || string(secret.Data["DATABASE_URL"]) != "postgres://u:hunter2@h/d" {
+		t.Fatalf("%v %v", secret.OwnerReferences, err)
+	}
+	c.has(c.kf("vcap-services", "shop"), `"instance_name": "db"`, "hunter2")
+	c.has(c.kf("set-env", "shop", "COLOUR", "blue"), "COLOUR is set")
+	c.has(c.kf("env", "shop"), "GREETING hello", "COLOUR blue", "hunter2")
+	c.has(c.kf("unset-env", "shop", "GREETING"), "GREETING is unset")
+	c.has(c.refused("unset-env", "shop", "GREETING"), "has no variable GREETING")
+	app, err := c.Kf.Apps(c.space).Get(t.Context(), "shop", metav1.GetOptions{})
+	if err != nil || len(app.Spec.Template.Spec.Containers[0].Env) != 1 || strings.Contains(fmt.Sprint(app), "hunter2") {
+		t.Errorf("%+v %v", app.Spec.Template.Spec.Containers, err)
+	}
+	c.has(c.kf("unbind-service", "shop", "db"), "lacks the credentials")
+	if out := c.kf("env", "shop"); strings.Contains(out, "hunter2") {
+		t.Errorf("it is still bound:\n%s", out)
+	}
+}
+
+// TestKfSaysHowItExits: what a script can tell apart, and lists in the forms that it reads.
+func TestKfSaysHowItExits(t *testing.T) {
+	c := newCLI(t)
+	c.App(t, c.space, "shop")
+	c.Task(t, c.space, "shop", "migrate")
+	for want, args := range map[int][]string{2: {"tasks"}, 3: {"tasks", "none"}, 5: {"apps", "--context", "none"}, 0: {"apps", "-n", c.space}} {
+		if out, said, code := c.RunKf(t, c.space, args...); code != want {
+			t.Errorf("kf %q: exit code %d, want %d\n%s%s", args, code, want, out, said)
+		}
+	}
+	if _, said, code := c.RunKf(t, c.space, "run-task", "none", "-c", "x", "--wait"); code != 125 {
+		t.Errorf("--wait: exit code %d\n%s", code, said)
+	}
+	c.has(c.kf("apps", "-o", "name"), "app.kf.dev/shop")
+	c.has(c.kf("apps", "-o", "json"), `"kind": "App"`)
+	c.has(c.kf("apps", "-o", "yaml"), "kind: App")
+	c.has(c.kf("apps", "-o", "jsonpath={.items[0].spec.build.image}"), "registry.example/shop:1")
+	c.has(c.kf("target"), "Cluster Context Space", c.space)
+	c.has(c.refused("target", "none-such"), `there is no Space "none-such"`)
+	out, said, code := c.RunKf(t, c.space, "doctor") // there is no Knative here
+	c.has(out, "Part State What to do Kubernetes 1.32 or newer ok", "kf.dev/v1alpha1 ok", "ValidatingAdmissionPolicies ok", "serving.knative.dev/v1 FAILS", "install Knative Serving",
+		"your rights in "+c.space+" ok")
+	if code != 1 || !strings.Contains(said, "parts fail") {
+		t.Errorf("exit code %d\n%s", code, said)
 	}
 }

@@ -20,7 +20,7 @@ func (c *cli) member(role string) *cli {
 	c.Helper()
 	c.Rights(c, "users")
 	m := &cli{c.T, c.Member(c, c.space, "ClusterRole", role), c.space}
-	harness.Eventually(c, 30*time.Second, func() error { // aggregated by a controller
+	harness.Eventually(c, time.Minute, func() error { // aggregated by a controller
 		_, err := m.Kf.Apps(c.space).List(c.Context(), metav1.ListOptions{})
 		return err
 	})

@@ -35,9 +35,20 @@ func started(t *testing.T, c *harness.Cluster) (ns string, run *tekton.PipelineR
 	return ns, run
 }
 
+// begins plays start: the command of a run's Task begins.
+func begins(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun) {
+	t.Helper()
+	_, err := c.Kf.Tasks(run.Namespace).Patch(ctx, run.Name, types.MergePatchType, fmt.Appendf(nil,
+		`{"status":{"starts":[{"pod":"p","podUID":"u","node":"n","at":%q}]}}`, time.Now().UTC().Format(time.RFC3339)), metav1.PatchOptions{}, "status")
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // life is what Tekton writes into a PipelineRun's status, step by step; with it goes the TaskRun that has the exit code.
 func life(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun, exit int32) []*tekton.PipelineRun {
 	t.Helper()
+	begins(t, c, run)
 	start := metav1.NewTime(time.Now().Truncate(time.Second))
 	end := metav1.NewTime(start.Add(3 * time.Second))
 	only := tekton.Step{Name: v1alpha1.UserContainer, Image: "i", Command: []string{"c"}}
@@ -49,7 +60,7 @@ func life(t *testing.T, c *harness.Cluster, run *tekton.PipelineRun, exit int32)
 		t.Fatal(err)
 	}
 	tr.Status.Steps = []tekton.StepState{{Name: v1alpha1.UserContainer, ContainerState: corev1.ContainerState{
-		Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: "x", StartedAt: start, FinishedAt: end}}}}
+		Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: "x", ContainerID: "containerd://1", StartedAt: start, FinishedAt: end}}}}
 	writeStatus(t, func(b []byte) error {
 		_, err := c.Tekton.TaskRuns(tr.Namespace).Patch(ctx, tr.Name, types.MergePatchType, b, metav1.PatchOptions{}, "status")
 		return err
@@ -166,7 +177,7 @@ func TestAnyOrderAndNumberOfEventsEndsInTheSameState(t *testing.T) {
 			for i := range got.Conditions {
 				got.Conditions[i].LastTransitionTime = metav1.Time{}
 			}
-			got.StartTime, got.CompletionTime = nil, nil // of this run of the test
+			got.StartTime, got.CompletionTime, got.Starts = nil, nil, nil // of this run of the test
 			if want == nil {
 				want = &got
 			}

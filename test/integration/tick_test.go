@@ -525,3 +525,104 @@ func TestJitterWaitsWithinTheTick(t *testing.T) {
 		return
 	}
 }
+
+// aged is a suspended Job whose last edit, and what tick has seen of it, were hours ago.
+func (j *jobs) aged(name string, hours int) *v1alpha1.TaskSchedule {
+	j.Helper()
+	j.create(name, "* * * * *", func(s *v1alpha1.TaskSchedule) { s.Spec.TimeZone = "UTC" })
+	patch := []byte(`{"spec": {"suspend": true}}`)
+	job, err := j.Kf.TaskSchedules(j.ns).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		j.Fatal(err)
+	}
+	then := &metav1.Time{Time: minute(60 * hours)}
+	for i := range job.ManagedFields {
+		job.ManagedFields[i].Time = then
+	}
+	job.Labels = map[string]string{"aged": "yes"} // an update of nothing but such times is none to the API server
+	if job, err = j.Kf.TaskSchedules(j.ns).Update(ctx, job, metav1.UpdateOptions{FieldManager: "somebody"}); err != nil {
+		j.Fatal(err)
+	}
+	j.tick.Deliver(harness.Updated("TaskSchedule", job))
+	if at := j.job(name).Status.SpecChangedAt; !at.Equal(then) {
+		j.Fatalf("the spec was changed at %v, want %v", at, then)
+	}
+	return j.job(name)
+}
+
+// TestResumedByRemovingAFieldOwesNothing: the API server keeps no time of an edit that only removes fields.
+func TestResumedByRemovingAFieldOwesNothing(t *testing.T) {
+	j := newJobs(t)
+	before := j.aged("removed", 3)
+	after, err := j.Kf.TaskSchedules(j.ns).Patch(ctx, "removed", types.JSONPatchType,
+		[]byte(`[{"op": "remove", "path": "/spec/suspend"}]`), metav1.PatchOptions{})
+	if err != nil || after.Spec.Suspend || after.Generation != before.Generation+1 {
+		t.Fatalf("%+v: %v", after, err)
+	}
+	for _, m := range after.ManagedFields {
+		if strings.Contains(m.FieldsV1.GetRawString(), `"f:spec":`) && time.Since(m.Time.Time) < time.Hour {
+			t.Fatalf("the API server has a time of it, %s: then this test shows nothing", m.Time)
+		}
+	}
+	edited := time.Now()
+	j.ping()
+	job := j.job("removed")
+	for _, task := range j.tasks("removed") {
+		if !strings.HasSuffix(task.Name, fmt.Sprint(minute(0).Unix())) || minute(0).Before(edited) {
+			t.Errorf("%s ran for the time before the Job was resumed", task.Name)
+		}
+	}
+	if until := job.Status.DecidedUntil; until == nil || until.Time.Before(edited.Truncate(time.Second)) {
+		t.Errorf("decided until %v, and it was resumed at %v", until, edited)
+	}
+	if h := job.Status.History; len(h) != 1 || h[0].Outcome != v1alpha1.OutcomeSuspended {
+		t.Errorf("history %+v", h)
+	}
+}
+
+// TestJobOfKfOwesNothing: it has run before, by Kf's own status, and was made long before tick saw it.
+func TestJobOfKfOwesNothing(t *testing.T) {
+	j := newJobs(t)
+	job := j.create("kfs", daily(minute(0)))
+	job, err := client.PatchStatus(ctx, j.Kf.TaskSchedules(j.ns), job, func(s *v1alpha1.TaskSchedule) {
+		s.Status.LastScheduleTime = &metav1.Time{Time: minute(24 * 60)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.ping()
+	if got := j.ready("kfs"); got != "True Scheduled" || len(j.tasks("kfs")) != 0 || j.job("kfs").Status.DecidedUntil.Before(&job.CreationTimestamp) {
+		t.Errorf("Ready is %q, %d Tasks, %+v", got, len(j.tasks("kfs")), j.job("kfs").Status)
+	}
+}
+
+// TestWatermarkInTheFutureIsSaid, and how to begin anew.
+func TestWatermarkInTheFutureIsSaid(t *testing.T) {
+	j := newJobs(t)
+	j.due("ahead", minute(3))
+	if _, err := client.PatchStatus(ctx, j.Kf.TaskSchedules(j.ns), j.job("ahead"), func(s *v1alpha1.TaskSchedule) {
+		s.Status.DecidedUntil = &metav1.Time{Time: minute(-600)}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	j.ping()
+	if got := j.ready("ahead"); got != "False "+v1alpha1.ReasonWatermarkInFuture {
+		t.Errorf("Ready is %q", got)
+	}
+	version := j.job("ahead").ResourceVersion
+	j.ping()
+	if j.job("ahead").ResourceVersion != version {
+		t.Error("it is said again at every tick")
+	}
+	for _, suspend := range []bool{true, false} {
+		job, err := j.Kf.TaskSchedules(j.ns).Patch(ctx, "ahead", types.MergePatchType,
+			fmt.Appendf(nil, `{"spec": {"suspend": %t}}`, suspend), metav1.PatchOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.tick.Deliver(harness.Updated("TaskSchedule", job))
+	}
+	if got, until := j.ready("ahead"), j.job("ahead").Status.DecidedUntil; got != "True Scheduled" || until.After(time.Now()) {
+		t.Errorf("Ready is %q, decided until %v", got, until)
+	}
+}

@@ -35,21 +35,7 @@ func newReaders(t *testing.T) *readers {
 	r := &readers{writers: newWriters(t)}
 	r.logs = r.c.Function(t, "logs")
 	r.token = r.account("reader", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}})
-	status := r.c.Function(t, "status")
-	stop := make(chan struct{})
-	done := make(chan struct{})
-	go func() { // there is no Broker: the resync does
-		defer close(done)
-		for {
-			status.Send(harness.Ping("every-minute"))
-			select {
-			case <-stop:
-				return
-			case <-time.After(time.Second):
-			}
-		}
-	}()
-	t.Cleanup(func() { close(stop); <-done })
+	r.pinged("status")
 	return r
 }
 

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -31,6 +32,14 @@ type writers struct {
 	c       *harness.Cluster
 	ns      string
 	runtask *harness.Function
+	start   *harness.Function
+}
+
+// in is the same for a test within the test.
+func (w *writers) in(t *testing.T) *writers {
+	of := *w
+	of.t = t
+	return &of
 }
 
 func newWriters(t *testing.T) *writers {
@@ -38,7 +47,51 @@ func newWriters(t *testing.T) *writers {
 	c := harness.New(t)
 	w := &writers{t: t, c: c, ns: c.Namespace(t, "terminate"), runtask: c.Function(t, "runtask")}
 	w.app("writer", registry(t)+"/writer:latest")
+	w.start = w.pinged("start") // no command begins without it
+	w.watched(w.start)
 	return w
+}
+
+// watched sends a function the events of the Space's Pods until the test ends, in the ApiServerSource's place.
+func (w *writers) watched(f *harness.Function) {
+	w.t.Helper()
+	watching, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for watching.Err() == nil {
+			events, err := w.c.Kube.CoreV1().Pods(w.ns).Watch(watching, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel})
+			if err != nil {
+				continue
+			}
+			for e := range events.ResultChan() {
+				if p, ok := e.Object.(*corev1.Pod); ok && e.Type != watch.Deleted {
+					f.Send(harness.Updated("Pod", p))
+				}
+			}
+		}
+	}()
+	w.t.Cleanup(func() { stop(); <-done })
+}
+
+// pinged starts a function that is pinged until the test ends: there is no Broker.
+func (w *writers) pinged(name string) *harness.Function {
+	w.t.Helper()
+	f := w.c.Function(w.t, name)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			f.Send(harness.Ping("resync"))
+			select {
+			case <-stop:
+				return
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	}()
+	w.t.Cleanup(func() { close(stop); <-done })
+	return f
 }
 
 func registry(t *testing.T) string {

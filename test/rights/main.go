@@ -20,7 +20,10 @@ import (
 var demanded = map[Right]string{}
 
 func init() {
-	for resource, group := range map[string]string{"apps": "kf.dev", "tasks": "kf.dev", "taskschedules": "kf.dev", "pipelineruns": "tekton.dev"} {
+	for account, resource := range map[string]string{"runtask": "tasks", "tick": "taskschedules"} {
+		demanded[Right{account, "delete", "kf.dev", resource}] = "OwnerReferencesPermissionEnforcement asks for it of who adds an owner"
+	}
+	for resource, group := range map[string]string{"apps": "kf.dev", "tasks": "kf.dev", "taskschedules": "kf.dev", "pipelineruns": "tekton.dev", "pods": ""} {
 		for _, verb := range []string{"get", "list"} { // it watches; what it lists, where the API server can, by the watch
 			demanded[Right{"source", verb, group, resource}] = "an ApiServerSource is Ready only with it"
 		}
@@ -31,6 +34,7 @@ func init() {
 var refusable = map[Right]string{
 	{"build", "get", "", "serviceaccounts"}: "asks, and does without where a Space grants none",
 	{"build", "get", "", "secrets"}:         "asks, and does without where a Space grants none",
+	{"webhook", "get", "", "secrets"}:       "asks, and answers 503 where a Space grants none",
 	{"prune", "list", "", "pods"}:           "asks, and is to be asked again, without config/options/prune-pods",
 }
 
