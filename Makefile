@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release reproducible demo test prepare vet test-unit fuzz test-integration test-pods test-bare e2e e2e-undeploy check-rights soak lint verify clean
+.PHONY: generate build deploy undeploy release reproducible demo test prepare vet test-unit fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -61,7 +61,7 @@ fuzz: ## Feed each decoder of what comes from outside with made-up input, for FU
 
 test-integration: prepare ## Run the functions as processes against a real API server with Tekton's admission
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
-	go test -race -count=1 -timeout=20m $(TESTFLAGS) ./test/integration
+	go test -race -count=1 -timeout=40m $(TESTFLAGS) ./test/integration
 	go test -race -count=1 -timeout=20m -tags=checker ./functions/tick # instants of Jobs, by a fast clock: one seed skips an hour, one repeats one
 	@[ "$$CLUSTER" = existing ] || go -C test/cluster test -count=1 -v ./smoke # clusters of its own
 
@@ -69,7 +69,7 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage tekton
 	@CLUSTER_DIR=.cluster-test . hack/env.sh && \
 	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer ko build --bare --sbom=none ./test/fixtures/writer 2>&1 | tail -1 && \
-	  go test -count=1 -timeout=20m $(TESTFLAGS) ./test/pods
+	  go test -count=1 -timeout=40m $(TESTFLAGS) ./test/pods
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e
@@ -82,6 +82,13 @@ check-rights: ## Compare the rights of config/rbac with what the tests' runs use
 
 soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
+
+KILLS ?= 200
+one-start: $(CLUSTER_PROGRAM) ## Kill Pods, the kubelet, Tekton's controller and functions KILLS (200) times, and count how often each command begins
+	@$(CLUSTER_PROGRAM) up --dir .cluster-test --stage tekton
+	@CLUSTER_DIR=.cluster-test . hack/env.sh && \
+	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer ko build --bare --sbom=none ./test/fixtures/writer 2>&1 | tail -1 && \
+	  go test -count=1 -timeout=120m -v -run TestNoKillBeginsACommandTwice ./test/pods -args -kills $(KILLS) -seed $(or $(SEED),$(shell date +%s))
 
 test-bare: ## Show that a machine with Debian's minimum, Go and make is enough: a part of the tests in such a root
 	@test/bare.sh
