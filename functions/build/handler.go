@@ -49,7 +49,13 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		}
 		return nil, h.sync(ctx, app, time.Time{})
 	case events.Ping:
-		return nil, resync.Each(ctx, atOnce, h.notInSync(ctx), func(app *v1alpha1.App) error { return h.sync(ctx, app, h.Now()) })
+		return nil, resync.Each(ctx, atOnce, h.notInSync(ctx), func(app *v1alpha1.App) error {
+			app, err := client.FindAgain(ctx, h.Kf.Apps(app.Namespace), app) // the cache may not have the note of the last look
+			if err != nil || app == nil {
+				return err
+			}
+			return h.sync(ctx, app, h.Now())
+		})
 	}
 	return nil, receiver.Permanent(fmt.Errorf("build does not handle events of type %q", e.Type()))
 }

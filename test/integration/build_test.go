@@ -272,8 +272,7 @@ func TestRegistriesThatFail(t *testing.T) {
 		"resets":       {reset, "can't be read"},
 		"gone":         {nil, "404 (Not Found)"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, func(t *testing.T) { // not side by side: a ping looks for the Apps of all of them
 			works := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 			var requests atomic.Int32
 			var failing atomic.Bool
