@@ -10,10 +10,11 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/outcome"
 )
 
 // Apply writes what was observed into the Task's status, unless the Task has ended already: an end stays.
-func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
+func Apply(t *v1alpha1.Task, o outcome.Observation, now time.Time) {
 	if t.Final() {
 		return
 	}
@@ -62,7 +63,7 @@ func Unstarted(t *v1alpha1.Task) bool {
 	return !t.Final() && v1alpha1.Reason(t.Status.Conditions, v1alpha1.ConditionSucceeded) != v1alpha1.ReasonRunning
 }
 
-var facts = map[v1alpha1.TaskOutcome]string{
+var factOf = map[v1alpha1.TaskOutcome]string{
 	v1alpha1.TaskSucceeded: events.TaskSucceeded, v1alpha1.TaskTerminated: events.TaskTerminated, v1alpha1.TaskFailed: events.TaskFailed,
 }
 
@@ -71,5 +72,5 @@ func Fact(t *v1alpha1.Task) string {
 	if !t.Final() && v1alpha1.Reason(t.Status.Conditions, v1alpha1.ConditionSucceeded) == v1alpha1.ReasonRunning {
 		return events.TaskStarted
 	}
-	return facts[t.Outcome()]
+	return factOf[t.Outcome()]
 }

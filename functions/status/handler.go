@@ -17,6 +17,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/outcome"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
@@ -54,7 +55,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if err != nil || task == nil {
 			return nil, err
 		}
-		return h.look(ctx, task, hint, nil)
+		return h.reconcile(ctx, task, hint, nil)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}
@@ -66,32 +67,32 @@ func (h *Handler) resync(ctx context.Context) error {
 	started := metav1.ListOptions{FieldSelector: notEnded, LabelSelector: v1alpha1.HandledLabel}
 	asked := waiting.Ask(h.Events)
 	return resync.Each(ctx, atOnce, client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), started), func(task *v1alpha1.Task) error {
-		_, err := h.look(ctx, task, events.Hint{}, asked)
+		_, err := h.reconcile(ctx, task, events.Hint{}, asked)
 		return err
 	})
 }
 
-// look reads the run of a Task, and writes what it says into the Task: of the run that the hint is about, where it names one.
+// reconcile reads the run of a Task, and writes what it says into the Task: of the run that the hint is about, where it names one.
 // asked, where given, knows what a Pod that has not started waits for, which changes without an event; that is in a resync, which has no
 // reply and does not find a Task again that has ended: so its fact is told before it is written.
 //
 // The run is read after the Task, and written only if nobody has written the Task since: so whoever wrote before has seen
 // the run no later, and a status never goes back.
-func (h *Handler) look(ctx context.Context, task *v1alpha1.Task, hint events.Hint, asked *waiting.Asked) (*cloudevents.Event, error) {
+func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint events.Hint, asked *waiting.Asked) (*cloudevents.Event, error) {
 	for tasks := h.Kf.Tasks(task.Namespace); ; {
-		seen, telling, err := h.sight(ctx, task, hint)
+		facts, telling, err := h.gather(ctx, task, hint)
 		if err != nil || !telling {
 			return nil, err
 		}
 
-		o := Observe(seen)
+		o := outcome.Observe(facts)
 
 		if o.Vague && asked != nil {
-			if seen.Words, err = asked.About(ctx, task.Namespace, seen.pod(), task.CreationTimestamp.Time); err != nil {
+			if facts.Words, err = asked.About(ctx, task.Namespace, facts.Pod(), task.CreationTimestamp.Time); err != nil {
 				return nil, err
 			}
-			seen.Asked = true
-			o = Observe(seen)
+			facts.Asked = true
+			o = outcome.Observe(facts)
 		}
 		if !o.Settled(task, h.Now()) {
 			return nil, nil // the resync comes back to it
@@ -124,28 +125,28 @@ func (h *Handler) look(ctx context.Context, task *v1alpha1.Task, hint events.Hin
 	}
 }
 
-// sight reads the run of a Task, and its TaskRun. It tells nothing where there is no such run, nor has been one.
-func (h *Handler) sight(ctx context.Context, task *v1alpha1.Task, hint events.Hint) (seen Sighting, telling bool, err error) {
-	seen.Task = task
+// gather reads the run of a Task, and its TaskRun. It tells nothing where there is no such run, nor has been one.
+func (h *Handler) gather(ctx context.Context, task *v1alpha1.Task, hint events.Hint) (facts outcome.Facts, telling bool, err error) {
+	facts.Task = task
 	run, err := client.Find(ctx, h.Tekton.PipelineRuns(task.Namespace), task.Namespace, task.Name)
 	switch {
 	case err != nil:
-		return seen, false, err
+		return facts, false, err
 	case run == nil || task.Restored(): // of one that is not handled there may have been none yet; with the Task going, it goes too
-		return seen, (task.HandledBefore() || task.Restored()) && task.DeletionTimestamp == nil, nil
+		return facts, (task.HandledBefore() || task.Restored()) && task.DeletionTimestamp == nil, nil
 	case !pipelinerun.Owned(run, task): // the Task's own is gone, where it had one; else runtask says that a stranger is in the way
-		return seen, task.HandledBefore() && task.DeletionTimestamp == nil, nil
+		return facts, task.HandledBefore() && task.DeletionTimestamp == nil, nil
 	case !hint.Is(run):
-		return seen, false, nil
+		return facts, false, nil
 	}
-	seen.Run = run
-	seen.TaskRun, seen.StrangeTaskRun, err = h.taskRun(ctx, run)
-	return seen, true, err
+	facts.Run = run
+	facts.TaskRun, facts.StrangeTaskRun, err = h.taskRun(ctx, run)
+	return facts, true, err
 }
 
 // fact is what a Task's status has to tell, after it was written or found so. It is told when the status changes, and told
 // again when the event of an end is delivered again: whoever died in between may not have told it. Its id stays the same.
-func fact(before, after *v1alpha1.Task, o Observation) *cloudevents.Event {
+func fact(before, after *v1alpha1.Task, o outcome.Observation) *cloudevents.Event {
 	kind := Fact(after)
 	again := after.Final() && o.Succeeded != metav1.ConditionUnknown
 	if kind == "" || equality.Semantic.DeepEqual(before.Status, after.Status) && !again {

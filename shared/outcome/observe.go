@@ -1,4 +1,5 @@
-package main
+// Package outcome reads what became of a Task from what there is of it: its PipelineRun, its TaskRun, and what was noted of its starts.
+package outcome
 
 import (
 	"cmp"
@@ -17,8 +18,8 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
-// Sighting is the PipelineRun of a Task that had one, as it was read.
-type Sighting struct {
+// Facts are what was read of a Task whose run was made.
+type Facts struct {
 	Task    *v1alpha1.Task
 	Run     *tekton.PipelineRun // nil if it is gone
 	TaskRun *tekton.TaskRun     // nil if there is none: it has the exit code, and what a waiting Pod waits for
@@ -29,7 +30,7 @@ type Sighting struct {
 	Asked bool
 }
 
-// Observation is what a Sighting says of the Task.
+// Observation is what Facts say of the Task.
 type Observation struct {
 	Succeeded metav1.ConditionStatus // Unknown while it runs
 	Reason    string
@@ -49,11 +50,11 @@ const (
 	asNoted  = "as noted"
 )
 
-// unsettled is how long after an end by a signal it is not told: where its Pod was taken away, start notes that, which may come a moment
+// unsettled is how long after an end by a signal it is not reported: where its Pod was taken away, start notes that, which may come a moment
 // later than Tekton's word of the end.
 const unsettled = 5 * time.Second
 
-// Settled says whether what was observed of a Task is to be told by now.
+// Settled says whether what was observed of a Task is to be reported by now.
 func (o Observation) Settled(t *v1alpha1.Task, now time.Time) bool {
 	signals := []int32{128 + int32(syscall.SIGTERM), 128 + int32(syscall.SIGKILL)}
 	bySignal := o.Reason == v1alpha1.ReasonFailed && o.ExitCode != nil && slices.Contains(signals, *o.ExitCode)
@@ -92,15 +93,15 @@ var rules = []struct {
 
 // situation is all that the rules look at. The conditions are nil where there is none, and Unknown then.
 type situation struct {
-	Sighting
+	Facts
 	deleted      bool
 	run, taskRun *apis.Condition  // Succeeded, of each
 	step         tekton.StepState // the container's
 }
 
 // Observe reads what became of a Task from its PipelineRun.
-func Observe(seen Sighting) Observation {
-	s := situation{Sighting: seen, deleted: seen.Run == nil}
+func Observe(seen Facts) Observation {
+	s := situation{Facts: seen, deleted: seen.Run == nil}
 	if s.Task == nil {
 		s.Task = &v1alpha1.Task{}
 	}
@@ -129,9 +130,9 @@ func Observe(seen Sighting) Observation {
 	}
 	switch o.Reason {
 	case asTekton:
-		said := o.Message
+		ours := o.Message
 		o.Reason, o.Message = s.tekton()
-		o.Message = cmp.Or(said, o.Message)
+		o.Message = cmp.Or(ours, o.Message)
 	case asNoted:
 		o.Reason = s.last().Lost
 	}
@@ -216,8 +217,8 @@ func notItsTaskRun(s situation) (string, bool) {
 		"delete the TaskRun, or run the Task under another name", s.StrangeTaskRun && !s.run.IsUnknown()
 }
 
-// told are what a user is told of a Pod that was lost.
-var told = map[string]string{
+// losses say how a Pod was lost.
+var losses = map[string]string{
 	v1alpha1.ReasonPodDeleted: "somebody deleted its Pod",
 	v1alpha1.ReasonDrained:    "its node %s was to be emptied, and its Pod was evicted",
 	v1alpha1.ReasonNodeLost:   "its node %s is gone, or did not answer",
@@ -228,7 +229,7 @@ var told = map[string]string{
 // lost: the command had begun, and its Pod went before it ended. It is not begun again but for a retry. That the user asked
 // for the end is said first.
 func lost(s situation) (string, bool) {
-	why := told[s.last().Lost]
+	why := losses[s.last().Lost]
 	if strings.Contains(why, "%s") {
 		why = fmt.Sprintf(why, s.last().Node)
 	}

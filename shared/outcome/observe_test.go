@@ -1,4 +1,4 @@
-package main
+package outcome
 
 import (
 	"strings"
@@ -7,12 +7,10 @@ import (
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/apis"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
@@ -92,7 +90,7 @@ func TestObserve(t *testing.T) {
 			"False", v1alpha1.ReasonPodRefused, "securityContext"},
 		"TaskRun gone": {run(no, "Failed"), nil, "False", "Failed", "Tasks Completed"},
 	} {
-		o := Observe(Sighting{Run: test.run, TaskRun: test.taskRun})
+		o := Observe(Facts{Run: test.run, TaskRun: test.taskRun})
 		if o.Succeeded != test.status || o.Reason != test.reason || !strings.Contains(o.Message, test.message) {
 			t.Errorf("%s: %s %s %q, want %s %s %q", name, o.Succeeded, o.Reason, o.Message, test.status, test.reason, test.message)
 		}
@@ -119,7 +117,7 @@ func TestWhatAPodWaitsFor(t *testing.T) {
 	unknown := corev1.ConditionUnknown
 	creating := taskRun(unknown, "Pending", `pod status "Ready":"False"; message: "containers with unready status: [step-user-container]"`, 0, "")
 	short := taskRun(unknown, "ExceededNodeResources", "TaskRun Pod exceeded available resources", 0, "")
-	for want, seen := range map[string]Sighting{
+	for want, seen := range map[string]Facts{
 		`Pending its container can't be started yet, and is tried again: secret "db" not found`: {TaskRun: creating},
 		"Unschedulable 0/1 nodes are available: 1 Insufficient memory.":                         {TaskRun: short},
 	} {
@@ -129,12 +127,6 @@ func TestWhatAPodWaitsFor(t *testing.T) {
 		o := Observe(seen)
 		if got := o.Reason + " " + o.Message; got != want || !vague.Vague || o.Vague || vague.Reason != o.Reason {
 			t.Errorf("%q (vague %t, before %t), want %q", got, o.Vague, vague.Vague, want)
-		}
-		task := &v1alpha1.Task{}
-		Apply(task, o, time.Unix(1, 0))
-		Apply(task, vague, time.Unix(2, 0))
-		if got := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionSucceeded).Message; got != o.Message {
-			t.Errorf("who had not asked wrote %q over %q", got, o.Message)
 		}
 	}
 }
@@ -174,7 +166,7 @@ func TestLostPods(t *testing.T) {
 		"failed, and used up":          {twice, stopped, retried, "Failed", "code 3, and had begun as often as it may"},
 		"the start after was not lost": {begun(""), run(no, "Failed"), taskRun(no, "Failed", "m", 3, "Error"), "Failed", "code 3"},
 	} {
-		o := Observe(Sighting{Task: test.task, Run: test.run, TaskRun: test.taskRun})
+		o := Observe(Facts{Task: test.task, Run: test.run, TaskRun: test.taskRun})
 		if o.Reason != test.reason || !strings.Contains(o.Message, test.message) {
 			t.Errorf("%s: %s %q, want %s %q", name, o.Reason, o.Message, test.reason, test.message)
 		}
@@ -188,25 +180,12 @@ func TestLostPods(t *testing.T) {
 func TestAnExitCodeIsAProcesss(t *testing.T) {
 	stopped := taskRun(corev1.ConditionFalse, "TaskRunCancelled", "", 1, "TaskRunCancelled")
 	stopped.Status.Steps[0].Terminated.ContainerID = ""
-	if o := Observe(Sighting{Run: run(corev1.ConditionFalse, "Cancelled"), TaskRun: stopped}); o.ExitCode != nil {
+	if o := Observe(Facts{Run: run(corev1.ConditionFalse, "Cancelled"), TaskRun: stopped}); o.ExitCode != nil {
 		t.Errorf("exit code %d of what returned none", *o.ExitCode)
 	}
 	returned := taskRun(corev1.ConditionFalse, "Failed", "", 1, "Error")
-	if o := Observe(Sighting{Run: run(corev1.ConditionFalse, "Failed"), TaskRun: returned}); o.ExitCode == nil || *o.ExitCode != 1 {
+	if o := Observe(Facts{Run: run(corev1.ConditionFalse, "Failed"), TaskRun: returned}); o.ExitCode == nil || *o.ExitCode != 1 {
 		t.Errorf("exit code %v, want the process's 1", o.ExitCode)
-	}
-}
-
-// TestACopyOfATaskNeitherRanNorFailed: what was restored without its status is told as nothing but that, and for ever.
-func TestACopyOfATaskNeitherRanNorFailed(t *testing.T) {
-	task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "new", Labels: map[string]string{v1alpha1.HandledLabel: "old"}}}
-	o := Observe(Sighting{Task: task})
-	Apply(task, o, time.Unix(5, 0))
-	if c := task.Status.Conditions; len(c) != 1 || c[0].Status != metav1.ConditionUnknown || c[0].Reason != v1alpha1.ReasonRestored {
-		t.Errorf("conditions %v", c)
-	}
-	if !task.Final() || task.Status.CompletionTime == nil || Fact(task) != "" {
-		t.Errorf("it goes on, or tells %q", Fact(task))
 	}
 }
 
@@ -221,7 +200,7 @@ func TestALimitStandsUntilItIsOfNoAccount(t *testing.T) {
 		r := run(status, reason)
 		r.Status.StartTime = &began
 		r.Spec.Timeouts = &tekton.TimeoutFields{Pipeline: &metav1.Duration{Duration: time.Hour}}
-		if o := Observe(Sighting{Run: r}); (o.Deadline != nil) != want {
+		if o := Observe(Facts{Run: r}); (o.Deadline != nil) != want {
 			t.Errorf("%s: limit %v", reason, o.Deadline)
 		}
 	}
@@ -229,38 +208,8 @@ func TestALimitStandsUntilItIsOfNoAccount(t *testing.T) {
 
 // TestDeletedRun: it has taken along what became of the Task.
 func TestDeletedRun(t *testing.T) {
-	if o := Observe(Sighting{}); o.Reason != v1alpha1.ReasonPipelineRunDeleted || o.Succeeded != metav1.ConditionFalse {
+	if o := Observe(Facts{}); o.Reason != v1alpha1.ReasonPipelineRunDeleted || o.Succeeded != metav1.ConditionFalse {
 		t.Errorf("%s %s, want an end with %s", o.Succeeded, o.Reason, v1alpha1.ReasonPipelineRunDeleted)
-	}
-}
-
-func TestStatusNeverGoesBack(t *testing.T) {
-	now := time.Unix(1000, 0)
-	running := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonRunning}
-	pending := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending}
-	ended := Observation{Succeeded: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded}
-	failed := Observation{Succeeded: metav1.ConditionFalse, Reason: v1alpha1.ReasonFailed}
-	for name, test := range map[string]struct {
-		seen []Observation
-		want string
-		fact string
-	}{
-		"natural order":       {[]Observation{pending, running, ended}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
-		"backwards":           {[]Observation{ended, running, pending}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
-		"an end stays":        {[]Observation{ended, failed}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
-		"run once, again":     {[]Observation{running, pending}, v1alpha1.ReasonRunning, events.TaskStarted},
-		"only the first":      {[]Observation{pending}, v1alpha1.ReasonPending, ""},
-		"failed, then others": {[]Observation{failed, ended, running}, v1alpha1.ReasonFailed, events.TaskFailed},
-	} {
-		task := &v1alpha1.Task{}
-		for _, o := range test.seen {
-			o.ID = "5"
-			Apply(task, o, now)
-		}
-		c := meta.FindStatusCondition(task.Status.Conditions, v1alpha1.ConditionSucceeded)
-		if c.Reason != test.want || Fact(task) != test.fact || task.Status.ID != 5 {
-			t.Errorf("%s: %s, fact %q, ID %d; want %s, %q, 5", name, c.Reason, Fact(task), task.Status.ID, test.want, test.fact)
-		}
 	}
 }
 

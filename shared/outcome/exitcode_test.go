@@ -1,4 +1,4 @@
-package main
+package outcome
 
 import (
 	"strings"
@@ -30,7 +30,7 @@ func TestAnExitCodeOnlyWhereAProcessReturnedOne(t *testing.T) {
 		"the runtime could not start it":  {taskRun(no, "Failed", "exec: no such file", 128, "StartError"), none, "no such file"},
 		"its process returned 1, as said": {taskRun(no, "Failed", "m", 1, "Error"), 1, "code 1"},
 	} {
-		o := Observe(Sighting{Run: run(no, "Failed"), TaskRun: test.taskRun})
+		o := Observe(Facts{Run: run(no, "Failed"), TaskRun: test.taskRun})
 		code := none
 		if o.ExitCode != nil {
 			code = *o.ExitCode
@@ -47,7 +47,7 @@ func TestAnInitContainerThatFailsIsSaid(t *testing.T) {
 	tr.Status.Steps[0].TerminationReason = "Skipped"
 	tr.Status.Steps = append([]tekton.StepState{{Name: "fetch", ContainerState: corev1.ContainerState{
 		Terminated: &corev1.ContainerStateTerminated{ExitCode: 4, Reason: "Error", ContainerID: "containerd://1"}}}}, tr.Status.Steps...)
-	o := Observe(Sighting{Run: run(corev1.ConditionFalse, "Failed"), TaskRun: tr})
+	o := Observe(Facts{Run: run(corev1.ConditionFalse, "Failed"), TaskRun: tr})
 	if o.ExitCode != nil || o.Reason != v1alpha1.ReasonFailed || !strings.Contains(o.Message, `initContainer "fetch" exited with code 4`) {
 		t.Errorf("%+v", o)
 	}
@@ -64,7 +64,7 @@ func TestWithoutAShellASignalIsNotTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		made.Status = run(corev1.ConditionFalse, "Failed").Status
-		o := Observe(Sighting{Run: made, TaskRun: taskRun(corev1.ConditionFalse, "Failed", "m", 255, "Error")})
+		o := Observe(Facts{Run: made, TaskRun: taskRun(corev1.ConditionFalse, "Failed", "m", 255, "Error")})
 		if got := strings.Contains(o.Message, "or was ended by a signal"); got != want || *o.ExitCode != 255 {
 			t.Errorf("%s: %+v", shell, o)
 		}

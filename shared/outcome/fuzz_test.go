@@ -1,4 +1,4 @@
-package main
+package outcome
 
 import (
 	"encoding/json"
@@ -27,7 +27,7 @@ func FuzzObserve(f *testing.F) {
 	f.Add(`{"status":{"conditions":[{"type":"Succeeded","status":"perhaps"}]}}`, `{"status":{"conditions":[{"status":"True"}],"steps":null}}`)
 	f.Add(`{"spec":{"timeouts":{"pipeline":"-1h"}},"status":{"conditions":[{"type":"Succeeded","status":"False","reason":"PipelineRunTimeout"}]}}`, `null`)
 	f.Fuzz(func(t *testing.T, run, taskRun string) {
-		seen := Sighting{Run: &tekton.PipelineRun{}, TaskRun: &tekton.TaskRun{}}
+		seen := Facts{Run: &tekton.PipelineRun{}, TaskRun: &tekton.TaskRun{}}
 		if json.Unmarshal([]byte(run), seen.Run) != nil {
 			seen.Run = nil
 		}

@@ -1,4 +1,4 @@
-package main
+package outcome
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
-// pod is the name of the run's Pod, "" if there is none yet.
-func (s Sighting) pod() string {
+// Pod is the name of the run's Pod, "" if there is none yet.
+func (s Facts) Pod() string {
 	if s.TaskRun == nil {
 		return ""
 	}
@@ -28,26 +28,26 @@ func (s situation) waits() bool {
 
 // unschedulable: of a resource that is short Tekton does not say which, and the scheduler does.
 func unschedulable(s situation) (string, bool) {
-	said := s.taskRun.GetMessage()
-	return cmp.Or(s.Words.Scheduler, waiting.Quoted(said)), s.waits() && (s.taskRun.GetReason() == "ExceededNodeResources" ||
-		strings.Contains(said, "PodScheduled") || strings.Contains(said, "nodes are available"))
+	message := s.taskRun.GetMessage()
+	return cmp.Or(s.Words.Scheduler, waiting.Quoted(message)), s.waits() && (s.taskRun.GetReason() == "ExceededNodeResources" ||
+		strings.Contains(message, "PodScheduled") || strings.Contains(message, "nodes are available"))
 }
 
 // pulling: the image is not there yet. Whether it ever will be, nobody knows; how long it is tried is Tekton's
 // default-imagepullbackoff-timeout.
 func pulling(s situation) (string, bool) {
-	said := s.taskRun.GetMessage()
+	message := s.taskRun.GetMessage()
 	if s.step.Waiting != nil && s.step.Waiting.Message != "" {
-		said = s.step.Waiting.Message
+		message = s.step.Waiting.Message
 	}
 	waits := s.taskRun.GetReason() == "PullImageFailed" || s.step.Waiting != nil && strings.Contains(s.step.Waiting.Reason, "Image")
-	return "the image can't be pulled yet, and is tried again: " + waiting.Quoted(said), s.waits() && waits
+	return "the image can't be pulled yet, and is tried again: " + waiting.Quoted(message), s.waits() && waits
 }
 
 // unstarted: Tekton says why the container has not started.
 func unstarted(s situation) (string, bool) {
-	said := waiting.Quoted(s.taskRun.GetMessage())
-	return said, s.waits() && said != "" && s.taskRun.GetReason() != tekton.TaskRunReasonRunning.String()
+	message := waiting.Quoted(s.taskRun.GetMessage())
+	return message, s.waits() && message != "" && s.taskRun.GetReason() != tekton.TaskRunReasonRunning.String()
 }
 
 // pending: what its Pod waits for, where somebody has said so.
@@ -61,24 +61,24 @@ func pending(s situation) (string, bool) {
 
 // podRefused: Tekton does not come back to a Pod that was refused, but for a quota that is used up.
 func podRefused(s situation) (string, bool) {
-	said := s.taskRun.GetMessage()
-	what := strings.TrimSuffix(refusal.ReplaceAllString(said, ""), ". Maybe invalid TaskSpec")
+	message := s.taskRun.GetMessage()
+	what := strings.TrimSuffix(refusal.ReplaceAllString(message, ""), ". Maybe invalid TaskSpec")
 	return what + advice(what), s.taskRun.IsFalse() && !s.started() &&
-		(s.taskRun.GetReason() == "PodAdmissionFailed" || strings.HasPrefix(said, "failed to create task run pod"))
+		(s.taskRun.GetReason() == "PodAdmissionFailed" || strings.HasPrefix(message, "failed to create task run pod"))
 }
 
 var refusal = regexp.MustCompile(`^failed to create task run pod "[^"]*": `)
 
 // advice is what to do about a Pod that was refused.
-func advice(said string) string {
+func advice(message string) string {
 	tektons := false
 	for _, container := range []string{"prepare", "place-scripts", "working-dir-initializer"} {
-		tektons = tektons || strings.Contains(said, container)
+		tektons = tektons || strings.Contains(message, container)
 	}
 	switch {
-	case tektons && strings.Contains(said, "violates PodSecurity"):
+	case tektons && strings.Contains(message, "violates PodSecurity"):
 		return `: Tekton's own containers need set-security-context: "true" in its ConfigMap feature-flags (README, Install)`
-	case strings.Contains(said, "violates PodSecurity"):
+	case strings.Contains(message, "violates PodSecurity"):
 		return ": give the App's container a securityContext within the rules, and run a new Task"
 	case tektons:
 		return ": Tekton's own containers need default-container-resource-requirements in its ConfigMap config-defaults (README, Install)"
