@@ -2,10 +2,7 @@ package main
 
 import (
 	"maps"
-	"slices"
 	"strconv"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -13,7 +10,7 @@ import (
 
 // Marked is what a Task lacks of its marks, if anything: those by which people find it, and, when it was handled, the one that says
 // so. Labels that others have given the Task stay theirs, those that Kf's CLI selects by too: Helm, Kustomize and Argo CD write
-// the same ones, and would write them again. An owner is added beside others: Kubernetes deletes the Task when all of them are gone.
+// the same ones, and would write them again.
 func Marked(task *v1alpha1.Task, app *v1alpha1.App, id int, handled bool) (change client.Change, needed bool) {
 	labels := v1alpha1.TaskLabels(task.Spec.AppRef.Name)
 	if id != 0 || handled {
@@ -27,9 +24,6 @@ func Marked(task *v1alpha1.Task, app *v1alpha1.App, id int, handled bool) (chang
 	if task.Spec.DisplayName == "" {
 		change.Spec = map[string]any{"displayName": task.Name}
 	}
-	if app != nil && app.DeletionTimestamp == nil && metav1.GetControllerOf(task) == nil {
-		owner := v1alpha1.OwnedBy(app, "App")
-		change.Owners, change.IfUnchanged = append(slices.Clone(task.OwnerReferences), owner), true
-	}
+	change.Adopt(task, app)
 	return change, len(labels) > 0 || change.Spec != nil || change.Owners != nil
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -129,22 +128,7 @@ func Within(d Decision, rules space.Rules) Decision {
 		return Decision{Action: Wait, Reason: v1alpha1.ReasonServiceAccountMissing, Message: fmt.Sprintf(
 			"there is no service account %q in the namespace; the Task starts when there is", account)}
 	}
-	var pod *corev1.PodSecurityContext
-	class := ""
-	if t := d.Run.Spec.TaskRunTemplate.PodTemplate; t != nil {
-		pod = t.SecurityContext
-		if t.PriorityClassName != nil {
-			class = *t.PriorityClassName
-		}
-	}
-	rules = rules.ForPods(class)
-	for _, task := range d.Run.Spec.PipelineSpec.Tasks {
-		for i := range task.TaskSpec.Steps {
-			step := &task.TaskSpec.Steps[i]
-			step.ComputeResources = rules.Resources(step.ComputeResources, len(task.TaskSpec.Steps))
-			step.SecurityContext = rules.Security(step.SecurityContext, pod)
-		}
-	}
+	rules.Fit(&d.Run.Spec)
 	return d
 }
 

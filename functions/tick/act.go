@@ -142,9 +142,7 @@ func (h *Handler) write(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.
 		if err != nil {
 			return err
 		}
-		if app != nil {
-			change.Owners, change.IfUnchanged = append(slices.Clone(j.OwnerReferences), v1alpha1.OwnedBy(app, "App")), true
-		}
+		change.Adopt(j, app)
 	}
 	if change.Labels == nil && change.Owners == nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -14,6 +15,26 @@ var (
 	defaultLimits   = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi"), corev1.ResourceCPU: resource.MustParse("1")}
 	defaultRequests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi"), corev1.ResourceCPU: resource.MustParse("100m")}
 )
+
+// Fit makes the Pods of a run keep to the rules, as far as what it says leaves that open.
+func (r Rules) Fit(run *tekton.PipelineRunSpec) {
+	var pod *corev1.PodSecurityContext
+	class := ""
+	if t := run.TaskRunTemplate.PodTemplate; t != nil {
+		pod = t.SecurityContext
+		if t.PriorityClassName != nil {
+			class = *t.PriorityClassName
+		}
+	}
+	r = r.ForPods(class)
+	for _, task := range run.PipelineSpec.Tasks {
+		steps := task.TaskSpec.Steps
+		for i := range steps {
+			steps[i].ComputeResources = r.Resources(steps[i].ComputeResources, len(steps))
+			steps[i].SecurityContext = r.Security(steps[i].SecurityContext, pod)
+		}
+	}
+}
 
 // Resources are those of a container, which is one of so many of its Pod, as the rules of the Space let it run: what it says stays,
 // and of what it leaves open nothing is left to a default that would have it refused.

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 type patcher[T any] interface {
@@ -27,6 +30,15 @@ type Change struct {
 	IfUnchanged bool
 	// Manager is kept by the API server as who changed the fields, as far as it takes that; the client's own name if left out.
 	Manager string
+}
+
+// Adopt adds that an object, a Task or a Job, goes with its App. It is an owner beside others that the object may have: Kubernetes
+// deletes it when all of them are gone. One that goes itself, or is none, adopts nothing, nor is there a second that controls.
+func (c *Change) Adopt(obj metav1.Object, app *v1alpha1.App) {
+	if app == nil || app.DeletionTimestamp != nil || metav1.GetControllerOf(obj) != nil {
+		return
+	}
+	c.Owners, c.IfUnchanged = append(slices.Clone(obj.GetOwnerReferences()), v1alpha1.OwnedBy(app, "App")), true
 }
 
 // Merge changes what is named of an object, and nothing else. The object's UID goes along, so that another one that
