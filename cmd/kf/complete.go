@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -48,6 +49,17 @@ func (t *target) complete(root *cobra.Command) {
 				found = t.named(c.Context(), kinds[len(args)])
 			}
 			return found, cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+}
+
+// whichShell is for `kf completion` without a shell, or with one that there is not: cobra would show its help, and end well.
+func whichShell(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil && c != root {
+		c.Args, c.RunE = cobra.ArbitraryArgs, func(*cobra.Command, []string) error {
+			return coded{exitUsage, errors.New("say which shell: kf completion bash, zsh, fish or powershell; " +
+				"`kf completion bash --help` says what to do with it")}
 		}
 	}
 }

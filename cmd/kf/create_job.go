@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -107,8 +106,14 @@ func (o *createJob) check() error {
 	default:
 		return fmt.Errorf("--concurrency-policy is Always, Forbid or Replace, not %q", o.policy)
 	}
-	if o.retries < 0 || o.timeout < 0 || o.jitter < 0 || o.startingDeadline < 0 {
-		return errors.New("--retries, --timeout, --jitter and --starting-deadline can't be negative")
+	switch {
+	case o.jitter < 0 || o.jitter > maxJitter:
+		return fmt.Errorf("--jitter is from 0 to %d seconds", maxJitter)
+	case o.startingDeadline < 0 || o.startingDeadline > maxTimeout:
+		return fmt.Errorf("--starting-deadline is from 0s to %s", maxTimeout)
+	}
+	if err := checkLimits("", o.retries, o.timeout); err != nil {
+		return err
 	}
 	return o.resources.check()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,6 +62,29 @@ func checkCommand(command string) error {
 	}
 	if command != "" && strings.TrimSpace(command) == "" {
 		return errors.New("the command is blank")
+	}
+	return nil
+}
+
+// What a Task may have at most, as its schema says (config/crd): refused here, nothing has been asked of the cluster.
+const (
+	maxRetries = 100
+	maxName    = 253 // characters of a display name
+	maxTimeout = 87600 * time.Hour
+	maxJitter  = 3600 // seconds
+)
+
+// checkLimits refuses what no Task can have.
+func checkLimits(name string, retries int32, timeout time.Duration) error {
+	switch {
+	case retries < 0 || timeout < 0:
+		return errors.New("--retries and --timeout can't be negative")
+	case retries > maxRetries:
+		return fmt.Errorf("--retries can be at most %d", maxRetries)
+	case timeout > maxTimeout:
+		return fmt.Errorf("--timeout can be at most %s, which is ten years; 0 is no limit", maxTimeout)
+	case utf8.RuneCountInString(name) > maxName:
+		return fmt.Errorf("--name can have at most %d characters", maxName)
 	}
 	return nil
 }

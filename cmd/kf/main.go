@@ -10,12 +10,15 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	klog.SetLogger(logr.Discard()) // client-go's own words, of a watch that ends with the program for example
 	os.Exit(run(ctx, screen{os.Stdout, os.Stderr}, os.Args[1:]))
 }
 
@@ -25,6 +28,7 @@ func run(ctx context.Context, s screen, args []string) int {
 	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-") { // a plugin of kubectl: kubectl kf
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl kf"}
 	}
+	whichShell(root)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var exit exitCode

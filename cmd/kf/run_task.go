@@ -47,8 +47,8 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if o.retries < 0 || o.timeout < 0 {
-		return errors.New("--retries and --timeout can't be negative")
+	if err := checkLimits(o.name, o.retries, o.timeout); err != nil {
+		return err
 	}
 	if err := checkCommand(o.command); err != nil {
 		return err

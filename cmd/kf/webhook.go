@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -32,7 +33,7 @@ func newWebhook(t *target) *cobra.Command {
 		Long: `webhook deliveries shows the latest deliveries whose signature was good, newest first, and what came of each.
 
 webhook test says of a delivery, rule by rule, what would become of it, and shows the command. Nothing is sent, and nothing is run.
-It reads the Webhook's secrets as you, to check the signature.`,
+It reads the Webhook's secrets as you, to check the signature. What would be refused ends with exit code 1.`,
 		Example: `  kf webhook deliveries push
   kf webhook test push --payload push.json --header "X-GitHub-Event: push" --header "X-Hub-Signature-256: sha256=757107ea"`,
 		Args: cobra.ExactArgs(2),
@@ -106,16 +107,21 @@ func (o *webhookCommand) test(ctx context.Context, name string) error {
 	if int64(len(d.Body)) > object.Spec.MaxBytes {
 		table = append(table, []string{"Size", "413",
 			fmt.Sprintf("the body has %d bytes, and may have %d", len(d.Body), object.Spec.MaxBytes)})
-		return o.table(table)
+		return o.refused(table)
 	}
+	refused := false
 	for _, step := range hook.Explain(ctx, d) {
 		row := []string{step.Rule, "", "goes on"}
 		if step.Verdict != nil {
 			row = []string{step.Rule, strconv.Itoa(step.Verdict.Status), step.Verdict.Why}
+			refused = refused || step.Verdict.Status >= http.StatusBadRequest
 		}
 		table = append(table, row)
 	}
-	if d.Command == nil {
+	switch {
+	case refused:
+		return o.refused(table)
+	case d.Command == nil:
 		return o.table(table)
 	}
 	if err := o.table(append(table, []string{"Command", "202", "would make Task " + d.Task})); err != nil {
@@ -123,6 +129,14 @@ func (o *webhookCommand) test(ctx context.Context, name string) error {
 	}
 	o.printf("\n%s %s\n  %s\n", d.Command.Type(), d.Command.ID(), string(d.Command.Data()))
 	return nil
+}
+
+// refused shows the rules, and that the last of them says no.
+func (o *webhookCommand) refused(rules [][]string) error {
+	if err := o.table(rules); err != nil {
+		return err
+	}
+	return errors.New("the delivery would be refused, with status " + rules[len(rules)-1][1])
 }
 
 // delivery is the one of the command line.
