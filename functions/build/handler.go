@@ -7,12 +7,12 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"golang.org/x/sync/singleflight"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
@@ -24,12 +24,11 @@ const atOnce = 32
 // Handler keeps the status of Apps in step with their images.
 type Handler struct {
 	Kf *client.Client
-	// Look looks into an App's image, for as long as Patience.
-	Look     func(context.Context, *v1alpha1.App) (Looked, error)
-	Patience time.Duration
-	Now      func() time.Time
-
-	looks singleflight.Group
+	// Look looks into an App's image. Its error says nothing about the image.
+	Look func(context.Context, *v1alpha1.App) (Looked, error)
+	// Looks has one look at a time into an image, and says how long it may take.
+	Looks coalesce.Calls[Looked]
+	Now   func() time.Time
 }
 
 // Handle handles an App's event, or a ping to find Apps whose event was lost or whose image could not be read.
@@ -72,23 +71,12 @@ func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error]
 	}
 }
 
-// look looks into an App's image, for as long as it has patience. One look at a time: whoever asks for the same image with the
-// same credentials meanwhile, be it for another delivery or another App, gets what it finds.
+// look looks into an App's image. Whoever asks for the same image with the same credentials meanwhile, be it for another delivery
+// or another App, gets what it finds. To be cut off from outside is an error, for it says nothing about the image.
 func (h *Handler) look(ctx context.Context, app *v1alpha1.App) (Looked, error) {
 	pod := app.Spec.Template.Spec
 	same := fmt.Sprintf("%q %q %q %q", app.Namespace, Image(app), pod.ServiceAccountName, pod.ImagePullSecrets)
-	found := h.looks.DoChan(same, func() (any, error) {
-		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Patience)
-		defer cancel()
-		return h.Look(patient, app)
-	})
-	select {
-	case got := <-found:
-		l, _ := got.Val.(Looked)
-		return l, got.Err
-	case <-ctx.Done(): // cut off from outside: that says nothing about the image
-		return Looked{}, ctx.Err()
-	}
+	return h.Looks.Do(ctx, same, func(ctx context.Context) (Looked, error) { return h.Look(ctx, app) })
 }
 
 // sync brings an App's status up to date, looking into its image if that is new.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
@@ -25,10 +26,10 @@ func main() {
 	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	reach := registry.Transport()
 	h := &Handler{
-		Kf:       receiver.Must(client.New(kube)),
-		Look:     func(ctx context.Context, app *v1alpha1.App) (Looked, error) { return look(ctx, k8s, reach, app) },
-		Patience: cfg.Patience,
-		Now:      time.Now,
+		Kf:    receiver.Must(client.New(kube)),
+		Look:  func(ctx context.Context, app *v1alpha1.App) (Looked, error) { return look(ctx, k8s, reach, app) },
+		Looks: coalesce.Calls[Looked]{Patience: cfg.Patience},
+		Now:   time.Now,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }
