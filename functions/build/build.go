@@ -9,29 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/image"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
-	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
-
-// Looked is what was found in an image; Err says why nothing was.
-type Looked struct {
-	Entrypoint, Cmd []string
-	Shell           v1alpha1.Shell
-	ShellPath       string
-	Digest          string
-	Hidden          string // the App's directory, if Tekton's lies over it
-	Err             error
-}
-
-// errRefused is a registry's answer that the credentials that the image was asked for with, or none, do not do.
-var errRefused = errors.New("the registry refuses the credentials of the Space")
-
-var errNoLinux = errors.New("the image is for no system that Tasks run on: it has none for Linux")
 
 var errNoName = errors.New("spec.build.image is not the name of an image")
 
-// errNotGranted is the same where there may be credentials that the function may not read.
-var errNotGranted = fmt.Errorf("%w, or asks for some", errRefused)
+// errNotGranted is a refusal where there may be credentials that the function may not read.
+var errNotGranted = fmt.Errorf("%w, or asks for some", image.ErrRefused)
 
 // Grant is the command by which a Space lets build read its pull secrets.
 func Grant(namespace string) string {
@@ -47,10 +32,10 @@ func Image(app *v1alpha1.App) string {
 	return *app.Spec.Build.Image
 }
 
-// NeedsLook says whether the App's image is to be looked into now. One that could not be read is so again when the App
+// NeedsInspection says whether the App's image is to be inspected now. One that could not be read is so again when the App
 // was changed (its credentials, maybe) or, at a retry, it is time. It is not at any other event, for which retry is zero:
-// the function's own note of the failure is one, and would be the cause of the next look.
-func NeedsLook(app *v1alpha1.App, retry time.Time) bool {
+// the function's own note of the failure is one, and would be the cause of the next inspection.
+func NeedsInspection(app *v1alpha1.App, retry time.Time) bool {
 	was := app.Status.StartCommands
 	switch {
 	case Image(app) == "":
@@ -58,18 +43,18 @@ func NeedsLook(app *v1alpha1.App, retry time.Time) bool {
 	case was.Image != Image(app) || was.UpdateRequests != app.Spec.Build.UpdateRequests: // pushed again, a tag may mean another image
 		return true
 	}
-	if was.Error == errTooLarge.Error() {
+	if was.Error == image.ErrTooLarge.Error() {
 		return false // that is an answer: the same image is as large the next time
 	}
-	return was.Error != "" && (app.Status.ObservedGeneration != app.Generation || !retry.IsZero() && !retry.Before(nextLook(was)))
+	return was.Error != "" && (app.Status.ObservedGeneration != app.Generation || !retry.IsZero() && !retry.Before(nextInspection(was)))
 }
 
-// sameLook is how near two notes of a failure are that are of one look, which two deliveries have shared.
-const sameLook = 2 * time.Second
+// sameInspection is how near two notes of a failure are that are of one inspection, which two deliveries have shared.
+const sameInspection = 2 * time.Second
 
-// nextLook is when an image that could not be read is due again: ten seconds after the first failure, and twice as long
+// nextInspection is when an image that could not be read is due again: ten seconds after the first failure, and twice as long
 // after each one more, for a registry that is down comes back, and one that refuses seldom changes its mind.
-func nextLook(was v1alpha1.StartCommandStatus) time.Time {
+func nextInspection(was v1alpha1.StartCommandStatus) time.Time {
 	if was.LookedAt == nil || was.Failures < 1 {
 		return time.Time{}
 	}
@@ -82,45 +67,45 @@ func nextLook(was v1alpha1.StartCommandStatus) time.Time {
 
 // InSync says whether the App's status says all that its spec asks for, so that nothing need be done.
 func InSync(app *v1alpha1.App, retry time.Time) bool {
-	return app.DeletionTimestamp != nil || app.Status.ObservedGeneration == app.Generation && !NeedsLook(app, retry)
+	return app.DeletionTimestamp != nil || app.Status.ObservedGeneration == app.Generation && !NeedsInspection(app, retry)
 }
 
-// said is why an image could not be read: nothing that a registry says reaches an App's status.
-func said(err error) string {
-	for _, ours := range []error{errNotGranted, errRefused, errTooLarge, errNoLinux, errNoName} {
+// reason is why an image could not be read, for an App's status.
+func reason(err error) string {
+	for _, ours := range []error{errNotGranted, errNoName} {
 		if errors.Is(err, ours) {
 			return ours.Error()
 		}
 	}
-	return registry.Reason(err)
+	return image.Reason(err)
 }
 
-// noteLook writes what a look found, or that it failed, into the status of an App whose image it was.
-func noteLook(app *v1alpha1.App, looked Looked, now time.Time) {
+// noteInspection writes what an inspection found, or that it failed, into the status of an App whose image it was.
+func noteInspection(app *v1alpha1.App, found image.Inspection, now time.Time) {
 	s := &app.Status
 	failures := s.StartCommands.Failures + 1
 	if s.StartCommands.Image != s.Image || s.StartCommands.UpdateRequests != app.Spec.Build.UpdateRequests {
 		failures = 1
-	} else if was := s.StartCommands.LookedAt; was != nil && now.Sub(was.Time) < sameLook {
+	} else if was := s.StartCommands.LookedAt; was != nil && now.Sub(was.Time) < sameInspection {
 		failures = s.StartCommands.Failures
 	}
 	known := s.StartCommands
 	s.StartCommands = v1alpha1.StartCommandStatus{
-		Container: looked.Entrypoint, Args: looked.Cmd, Shell: looked.Shell, ShellPath: looked.ShellPath,
-		Image: s.Image, UpdateRequests: app.Spec.Build.UpdateRequests, Digest: looked.Digest,
-		Hidden: looked.Hidden,
+		Container: found.Entrypoint, Args: found.Cmd, Shell: found.Shell, ShellPath: found.ShellPath,
+		Image: s.Image, UpdateRequests: app.Spec.Build.UpdateRequests, Digest: found.Digest,
+		Hidden: found.Hidden,
 	}
-	if looked.Err != nil && looked.Digest == "" && known.Image == s.Image { // better than an assumption is what was there before
+	if found.Err != nil && found.Digest == "" && known.Image == s.Image { // better than an assumption is what was there before
 		s.StartCommands.Container, s.StartCommands.Args = known.Container, known.Args
 		s.StartCommands.Shell, s.StartCommands.ShellPath, s.StartCommands.Hidden = known.Shell, known.ShellPath, known.Hidden
 	}
-	if looked.Err != nil {
-		s.StartCommands.Error, s.StartCommands.Failures, s.StartCommands.LookedAt = said(looked.Err), failures, &metav1.Time{Time: now}
+	if found.Err != nil {
+		s.StartCommands.Error, s.StartCommands.Failures, s.StartCommands.LookedAt = reason(found.Err), failures, &metav1.Time{Time: now}
 	}
 }
 
-// SyncStatus writes what Tasks need of an App into its status. looked is nil when the image was looked into before.
-func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
+// SyncStatus writes what Tasks need of an App into its status. found is nil when the image was inspected before.
+func SyncStatus(app *v1alpha1.App, found *image.Inspection, now time.Time) {
 	s := &app.Status
 	s.ObservedGeneration = app.Generation
 	s.Image = Image(app)
@@ -129,20 +114,20 @@ func SyncStatus(app *v1alpha1.App, looked *Looked, now time.Time) {
 	if app.Spec.Instances.Stopped {
 		s.Instances.Representation = "stopped"
 	}
-	if looked != nil {
-		noteLook(app, *looked, now)
+	if found != nil {
+		noteInspection(app, *found, now)
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonImageReady}
 	switch {
 	case s.Image == "":
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoImage
 		ready.Message = "spec.build.image names no image: push the App with --docker-image"
-	case looked != nil && errors.Is(looked.Err, errNotGranted):
+	case found != nil && errors.Is(found.Err, errNotGranted):
 		ready.Reason = v1alpha1.ReasonRegistryRefused
-		ready.Message = "a shell is assumed: " + looked.Err.Error() + ", and build may read none here; to let it: " + Grant(app.Namespace)
-	case looked != nil && errors.Is(looked.Err, errRefused):
+		ready.Message = "a shell is assumed: " + found.Err.Error() + ", and build may read none here; to let it: " + Grant(app.Namespace)
+	case found != nil && errors.Is(found.Err, image.ErrRefused):
 		ready.Reason = v1alpha1.ReasonRegistryRefused
-		ready.Message = "a shell is assumed: " + looked.Err.Error() + ": see imagePullSecrets of the App and of its service account"
+		ready.Message = "a shell is assumed: " + found.Err.Error() + ": see imagePullSecrets of the App and of its service account"
 	}
 	if ready.Message == "" && s.StartCommands.Error != "" {
 		ready.Message = "a shell is assumed: " + s.StartCommands.Error

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"golang.org/x/sync/singleflight"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/image"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
 )
@@ -24,12 +25,11 @@ const atOnce = 32
 // Handler keeps the status of Apps in step with their images.
 type Handler struct {
 	Kf *client.Client
-	// Look looks into an App's image, for as long as Patience.
-	Look     func(context.Context, *v1alpha1.App) (Looked, error)
-	Patience time.Duration
-	Now      func() time.Time
-
-	looks singleflight.Group
+	// Inspect inspects an App's image. Its error says nothing about the image.
+	Inspect func(context.Context, *v1alpha1.App) (image.Inspection, error)
+	// Inspections has one inspection of an image at a time, and says how long it may take.
+	Inspections coalesce.Calls[image.Inspection]
+	Now         func() time.Time
 }
 
 // Handle handles an App's event, or a ping to find Apps whose event was lost or whose image could not be read.
@@ -50,7 +50,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		return nil, h.sync(ctx, app, time.Time{})
 	case events.Ping:
 		return nil, resync.Each(ctx, atOnce, h.notInSync(ctx), func(app *v1alpha1.App) error {
-			app, err := client.FindAgain(ctx, h.Kf.Apps(app.Namespace), app) // the cache may not have the note of the last look
+			app, err := client.FindAgain(ctx, h.Kf.Apps(app.Namespace), app) // the cache may not have the note of the last inspection
 			if err != nil || app == nil {
 				return err
 			}
@@ -72,45 +72,34 @@ func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error]
 	}
 }
 
-// look looks into an App's image, for as long as it has patience. One look at a time: whoever asks for the same image with the
-// same credentials meanwhile, be it for another delivery or another App, gets what it finds.
-func (h *Handler) look(ctx context.Context, app *v1alpha1.App) (Looked, error) {
+// inspect inspects an App's image. Whoever asks for the same image with the same credentials meanwhile, be it for another delivery
+// or another App, gets what it finds. To be cut off from outside is an error, for it says nothing about the image.
+func (h *Handler) inspect(ctx context.Context, app *v1alpha1.App) (image.Inspection, error) {
 	pod := app.Spec.Template.Spec
 	same := fmt.Sprintf("%q %q %q %q", app.Namespace, Image(app), pod.ServiceAccountName, pod.ImagePullSecrets)
-	found := h.looks.DoChan(same, func() (any, error) {
-		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Patience)
-		defer cancel()
-		return h.Look(patient, app)
-	})
-	select {
-	case got := <-found:
-		l, _ := got.Val.(Looked)
-		return l, got.Err
-	case <-ctx.Done(): // cut off from outside: that says nothing about the image
-		return Looked{}, ctx.Err()
-	}
+	return h.Inspections.Do(ctx, same, func(ctx context.Context) (image.Inspection, error) { return h.Inspect(ctx, app) })
 }
 
-// sync brings an App's status up to date, looking into its image if that is new.
+// sync brings an App's status up to date, and inspects its image if that is new.
 func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) error {
 	if InSync(app, retry) {
 		return nil
 	}
-	var looked *Looked
-	if NeedsLook(app, retry) {
-		l, err := h.look(ctx, app)
+	var found *image.Inspection
+	if NeedsInspection(app, retry) {
+		inspection, err := h.inspect(ctx, app)
 		if err != nil {
 			return err
 		}
-		looked = &l
+		found = &inspection
 	}
-	if looked != nil && looked.Err != nil {
-		logging.FromContext(ctx).Warnw("the image could not be read", "app", app.Namespace+"/"+app.Name, "error", looked.Err)
+	if found != nil && found.Err != nil {
+		logging.FromContext(ctx).Warnw("the image could not be read", "app", app.Namespace+"/"+app.Name, "error", found.Err)
 	}
-	image := Image(app)
+	inspected := Image(app)
 	app, err := client.PatchStatus(ctx, h.Kf.Apps(app.Namespace), app, func(a *v1alpha1.App) {
-		if Image(a) == image { // else it was changed meanwhile, and an event of that comes
-			SyncStatus(a, looked, h.Now())
+		if Image(a) == inspected { // else it was changed meanwhile, and an event of that comes
+			SyncStatus(a, found, h.Now())
 		}
 	})
 	if err == nil {

@@ -9,13 +9,15 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
+	"github.com/kf-tasks/kf-tasks/shared/image"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
 
 type config struct {
 	receiver.Env
-	// Patience is how long one look into an image may take.
+	// Patience is how long one inspection of an image may take.
 	Patience time.Duration `envconfig:"LOOK_PATIENCE" default:"30s"`
 }
 
@@ -25,10 +27,12 @@ func main() {
 	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	reach := registry.Transport()
 	h := &Handler{
-		Kf:       receiver.Must(client.New(kube)),
-		Look:     func(ctx context.Context, app *v1alpha1.App) (Looked, error) { return look(ctx, k8s, reach, app) },
-		Patience: cfg.Patience,
-		Now:      time.Now,
+		Kf: receiver.Must(client.New(kube)),
+		Inspect: func(ctx context.Context, app *v1alpha1.App) (image.Inspection, error) {
+			return inspect(ctx, k8s, reach, app)
+		},
+		Inspections: coalesce.Calls[image.Inspection]{Patience: cfg.Patience},
+		Now:         time.Now,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/cache"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/webhook"
 )
 
@@ -33,14 +33,17 @@ type Hooks struct {
 	fresh, none *cache.LRUExpireCache // by namespace/name: *hook, nothing
 	seen        *cache.LRUExpireCache // by UID: *seen
 	known       *cache.LRUExpireCache // names that had a Webhook
-	asking      singleflight.Group
+	reads       coalesce.Calls[*hook] // by namespace/name
 	room        chan struct{}
 }
 
 // NewHooks makes one that reads by the clients.
 func NewHooks(kf *client.Client, kube kubernetes.Interface) *Hooks {
 	c := func() *cache.LRUExpireCache { return cache.NewLRUExpireCache(remembered) }
-	return &Hooks{kf: kf, kube: kube, fresh: c(), none: c(), seen: c(), known: c(), room: make(chan struct{}, strangers)}
+	return &Hooks{
+		kf: kf, kube: kube, fresh: c(), none: c(), seen: c(), known: c(),
+		reads: coalesce.Calls[*hook]{Patience: holds}, room: make(chan struct{}, strangers),
+	}
 }
 
 // hook is a Webhook as it was read.
@@ -77,18 +80,11 @@ func (h *Hooks) Get(ctx context.Context, namespace, name string) (*hook, error) 
 			return nil, fmt.Errorf("look for Webhook %s: %w", key, ctx.Err())
 		}
 	}
-	asked := h.asking.DoChan(key, func() (any, error) { // for all who ask now, whoever of them gives up
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holds)
-		defer cancel()
-		return h.read(ctx, namespace, name)
-	})
-	select {
-	case got := <-asked:
-		found, _ := got.Val.(*hook)
-		return found, got.Err
-	case <-ctx.Done():
+	found, err := h.reads.Do(ctx, key, func(ctx context.Context) (*hook, error) { return h.read(ctx, namespace, name) })
+	if ctx.Err() != nil {
 		return nil, fmt.Errorf("look for Webhook %s: %w", key, ctx.Err())
 	}
+	return found, err
 }
 
 func (h *Hooks) read(ctx context.Context, namespace, name string) (*hook, error) {
@@ -102,13 +98,15 @@ func (h *Hooks) read(ctx context.Context, namespace, name string) (*hook, error)
 		return nil, nil
 	}
 	h.known.Add(key, nil, 24*time.Hour)
-	found := &hook{object: object, seen: h.of(object)}
-	if found.Hook = found.compiled; found.Hook == nil {
+	kept := h.of(object)
+	if kept.compiled == nil {
 		return nil, fmt.Errorf("the Webhook %s can't be used as it stands", key)
 	}
-	if found.secrets, err = h.secrets(ctx, object); err != nil {
+	secrets, err := h.secrets(ctx, object)
+	if err != nil {
 		return nil, err
 	}
+	found := &hook{Hook: kept.compiled, object: object, secrets: secrets, seen: kept}
 	h.fresh.Add(key, found, holds)
 	return found, nil
 }
@@ -139,12 +137,15 @@ func (h *Hooks) of(object *v1alpha1.Webhook) *seen {
 func (h *Hooks) secrets(ctx context.Context, object *v1alpha1.Webhook) (all [][]byte, err error) {
 	read := map[string]*corev1.Secret{}
 	for _, s := range object.Spec.SecretRefs {
-		if _, ok := read[s.Name]; !ok {
-			if read[s.Name], err = client.Find(ctx, h.kube.CoreV1().Secrets(object.Namespace), object.Namespace, s.Name); err != nil {
+		secret, ok := read[s.Name]
+		if !ok {
+			secret, err = client.Find(ctx, h.kube.CoreV1().Secrets(object.Namespace), object.Namespace, s.Name)
+			if err != nil {
 				return nil, err
 			}
+			read[s.Name] = secret
 		}
-		if secret := read[s.Name]; secret != nil {
+		if secret != nil {
 			all = append(all, webhook.Secret(secret.Data[s.Key]))
 		}
 	}

@@ -1,4 +1,5 @@
-// Package coalesce makes a few runs of the work that many ask for: of a hundred events about one App, two looks at it.
+// Package coalesce makes a few runs of the work that many ask for. Group is for work that is told apart from its result: of a
+// hundred events about one App, two sweeps of it, and nobody waits but one. Calls is for questions: all wait, and all get the one answer.
 package coalesce
 
 import (

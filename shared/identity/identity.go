@@ -14,12 +14,13 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	authn "k8s.io/api/authentication/v1"
 	authz "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 )
 
 const (
@@ -51,7 +52,9 @@ type Reviewer struct {
 	now      func() time.Time
 	// A no of anybody's making must not push out a yes.
 	known, unknown, allowed, denied *cache.LRUExpireCache
-	asking                          singleflight.Group
+	// What is asked by many at once is reviewed once; the client's timeout bounds a review.
+	tokens coalesce.Calls[Identity]
+	access coalesce.Calls[answer]
 }
 
 // New makes a Reviewer of tokens for the audience.
@@ -84,7 +87,7 @@ func (r *Reviewer) Authenticate(ctx context.Context, token string) (Identity, er
 	if err, ok := r.unknown.Get(key); ok {
 		return Identity{}, err.(error)
 	}
-	return once(ctx, r, "token "+string(key[:]), func(ctx context.Context) (Identity, error) {
+	return r.tokens.Do(ctx, string(key[:]), func(ctx context.Context) (Identity, error) {
 		id, err := r.authenticate(ctx, token)
 		switch {
 		case errors.Is(err, ErrUnknown):
@@ -150,7 +153,7 @@ func (r *Reviewer) Authorize(ctx context.Context, id Identity, act authz.Resourc
 			return a.(answer).allowed, a.(answer).reason, nil
 		}
 	}
-	a, err := once(ctx, r, "access "+string(key[:]), func(ctx context.Context) (answer, error) {
+	a, err := r.access.Do(ctx, string(key[:]), func(ctx context.Context) (answer, error) {
 		review := &authz.SubjectAccessReview{Spec: spec}
 		review, err := r.kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 		if err != nil {
@@ -165,20 +168,4 @@ func (r *Reviewer) Authorize(ctx context.Context, id Identity, act authz.Resourc
 		return a, nil
 	})
 	return a.allowed, a.reason, err
-}
-
-// once asks for all who want to know the same at the same time. It is not cut off by the end of one of their requests:
-// the others still wait.
-func once[T any](ctx context.Context, r *Reviewer, key string, ask func(context.Context) (T, error)) (T, error) {
-	var none T
-	asked := r.asking.DoChan(key, func() (any, error) { return ask(context.WithoutCancel(ctx)) })
-	select {
-	case got := <-asked:
-		if got.Err != nil {
-			return none, got.Err
-		}
-		return got.Val.(T), nil
-	case <-ctx.Done():
-		return none, ctx.Err()
-	}
 }

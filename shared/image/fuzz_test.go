@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"fmt"
@@ -50,7 +50,7 @@ func FuzzRegistry(f *testing.F) {
 			return
 		}
 		manifest = strings.NewReplacer("CONFIG", digest(config), "SIZE", fmt.Sprint(len(config)), "LAYER", digest(layer)).Replace(manifest)
-		var l Looked
+		var found Inspection
 		img, err := remote.Image(ref, remote.WithRetryStatusCodes(), remote.WithTransport((answers(func(r *http.Request) (int, string, []byte) {
 			switch {
 			case r.URL.Path == "/v2/":
@@ -62,16 +62,17 @@ func FuzzRegistry(f *testing.F) {
 			}
 			return 200, "", layer
 		}))))
-		if l.Err = err; err == nil {
-			l = inspect(img)
+		found.Err = err
+		if err == nil {
+			found = inspect(img)
 		}
-		if l.Err == nil {
-			if !slices.Contains([]v1alpha1.Shell{v1alpha1.ShellPOSIX, v1alpha1.ShellNone, v1alpha1.ShellLauncher}, l.Shell) {
-				t.Errorf("%+v", l)
+		if found.Err == nil {
+			if !slices.Contains([]v1alpha1.Shell{v1alpha1.ShellPOSIX, v1alpha1.ShellNone, v1alpha1.ShellLauncher}, found.Shell) {
+				t.Errorf("%+v", found)
 			}
 			return
 		}
-		if why := said(l.Err); !strings.HasPrefix(why, "the image") && !strings.HasPrefix(why, "the registry") || len(why) > 100 ||
+		if why := Reason(found.Err); !strings.HasPrefix(why, "the image") && !strings.HasPrefix(why, "the registry") || len(why) > 100 ||
 			strings.ContainsFunc(why, func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Errorf("%q", why)
 		}

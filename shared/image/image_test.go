@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"archive/tar"
@@ -6,12 +6,13 @@ import (
 	"io"
 	"log"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -19,7 +20,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
@@ -70,38 +70,22 @@ func write(w *tar.Writer, files []string) error {
 	return w.Close()
 }
 
-// TestTheBestShell, whatever layer brings it, links it, or takes it away.
-func TestTheBestShell(t *testing.T) {
-	type files = []string
+func TestInspect(t *testing.T) {
+	cnb := map[string]string{"io.buildpacks.build.metadata": "{}"}
 	for name, test := range map[string]struct {
-		layers []files
-		want   string
+		config v1.Config
+		files  []string
+		want   v1alpha1.Shell
 	}{
-		"none":                  {[]files{{"app"}}, ""},
-		"sh":                    {[]files{{"bin/sh"}}, "/bin/sh"},
-		"merged /usr":           {[]files{{"./usr/bin/sh"}}, "/usr/bin/sh"},
-		"bash of the same":      {[]files{{"bin/sh", "bin/bash"}}, "/bin/bash"},
-		"bash of a later layer": {[]files{{"bin/sh"}, {"app"}, {"usr/bin/bash"}}, "/usr/bin/bash"},
-		"taken away":            {[]files{{"bin/sh"}, {"bin/.wh.sh"}}, ""},
-		"bash taken away":       {[]files{{"bin/sh", "bin/bash"}, {"bin/.wh.bash"}}, "/bin/sh"},
-		"all of bin":            {[]files{{"bin/sh"}, {".wh.bin"}}, ""},
-		"all in bin":            {[]files{{"usr/bin/sh"}, {"usr/bin/.wh..wh..opq", "usr/bin/app"}}, ""},
-		"another bin":           {[]files{{"bin/sh"}, {"opt/bin/.wh.sh", "opt/.wh..wh..opq"}}, "/bin/sh"},
-		"brought back":          {[]files{{"bin/sh"}, {"bin/.wh.sh"}, {"bin/sh"}}, "/bin/sh"},
-		"another's":             {[]files{{"opt/bin/bash", "bin/shell"}}, ""},
+		"plain":              {v1.Config{Entrypoint: []string{"/app"}}, []string{"etc/passwd", "bin/sh"}, v1alpha1.ShellPOSIX},
+		"merged /usr":        {v1.Config{}, []string{"./usr/bin/sh"}, v1alpha1.ShellPOSIX},
+		"static":             {v1.Config{Entrypoint: []string{"/app"}}, []string{"app"}, v1alpha1.ShellNone},
+		"buildpacks":         {v1.Config{Entrypoint: []string{"/cnb/process/web"}, Labels: cnb}, []string{"bin/sh"}, v1alpha1.ShellLauncher},
+		"Kf's v2 buildpacks": {v1.Config{Entrypoint: []string{"/lifecycle/entrypoint.bash"}}, []string{"bin/sh"}, v1alpha1.ShellLauncher},
 	} {
-		got, err := findShell(layered(t, v1.Config{}, test.layers...))
-		if got != test.want || err != nil {
-			t.Errorf("%s: %q %v, want %q", name, got, err, test.want)
+		if found := inspect(layered(t, test.config, test.files)); found.Shell != test.want || found.Err != nil {
+			t.Errorf("%s: %q %v, want %q", name, found.Shell, found.Err, test.want)
 		}
-	}
-}
-
-// TestALargeLayerIsNotReadForMore: a shell that is there will do.
-func TestALargeLayerIsNotReadForMore(t *testing.T) {
-	large := "noise*" + strings.Repeat("x", maxMore>>20+1)
-	if got, err := findShell(layered(t, v1.Config{}, []string{"bin/sh"}, []string{large, "bin/bash"})); got != "/bin/sh" || err != nil {
-		t.Errorf("%q %v", got, err)
 	}
 }
 
@@ -110,16 +94,16 @@ func TestInspectSaysHowAnImageStarts(t *testing.T) {
 	for name, test := range map[string]struct {
 		config v1.Config
 		files  []string
-		want   Looked
+		want   Inspection
 	}{
 		"ENTRYPOINT and CMD": {v1.Config{Entrypoint: []string{"/entry.sh"}, Cmd: []string{"serve"}}, []string{"bin/sh", "bin/bash"},
-			Looked{Entrypoint: []string{"/entry.sh"}, Cmd: []string{"serve"}, Shell: v1alpha1.ShellPOSIX, ShellPath: "/bin/bash"}},
+			Inspection{Entrypoint: []string{"/entry.sh"}, Cmd: []string{"serve"}, Shell: v1alpha1.ShellPOSIX, ShellPath: "/bin/bash"}},
 		"buildpacks": {v1.Config{Entrypoint: []string{"/cnb/process/web"}, Labels: cnb, Env: []string{"CNB_APP_DIR=/app"}}, []string{"bin/bash"},
-			Looked{Entrypoint: []string{"/cnb/process/web"}, Shell: v1alpha1.ShellLauncher, ShellPath: "/bin/bash"}},
+			Inspection{Entrypoint: []string{"/cnb/process/web"}, Shell: v1alpha1.ShellLauncher, ShellPath: "/bin/bash"}},
 		"buildpacks on a small stack": {v1.Config{Entrypoint: []string{"/cnb/process/web"}, Labels: cnb}, []string{"app"},
-			Looked{Entrypoint: []string{"/cnb/process/web"}, Shell: v1alpha1.ShellLauncher, Hidden: "/workspace"}},
+			Inspection{Entrypoint: []string{"/cnb/process/web"}, Shell: v1alpha1.ShellLauncher, Hidden: "/workspace"}},
 		"a directory below Tekton's": {v1.Config{Entrypoint: []string{"/a"}, WorkingDir: "/workspace/app"}, []string{"bin/sh"},
-			Looked{Entrypoint: []string{"/a"}, Shell: v1alpha1.ShellPOSIX, ShellPath: "/bin/sh", Hidden: "/workspace/app"}},
+			Inspection{Entrypoint: []string{"/a"}, Shell: v1alpha1.ShellPOSIX, ShellPath: "/bin/sh", Hidden: "/workspace/app"}},
 	} {
 		if got := inspect(layered(t, test.config, test.files)); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, test.want)
@@ -165,7 +149,7 @@ func TestAnyImageOfAnIndex(t *testing.T) {
 		}
 		got := inspectAny(ref, there)
 		switch {
-		case want == "" && (!errors.Is(got.Err, errNoLinux) || said(got.Err) != errNoLinux.Error()):
+		case want == "" && (!errors.Is(got.Err, errNoLinux) || Reason(got.Err) != errNoLinux.Error()):
 			t.Errorf("%v: %+v", platforms, got)
 		case want != "" && (got.Err != nil || !reflect.DeepEqual(got.Entrypoint, []string{want}) || got.Digest != there.Digest.String()):
 			t.Errorf("%v: %+v, want %s and the index's digest %s", platforms, got, want, there.Digest)
@@ -173,41 +157,22 @@ func TestAnyImageOfAnIndex(t *testing.T) {
 	}
 }
 
-// TestAPushedTagIsLookedAtAgain: by the same name it may be another image.
-func TestAPushedTagIsLookedAtAgain(t *testing.T) {
-	ref := "registry.example/shop:1"
-	app := &v1alpha1.App{}
-	app.Spec.Build.Image, app.Spec.Build.UpdateRequests = &ref, 1
-	SyncStatus(app, &Looked{Shell: v1alpha1.ShellPOSIX, Digest: "sha256:1"}, time.Unix(1, 0))
-	if NeedsLook(app, time.Unix(1, 0)) {
-		t.Error("it was looked at")
-	}
-	app.Generation, app.Spec.Build.UpdateRequests = 2, 2
-	if !NeedsLook(app, time.Unix(1, 0)) {
-		t.Error("it was pushed again")
-	}
-}
-
-func TestVariablesThatTheShellLosesAreSaid(t *testing.T) {
-	ref := "registry.example/shop:1"
-	for path, said := range map[string]bool{"/bin/sh": true, "/bin/bash": false} {
-		app := &v1alpha1.App{}
-		app.Spec.Build.Image = &ref
-		app.Spec.Template.Spec.Containers = []corev1.Container{{Name: v1alpha1.UserContainer, Env: []corev1.EnvVar{{Name: "app.mode"}, {Name: "PLAIN"}}}}
-		SyncStatus(app, &Looked{Shell: v1alpha1.ShellPOSIX, ShellPath: path, Digest: "sha256:1"}, time.Unix(1, 0))
-		if ready := app.Status.Conditions[0]; ready.Status != "True" || strings.Contains(ready.Message, "app.mode") != said || strings.Contains(ready.Message, "PLAIN") {
-			t.Errorf("%s: %+v", path, ready)
+// TestARefusalIsToldFromOtherAnswers: what to do about it is the Space's affair, and who calls says it.
+func TestARefusalIsToldFromOtherAnswers(t *testing.T) {
+	for status, refused := range map[int]bool{http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusNotFound: false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v2/" {
+				w.WriteHeader(status)
+			}
+		}))
+		defer server.Close()
+		ref, err := name.ParseReference(strings.TrimPrefix(server.URL, "http://") + "/app:1")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-}
-
-func TestAnAppThatTasksCantHaveIsInvalid(t *testing.T) {
-	ref := "registry.example/shop:1"
-	app := &v1alpha1.App{}
-	app.Spec.Build.Image = &ref
-	app.Spec.Template.Spec.HostPID = true
-	SyncStatus(app, nil, time.Unix(1, 0))
-	if ready := app.Status.Conditions[0]; ready.Status != "False" || ready.Reason != v1alpha1.ReasonInvalidApp || !strings.Contains(ready.Message, "hostPID") {
-		t.Errorf("%+v", ready)
+		found := Inspect(t.Context(), ref, authn.NewMultiKeychain(), http.DefaultTransport)
+		if found.Err == nil || errors.Is(found.Err, ErrRefused) != refused || refused && Reason(found.Err) != ErrRefused.Error() {
+			t.Errorf("%d: %v", status, found.Err)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"archive/tar"
@@ -14,15 +14,16 @@ import (
 )
 
 const (
-	// maxLook bounds how much of an image is read for its shells, and maxLayer how much of one layer: bytes, uncompressed. Shells
+	// maxImage bounds how much of an image is read for its shells, and maxLayer how much of one layer: bytes, uncompressed. Shells
 	// lie in base layers, which come first and are small beside what an image of some GiB is large with.
-	maxLook  = 2 << 30
+	maxImage = 2 << 30
 	maxLayer = 1 << 30
 	// maxMore is how large a layer may be, compressed, to be read for a better shell where there is one.
 	maxMore = 64 << 20
 )
 
-var errTooLarge = errors.New("the image is too large to look for a shell in it")
+// ErrTooLarge is an answer: the same image is as large the next time.
+var ErrTooLarge = errors.New("the image is too large to look for a shell in it")
 
 // shells, the best first: bash hands on variables whose names are none of the shell's. /bin is often a link to /usr/bin.
 var shells = []string{"/bin/bash", "/usr/bin/bash", "/bin/sh", "/usr/bin/sh"}
@@ -33,27 +34,28 @@ func findShell(img v1.Image) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	there, whole, budget := map[string]bool{}, true, int64(maxLook)
+	there, whole, budget := map[string]bool{}, true, int64(maxImage)
 	for _, l := range layers {
 		if size, err := l.Size(); err == nil && size > maxMore && best(there) != "" {
 			continue
 		}
 		read, err := readLayer(l, min(budget, maxLayer), there)
 		switch {
-		case errors.Is(err, errTooLarge):
+		case errors.Is(err, ErrTooLarge):
 			whole = false
 		case err != nil && best(there) != "":
 			return best(there), nil // what is left could only have a better one
 		case err != nil:
 			return "", err
 		}
-		if budget -= read; budget <= 0 {
+		budget -= read
+		if budget <= 0 {
 			whole = false
 			break
 		}
 	}
 	if best(there) == "" && !whole {
-		return "", errTooLarge
+		return "", ErrTooLarge
 	}
 	return best(there), nil
 }
@@ -81,7 +83,7 @@ func readLayer(l v1.Layer, budget int64, there map[string]bool) (read int64, err
 		case err == io.EOF:
 			return budget - limited.N, nil
 		case err != nil && limited.N <= 0:
-			return budget, errTooLarge
+			return budget, ErrTooLarge
 		case err != nil:
 			return budget - limited.N, fmt.Errorf("read a layer: %w", err)
 		}
