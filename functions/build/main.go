@@ -31,7 +31,7 @@ func main() {
 		Inspect: func(ctx context.Context, app *v1alpha1.App) (image.Inspection, error) {
 			return inspect(ctx, k8s, reach, app)
 		},
-		Inspections: coalesce.Calls[image.Inspection]{Patience: cfg.Patience},
+		Inspections: coalesce.Calls[image.Inspection]{Patience: max(cfg.Patience, time.Second)}, // never without an end
 		Now:         time.Now,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)

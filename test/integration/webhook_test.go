@@ -376,7 +376,10 @@ func TestKfMakesAWebhook(t *testing.T) {
 	mac.Write([]byte(body))
 	headers := []string{"--header", "X-GitHub-Event: push", "--header", "X-GitHub-Delivery: 7", "--header", "X-Hub-Signature-256: sha256=" + hex.EncodeToString(mac.Sum(nil))}
 	c.has(c.kf(append([]string{"webhook", "test", "push", "--payload", file}, headers...)...), "Signature", "Mapping", "would make Task shop-", `{"name":"REF","value":"refs/heads/main"}`)
-	c.has(c.kf(append([]string{"webhook", "test", "push", "--payload", file}, headers[:4]...)...), "Signature", "401")
+	out, said, code := c.RunKf(c, c.space, append([]string{"webhook", "test", "push", "--payload", file}, headers[:4]...)...)
+	if c.has(out+said, "Signature", "401", "would be refused"); code != 1 {
+		t.Errorf("exit code %d of a delivery that would be refused, want 1", code)
+	}
 
 	w := &hooked{Cluster: c.Cluster, t: t, ns: c.space, webhook: c.Function(t, "webhook", "COMMAND_SINK="+b.URL)}
 	r := w.delivery("push", "7", body)
