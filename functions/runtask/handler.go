@@ -153,8 +153,9 @@ func (a *attempt) start(ctx context.Context, d Decision) (*cloudevents.Event, er
 			id = was
 		}
 	case there != nil && (there.DeletionTimestamp != nil || pipelinerun.TaskOf(there) != ""):
-		// The garbage collector is about to remove that of a deleted Task.
-		return nil, fmt.Errorf("PipelineRun %s/%s of an earlier Task is still there", a.task.Namespace, run.Name)
+		// The garbage collector is about to remove that of a deleted Task, when whoever holds it by a finalizer lets it.
+		left := fmt.Errorf("the PipelineRun %q of an earlier Task is still there", run.Name)
+		return a.refused(ctx, Refused(d, client.MayYet, left), id)
 	case there != nil:
 		return a.fail(ctx, Decision{Action: Fail, Reason: v1alpha1.ReasonNameTaken, Message: fmt.Sprintf(
 			"a PipelineRun %q that is not this Task's is in the way: delete it, or run the Task under another name", run.Name)})

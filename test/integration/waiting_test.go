@@ -172,6 +172,32 @@ func TestATaskThatAPolicyRefusesWaits(t *testing.T) {
 	runsAfter(t, c, f, ns)
 }
 
+// TestATaskWaitsForTheRunOfAnEarlierOneToGo: its name is the lock, and a finalizer of somebody's, or a slow garbage collector, keeps it.
+func TestATaskWaitsForTheRunOfAnEarlierOneToGo(t *testing.T) {
+	c := harness.New(t)
+	ns := c.Namespace(t, "waiting")
+	c.App(t, ns, "shop")
+	earlier := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: "migrate", UID: "earlier"}}
+	left := probeRun(ns, "migrate")
+	left.Finalizers = []string{"kf.dev/test"}
+	left.OwnerReferences = []metav1.OwnerReference{v1alpha1.OwnedBy(earlier, "Task")}
+	if _, err := c.Tekton.PipelineRuns(ns).Create(ctx, left, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	release := func() {
+		c.Tekton.PipelineRuns(ns).Patch(ctx, "migrate", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		c.Tekton.PipelineRuns(ns).Delete(ctx, "migrate", metav1.DeleteOptions{})
+	}
+	t.Cleanup(release)
+	f := c.Function(t, "runtask")
+	f.Deliver(harness.Added("Task", c.Task(t, ns, "shop", "migrate")))
+	task := getTask(t, c, ns)
+	wantVisible(t, task, v1alpha1.ReasonPipelineRunNotCreated, `the PipelineRun "migrate" of an earlier Task is still there`, "1")
+	wantRest(t, c, f, task)
+	release()
+	runsAfter(t, c, f, ns)
+}
+
 // TestATaskInANamespaceThatIsGoingAwayEnds, and one that is terminated while it waits does so too.
 func TestATaskInANamespaceThatIsGoingAwayEnds(t *testing.T) {
 	c := harness.New(t)
