@@ -452,3 +452,26 @@ func killPart(t *testing.T, part string) bool {
 	}
 	return false
 }
+
+// TestANamespaceWithRunningTasksEnds: nothing that is written into a Task, or waits for one, holds it, and no command begins again
+// on the way.
+func TestANamespaceWithRunningTasksEnds(t *testing.T) {
+	c := newCounted(t)
+	names := []string{"one", "two"}
+	for _, name := range names {
+		c.begins(name, 1)
+	}
+	c.must(c.c.Kube.CoreV1().Namespaces().Delete(ctx, c.ns, metav1.DeleteOptions{}))
+	harness.Eventually(t, 4*time.Minute, func() error {
+		space, err := c.c.Kube.CoreV1().Namespaces().Get(ctx, c.ns, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("it is there, %v: %+v", err, space.Status)
+	})
+	for _, name := range names {
+		if n := c.count(name); n != 1 {
+			t.Errorf("the command of %s has begun %d times", name, n)
+		}
+	}
+}
