@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"go.uber.org/zap"
@@ -15,13 +14,11 @@ import (
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
-
-// Audience is what a token is for that a command is sent with.
-const Audience = "kf-tasks-command"
 
 // admit says who commands, "" where the Space asks nobody, or refuses: a token that is not valid, a right that is not
 // there; then it says whom. Credentials that are shown must be valid, even where none are asked for.
@@ -47,16 +44,16 @@ func (h *Handler) admit(ctx context.Context, e cloudevents.Event, act authz.Reso
 	case err != nil && !apierrors.IsNotFound(err):
 		return "", fmt.Errorf("read namespace %s: %w", act.Namespace, err)
 	case by == "":
-		return "", h.refuse(ctx, e, act, "", receiver.Unauthenticated(identity.Refusal(by, Audience, act)))
+		return "", h.refuse(ctx, e, act, "", receiver.Unauthenticated(identity.Refusal(by, events.CommandAudience, act)))
 	}
-	return by, h.refuse(ctx, e, act, by, receiver.Forbidden(identity.Refusal(by, Audience, act)))
+	return by, h.refuse(ctx, e, act, by, receiver.Forbidden(identity.Refusal(by, events.CommandAudience, act)))
 }
 
 // refuse shows a refusal in the Space, where its administrator looks, and returns it for the sender. To show it is no
 // condition for refusing.
 func (h *Handler) refuse(ctx context.Context, e cloudevents.Event, act authz.ResourceAttributes, user string, why error) error {
 	w := Shown(e, act, user, why)
-	if h.first(w.About.Namespace + "\x00" + w.Once) {
+	if h.Reported.First(w.About.Namespace + "\x00" + w.Once) {
 		if err := kubeevent.Warn(ctx, h.Kube.EventsV1(), w, h.Now()); err != nil {
 			logging.FromContext(ctx).Warnw("the refusal is not shown in the Space", zap.Error(err))
 		}
@@ -72,13 +69,4 @@ func Shown(e cloudevents.Event, act authz.ResourceAttributes, user string, why e
 		Reason: "CommandRefused", Action: "Command", By: "command", Once: act.Verb + "\x00" + identity.Sender(user),
 		Note: fmt.Sprintf("%s from %.60q was refused: %.600s", e.Type(), e.Source(), why),
 	}
-}
-
-// first says whether this was not told within the last minute: of a flood of refusals the API server and the Broker get one.
-func (h *Handler) first(what string) bool {
-	_, told := h.Told.Get(what)
-	if !told {
-		h.Told.Add(what, nil, time.Minute)
-	}
-	return !told
 }

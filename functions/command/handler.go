@@ -8,7 +8,6 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"go.uber.org/zap"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/kubernetes"
 	"knative.dev/pkg/logging"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
+	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
@@ -27,12 +27,12 @@ type Handler struct {
 	Now        func() time.Time
 	// Emit posts a fact that can't leave as the reply: that a command was refused.
 	Emit func(context.Context, cloudevents.Event) error
-	// Told are refusals of the last minute.
-	Told *cache.LRUExpireCache
+	// Reported are refusals: of a flood of them the API server and the Broker get one.
+	Reported *kubeevent.Reported
 }
 
-// Handle carries out one command, and tells what became of it: that it was accepted by its reply, that it was refused besides its answer,
-// which a Broker shows to nobody.
+// Handle carries out one command, and reports what became of it: by its reply that it was accepted, and besides its answer, which
+// a Broker shows to nobody, that it was refused.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	if e.Type() == events.CommandAccepted || e.Type() == events.CommandRefused {
 		return nil, nil // our own, come back by a Trigger of somebody's that filters nothing
@@ -43,12 +43,12 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		return events.NewCommandFact(events.CommandAccepted, "command", e, fact), nil
 	}
 	status := receiver.Status(err)
-	if !receiver.IsPermanent(err) || status == http.StatusUnauthorized && !h.first("401 "+fact.Namespace) {
+	if !receiver.IsPermanent(err) || status == http.StatusUnauthorized && !h.Reported.First("401 "+fact.Namespace) {
 		return nil, err // it may pass; or anybody at all has sent it, and many
 	}
 	fact.Status, fact.Reason = status, inert.Fit(err.Error(), 1024)
 	if err := h.Emit(ctx, *events.NewCommandFact(events.CommandRefused, "command", e, fact)); err != nil {
-		logging.FromContext(ctx).Warnw("the refusal is not told", zap.Error(err))
+		logging.FromContext(ctx).Warnw("the refusal is not reported", zap.Error(err))
 	}
 	return nil, err
 }
@@ -61,8 +61,7 @@ func (h *Handler) carryOut(ctx context.Context, e cloudevents.Event, fact *event
 		return receiver.Permanent(err)
 	}
 	fact.Namespace = target.Namespace
-	by, err := h.admit(ctx, e, Act(e.Type(), target))
-	fact.RequestedBy = by
+	fact.RequestedBy, err = h.admit(ctx, e, target.Act(e.Type()))
 	if err != nil {
 		return err
 	}
@@ -72,11 +71,11 @@ func (h *Handler) carryOut(ctx context.Context, e cloudevents.Event, fact *event
 	}
 	switch cmd := cmd.(type) {
 	case events.RunTask:
-		fact.Task, err = h.runTask(ctx, e, by, cmd)
+		fact.Task, err = h.runTask(ctx, e, fact.RequestedBy, cmd)
 	case events.RunJob:
-		fact.Task, err = h.runJob(ctx, e, by, cmd)
+		fact.Task, err = h.runJob(ctx, e, fact.RequestedBy, cmd)
 	case events.TerminateTask:
-		fact.Task, err = h.terminateTask(ctx, e, by, cmd)
+		fact.Task, err = h.terminateTask(ctx, e, fact.RequestedBy, cmd)
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) { // the API server says that it can never be
 		err = receiver.Permanent(err)

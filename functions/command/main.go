@@ -4,11 +4,12 @@ package main
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/identity"
+	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
@@ -19,8 +20,8 @@ func main() {
 	ctx, kube := receiver.Setup("command", &cfg, &cfg.Env)
 	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	h := &Handler{
-		Kf: receiver.Must(client.New(kube)), Kube: k8s, Identities: identity.New(k8s, Audience, time.Now), Now: time.Now,
-		Emit: receiver.Must(receiver.Emitter(cfg.Env)), Told: cache.NewLRUExpireCache(1024),
+		Kf: receiver.Must(client.New(kube)), Kube: k8s, Identities: identity.New(k8s, events.CommandAudience, time.Now), Now: time.Now,
+		Emit: receiver.Must(receiver.Emitter(cfg.Env)), Reported: kubeevent.NewReported(),
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

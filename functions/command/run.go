@@ -22,7 +22,7 @@ func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, by string, c
 	if app == nil {
 		return "", fmt.Errorf("there is no App %s/%s", cmd.Namespace, cmd.App)
 	}
-	task := TaskOfApp(e, by, cmd, app)
+	task := cmd.Task(app, e, by)
 	return task.Name, h.create(ctx, task)
 }
 
@@ -35,7 +35,7 @@ func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, by string, cm
 	if job == nil {
 		return "", fmt.Errorf("there is no Job %s/%s", cmd.Namespace, cmd.Job)
 	}
-	task := TaskOfJob(e, by, cmd, job)
+	task := cmd.Task(job, e, by)
 	return task.Name, h.create(ctx, task)
 }
 
@@ -50,7 +50,7 @@ func (h *Handler) create(ctx context.Context, task *v1alpha1.Task) error {
 	case there == nil:
 		log.Infow("created")
 		return nil
-	case there.Annotations[madeFrom] != task.Annotations[madeFrom]:
+	case there.Annotations[v1alpha1.EventAnnotation] != task.Annotations[v1alpha1.EventAnnotation]:
 		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
 	case there.Spec.RequestedBy != task.Spec.RequestedBy:
 		return receiver.Forbidden(fmt.Errorf(

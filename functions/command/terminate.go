@@ -20,11 +20,11 @@ func (h *Handler) terminateTask(ctx context.Context, e cloudevents.Event, by str
 		return "", err
 	}
 
-	stop, reason := Stop(task)
+	may, why := task.MayStop()
 
 	log := logging.FromContext(ctx).With("namespace", cmd.Namespace, "task", cmd.Task, "app", cmd.App, "taskID", cmd.ID)
-	if !stop {
-		log.Infow("nothing to stop", "reason", reason)
+	if !may {
+		log.Infow("nothing to stop", "reason", why)
 		if task == nil {
 			return "", nil
 		}

@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
-	authn "k8s.io/api/authentication/v1"
 	authz "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/kf-tasks/kf-tasks/shared/identity"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 )
 
@@ -21,27 +21,15 @@ func (h *Handler) authorize(ctx context.Context, q Request) (*tasklog.Reader, er
 	if len(validation.IsDNS1123Label(q.Namespace)) > 0 || len(validation.IsDNS1123Subdomain(q.Task+q.App)) > 0 {
 		return nil, refusal{http.StatusBadRequest, "these are no names of Kubernetes objects"}
 	}
-	review, err := h.Reviews.Create(ctx, &authn.TokenReview{Spec: authn.TokenReviewSpec{Token: q.Token}}, metav1.CreateOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("review the token: %w", err)
-	}
-	if !review.Status.Authenticated {
+	read := authz.ResourceAttributes{Namespace: q.Namespace, Verb: "get", Resource: "pods", Subresource: "log"}
+	user, allowed, err := h.Identities.Admit(ctx, q.Token, read)
+	switch {
+	case errors.Is(err, identity.ErrUnknown):
 		return nil, refusal{http.StatusUnauthorized, "the bearer token is not valid"}
-	}
-	user := review.Status.User
-	extra := map[string]authz.ExtraValue{}
-	for k, v := range user.Extra {
-		extra[k] = authz.ExtraValue(v)
-	}
-	access, err := h.Access.Create(ctx, &authz.SubjectAccessReview{Spec: authz.SubjectAccessReviewSpec{
-		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extra,
-		ResourceAttributes: &authz.ResourceAttributes{Namespace: q.Namespace, Verb: "get", Resource: "pods", Subresource: "log"},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("review access: %w", err)
-	}
-	if !access.Status.Allowed {
-		return nil, refusal{http.StatusForbidden, fmt.Sprintf("%s may not read the Pod logs of namespace %s", user.Username, q.Namespace)}
+	case err != nil:
+		return nil, err
+	case !allowed:
+		return nil, refusal{http.StatusForbidden, fmt.Sprintf("%s may not read the Pod logs of namespace %s", user, q.Namespace)}
 	}
 	streams, err := h.Streams(q.Token)
 	if err != nil {

@@ -10,22 +10,20 @@ import (
 	"go.uber.org/zap"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	authnclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
-	authzclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
 // Handler streams logs. It looks for Tasks and Pods with its own rights, and reads logs with the caller's token alone:
 // it has no right to read any itself, so no fault of its own can show anybody what the API server would not.
 type Handler struct {
-	Kf      *client.Client
-	Pods    corev1client.PodsGetter
-	Reviews authnclient.TokenReviewInterface
-	Access  authzclient.SubjectAccessReviewInterface
+	Kf         *client.Client
+	Pods       corev1client.PodsGetter
+	Identities *identity.Reviewer
 	// Streams makes a client of logs that has the caller's token.
 	Streams func(token string) (corev1client.PodsGetter, error)
 	// Limit is how long an answer may last.

@@ -29,10 +29,9 @@ func newHandler(t *testing.T, api *tasktest.API) (h *Handler, token *string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	may := reviews{authenticated: true, allowed: true}
 	token = new(string)
 	return &Handler{
-		Kf: kf, Pods: core, Reviews: may, Access: accesses{may}, Limit: time.Hour,
+		Kf: kf, Pods: core, Identities: reviews{authenticated: true, allowed: true}.reviewer(), Limit: time.Hour,
 		Streams: func(t string) (corev1client.PodsGetter, error) { *token = t; return core, nil },
 	}, token
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,8 +10,11 @@ import (
 
 	authn "k8s.io/api/authentication/v1"
 	authz "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 
+	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 	"github.com/kf-tasks/kf-tasks/shared/logs/text"
 )
@@ -76,17 +78,21 @@ func TestParse(t *testing.T) {
 // reviews plays the API server's reviews: the real ones are asked in test/integration.
 type reviews struct{ authenticated, allowed bool }
 
-func (r reviews) Create(_ context.Context, in *authn.TokenReview, _ metav1.CreateOptions) (*authn.TokenReview, error) {
-	in.Status.Authenticated, in.Status.User.Username = r.authenticated, "jane"
-	return in, nil
-}
-
-type accesses struct{ reviews }
-
-func (a accesses) Create(_ context.Context, in *authz.SubjectAccessReview, _ metav1.CreateOptions) (*authz.SubjectAccessReview, error) {
-	at := in.Spec.ResourceAttributes
-	in.Status.Allowed = a.allowed && in.Spec.User == "jane" && at.Namespace == "space" && at.Verb == "get" && at.Resource == "pods" && at.Subresource == "log"
-	return in, nil
+func (r reviews) reviewer() *identity.Reviewer {
+	kube := fake.NewClientset()
+	kube.PrependReactor("create", "tokenreviews", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		in := a.(k8stesting.CreateAction).GetObject().(*authn.TokenReview)
+		in.Status.Authenticated = r.authenticated && len(in.Spec.Audiences) == 0 // any audience but the API server's own is another's
+		in.Status.User.Username = "jane"
+		return true, in, nil
+	})
+	kube.PrependReactor("create", "subjectaccessreviews", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		in := a.(k8stesting.CreateAction).GetObject().(*authz.SubjectAccessReview)
+		at := in.Spec.ResourceAttributes
+		in.Status.Allowed = r.allowed && in.Spec.User == "jane" && at.Namespace == "space" && at.Verb == "get" && at.Resource == "pods" && at.Subresource == "log"
+		return true, in, nil
+	})
+	return identity.New(kube, "", time.Now)
 }
 
 func TestWhoIsTurnedAway(t *testing.T) {
@@ -107,7 +113,7 @@ func TestWhoIsTurnedAway(t *testing.T) {
 		{"nothing there", "/elsewhere", "", "", reviews{}, 404, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := &Handler{Reviews: c.r, Access: accesses{c.r}}
+			h := &Handler{Identities: c.r.reviewer(), Limit: time.Hour}
 			r := httptest.NewRequest(http.MethodGet, c.path, nil)
 			if r.Header.Set("Accept", c.accept); c.token != "" {
 				r.Header.Set("Authorization", "Bearer "+c.token)

@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/identity"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
@@ -23,8 +24,7 @@ func main() {
 	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	h := &Handler{
 		Kf: receiver.Must(client.New(kube)), Pods: k8s.CoreV1(), Streams: tasklog.StreamsAs(kube),
-		Reviews: k8s.AuthenticationV1().TokenReviews(), Access: k8s.AuthorizationV1().SubjectAccessReviews(),
-		Limit: cfg.Limit,
+		Identities: identity.New(k8s, "", time.Now), Limit: cfg.Limit, // the caller's token is one for the API server itself
 	}
 	receiver.ServeHTTP(ctx, cfg.Env, h.Routes())
 }

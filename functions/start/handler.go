@@ -17,6 +17,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
 )
@@ -46,12 +47,12 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if !open {
 			return nil, nil // most updates tell of a Pod on its way
 		}
-		return nil, h.look(ctx, hint)
+		return nil, h.reconcile(ctx, hint)
 	case events.Ping:
 		ofTasks := metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel, FieldSelector: unended}
 		found := client.All[*corev1.Pod](ctx, h.Core.Pods(""), ofTasks)
 		return nil, resync.Each(ctx, atOnce, found, func(p *corev1.Pod) error {
-			return h.look(ctx, events.HintAt(p))
+			return h.reconcile(ctx, events.HintAt(p))
 		})
 	}
 	return nil, receiver.Permanent(fmt.Errorf("start does not handle events of type %q", e.Type()))
@@ -63,9 +64,9 @@ func worth(p *corev1.Pod) bool {
 	return p.DeletionTimestamp != nil || !started && (p.Spec.NodeName == "" || p.Status.Phase == corev1.PodRunning)
 }
 
-// look reads a Pod and what it belongs to, decides, and acts. The Task is read first, and written only if nobody has written it
+// reconcile reads a Pod and what it belongs to, decides, and acts. The Task is read first, and written only if nobody has written it
 // since: of two that decide about two Pods at once, one decides again.
-func (h *Handler) look(ctx context.Context, hint events.Hint) error {
+func (h *Handler) reconcile(ctx context.Context, hint events.Hint) error {
 	for {
 		facts, err := h.gather(ctx, hint)
 		if err != nil || facts.Pod == nil {
@@ -77,7 +78,8 @@ func (h *Handler) look(ctx context.Context, hint events.Hint) error {
 		if d.Action != Nothing {
 			logging.FromContext(ctx).Infow("decided", "pod", hint.Namespace+"/"+hint.Name, "action", d.Action, "reason", d.Reason)
 		}
-		if err = h.act(ctx, facts, d); !apierrors.IsConflict(err) {
+		err = h.act(ctx, facts, d)
+		if !apierrors.IsConflict(err) {
 			return client.IgnoreNotFound(err)
 		}
 	}
@@ -91,22 +93,25 @@ func (h *Handler) gather(ctx context.Context, hint events.Hint) (f Facts, err er
 	if err != nil || pod == nil || !hint.Is(pod) || pod.Labels[v1alpha1.TaskLabel] == "" {
 		return f, err
 	}
-	if f.Task, err = client.Find(ctx, h.Kf.Tasks(namespace), namespace, pod.Labels[v1alpha1.TaskLabel]); err != nil {
+	f.Task, err = client.Find(ctx, h.Kf.Tasks(namespace), namespace, pod.Labels[v1alpha1.TaskLabel])
+	if err != nil {
 		return f, err
 	}
-	if f.TaskRun, err = owner(ctx, h.Tekton.TaskRuns(namespace), pod, "TaskRun"); err != nil {
+	f.TaskRun, err = owner(ctx, h.Tekton.TaskRuns(namespace), pod, "TaskRun")
+	if err != nil {
 		return f, err
 	}
 	if f.TaskRun != nil {
-		if f.Run, err = owner(ctx, h.Tekton.PipelineRuns(namespace), f.TaskRun, "PipelineRun"); err != nil {
-			return f, err
-		}
+		f.Run, err = owner(ctx, h.Tekton.PipelineRuns(namespace), f.TaskRun, "PipelineRun")
+	}
+	if err != nil {
+		return f, err
 	}
 	if f.Task != nil && len(f.Task.Status.Starts) > 0 {
-		node := f.Task.Status.Starts[len(f.Task.Status.Starts)-1].Node
-		if f.Node, err = client.Find(ctx, h.Core.Nodes(), "", node); err != nil {
-			return f, err
-		}
+		f.Node, err = client.Find(ctx, h.Core.Nodes(), "", f.Task.Status.Starts[len(f.Task.Status.Starts)-1].Node)
+	}
+	if err != nil {
+		return f, err
 	}
 	f.Pod, err = client.FindAgain(ctx, pods, pod)
 	return f, err
@@ -132,37 +137,47 @@ func owner[T any, O interface {
 }
 
 // act carries out a decision. What is to be known of it later is written first.
-func (h *Handler) act(ctx context.Context, f Facts, d Decision) (err error) {
-	pods, tasks := h.Core.Pods(f.Pod.Namespace), h.Kf.Tasks(f.Pod.Namespace)
+func (h *Handler) act(ctx context.Context, f Facts, d Decision) error {
 	switch d.Action {
 	case Permit:
-		if _, err = client.PatchStatusOnce(ctx, tasks, f.Task, func(t *v1alpha1.Task) { Begin(t, f.Pod, f.lostBy(), f.Now) }); err != nil {
+		begin := func(t *v1alpha1.Task) { Begin(t, f.Pod, f.lostBy(), f.Now) }
+		_, err := client.PatchStatusOnce(ctx, h.Kf.Tasks(f.Pod.Namespace), f.Task, begin)
+		if err != nil {
 			return err
 		}
-		fallthrough
+		return h.label(ctx, f.Pod)
 	case Label:
-		_, err = client.Merge(ctx, pods, f.Pod, client.Change{Labels: map[string]string{v1alpha1.StartLabel: string(f.Pod.UID)}})
+		return h.label(ctx, f.Pod)
 	case NoteLoss:
-		_, err = client.PatchStatusOnce(ctx, tasks, f.Task, func(t *v1alpha1.Task) { Lose(t, f.Pod.Name, d.Reason) })
+		return h.noteLoss(ctx, f, d.Reason)
 	case EndRun:
 		if f.Task != nil && d.Reason != v1alpha1.ReasonRestored {
-			if _, err = client.PatchStatusOnce(ctx, tasks, f.Task, func(t *v1alpha1.Task) { Lose(t, f.Pod.Name, d.Reason) }); err != nil {
+			err := h.noteLoss(ctx, f, d.Reason)
+			if err != nil {
 				return err
 			}
 		}
-		cancel := client.Change{Spec: map[string]any{"status": tekton.PipelineRunSpecStatusCancelled}}
-		_, err = client.Merge(ctx, h.Tekton.PipelineRuns(f.Run.Namespace), f.Run, cancel)
-		if apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
-			now, ferr := client.FindAgain(ctx, h.Tekton.PipelineRuns(f.Run.Namespace), f.Run)
-			if ferr == nil && now != nil && now.IsDone() {
-				return nil // it ended just then
-			}
-		}
+		_, err := pipelinerun.Cancel(ctx, h.Tekton, f.Run)
+		return err
 	case EndTaskRun:
-		cancel := client.Change{Spec: map[string]any{"status": tekton.TaskRunSpecStatusCancelled}}
-		_, err = client.Merge(ctx, h.Tekton.TaskRuns(f.TaskRun.Namespace), f.TaskRun, cancel)
+		return pipelinerun.CancelTaskRun(ctx, h.Tekton, f.TaskRun)
 	case Remove:
-		err = pods.Delete(ctx, f.Pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &f.Pod.UID}})
+		this := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &f.Pod.UID}}
+		return h.Core.Pods(f.Pod.Namespace).Delete(ctx, f.Pod.Name, this)
 	}
+	return nil
+}
+
+// label lets the command in a Pod begin.
+func (h *Handler) label(ctx context.Context, pod *corev1.Pod) error {
+	started := client.Change{Labels: map[string]string{v1alpha1.StartLabel: string(pod.UID)}}
+	_, err := client.Merge(ctx, h.Core.Pods(pod.Namespace), pod, started)
+	return err
+}
+
+// noteLoss writes into the Task's status why its Pod was lost.
+func (h *Handler) noteLoss(ctx context.Context, f Facts, why string) error {
+	lose := func(t *v1alpha1.Task) { Lose(t, f.Pod.Name, why) }
+	_, err := client.PatchStatusOnce(ctx, h.Kf.Tasks(f.Task.Namespace), f.Task, lose)
 	return err
 }

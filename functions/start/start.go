@@ -55,7 +55,7 @@ var rules = []struct {
 	reason string
 	rule   func(Facts) bool
 }{
-	{Nothing, "TaskGoes", taskGoes},
+	{Nothing, "TaskBeingDeleted", taskBeingDeleted},
 	{EndTaskRun, "Orphan", orphanedTaskRun},
 	{Remove, "Orphan", orphan},
 	{NoteLoss, "", beingLost},
@@ -65,7 +65,7 @@ var rules = []struct {
 	{Remove, "LeftOver", leftOver},
 	{Nothing, "Stopping", stopping},
 	{EndRun, "", stuckOnItsNode},
-	{Nothing, "Going", going},
+	{Nothing, "BeingDeleted", beingDeleted},
 	{Label, "StartedBefore", startedBefore},
 	{Nothing, "Started", started},
 	{EndRun, "", noStartLeft},
@@ -92,8 +92,8 @@ func podEnded(f Facts) bool {
 	return f.Pod.Status.Phase == corev1.PodSucceeded || f.Pod.Status.Phase == corev1.PodFailed
 }
 
-// taskGoes: it takes the Pod with it.
-func taskGoes(f Facts) bool { return f.Task != nil && f.Task.DeletionTimestamp != nil }
+// taskBeingDeleted: it takes the Pod with it.
+func taskBeingDeleted(f Facts) bool { return f.Task != nil && f.Task.DeletionTimestamp != nil }
 
 // orphanedTaskRun: somebody deleted the run so that its TaskRun is left, and it is nobody's any more.
 func orphanedTaskRun(f Facts) bool {
@@ -103,7 +103,7 @@ func orphanedTaskRun(f Facts) bool {
 
 // orphan: somebody deleted the run or the TaskRun so that the Pod is left, and it is nobody's any more.
 func orphan(f Facts) bool {
-	return runGone(f) && nobodys(f) && !going(f) && !podEnded(f) && !commandEnded(f.Pod)
+	return runGone(f) && nobodys(f) && !beingDeleted(f) && !podEnded(f) && !commandEnded(f.Pod)
 }
 
 func nobodys(f Facts) bool { return f.Task == nil || f.Task.Final() || f.begun(f.Pod) < 0 }
@@ -130,12 +130,12 @@ func stopping(f Facts) bool {
 		f.Task == nil || f.Task.Final() || f.Task.Spec.Terminated
 }
 
-func going(f Facts) bool { return f.Pod.DeletionTimestamp != nil }
+func beingDeleted(f Facts) bool { return f.Pod.DeletionTimestamp != nil }
 
 // beingLost: the Pod goes, and the command had not ended when that began. Whether it ended well all the same is Tekton's to say.
 // What Tekton stops is not lost.
 func beingLost(f Facts) bool {
-	if !going(f) || f.Task == nil || f.Task.Final() || f.Task.Spec.Terminated {
+	if !beingDeleted(f) || f.Task == nil || f.Task.Final() || f.Task.Spec.Terminated {
 		return false
 	}
 	if !runGone(f) && (f.Run.IsCancelled() || f.TaskRun.IsCancelled()) {
@@ -157,7 +157,7 @@ func beingLost(f Facts) bool {
 const patience = 30 * time.Second
 
 func stuckOnItsNode(f Facts) bool {
-	return going(f) && f.begun(f.Pod) >= 0 && !commandEnded(f.Pod) && f.Now.Sub(f.Pod.DeletionTimestamp.Time) > patience
+	return beingDeleted(f) && f.begun(f.Pod) >= 0 && !commandEnded(f.Pod) && f.Now.Sub(f.Pod.DeletionTimestamp.Time) > patience
 }
 
 func startedBefore(f Facts) bool { return f.begun(f.Pod) >= 0 && !labelled(f.Pod) }
@@ -202,7 +202,8 @@ var causes = map[string]string{
 // node says.
 func (f Facts) lostBy() string {
 	for _, c := range f.Pod.Status.Conditions {
-		if cause := causes[c.Reason]; cause != "" && c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && going(f) {
+		disrupted := c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
+		if cause := causes[c.Reason]; cause != "" && disrupted && beingDeleted(f) {
 			return cause
 		}
 	}

@@ -47,7 +47,7 @@ func TestDecide(t *testing.T) {
 	here, elsewhere := begunIn("", ""), begunIn("another", "")
 	label := func(f *Facts) { f.Pod.Labels[v1alpha1.StartLabel] = string(f.Pod.UID) }
 	pending := func(f *Facts) { f.Pod.Status.Phase = corev1.PodPending }
-	going := func(f *Facts) { f.Pod.DeletionTimestamp = &metav1.Time{Time: now} }
+	beingDeleted := func(f *Facts) { f.Pod.DeletionTimestamp = &metav1.Time{Time: now} }
 	long := func(f *Facts) { f.Pod.DeletionTimestamp = &metav1.Time{Time: now.Add(-time.Minute)} }
 	target := func(reason string) func(*Facts) {
 		return func(f *Facts) {
@@ -78,16 +78,16 @@ func TestDecide(t *testing.T) {
 		"made anew, drained before":     {facts(begunIn("another", "Drained")), EndRun, "Drained"},
 		"one retry, the second Pod":     {facts(elsewhere, func(f *Facts) { f.Task.Spec.Retries = 1 }), Permit, ""},
 		"one retry, the third Pod":      {facts(elsewhere, elsewhere, func(f *Facts) { f.Task.Spec.Retries = 1 }), EndRun, "PodDeleted"},
-		"deleted by somebody":           {facts(here, label, going), NoteLoss, "PodDeleted"},
-		"drained":                       {facts(here, label, going, target("EvictionByEvictionAPI")), NoteLoss, "Drained"},
-		"preempted":                     {facts(here, label, going, target("PreemptionByScheduler")), NoteLoss, "Preempted"},
-		"its node does not answer":      {facts(here, label, going, target("DeletionByTaintManager")), NoteLoss, "NodeLost"},
+		"deleted by somebody":           {facts(here, label, beingDeleted), NoteLoss, "PodDeleted"},
+		"drained":                       {facts(here, label, beingDeleted, target("EvictionByEvictionAPI")), NoteLoss, "Drained"},
+		"preempted":                     {facts(here, label, beingDeleted, target("PreemptionByScheduler")), NoteLoss, "Preempted"},
+		"its node does not answer":      {facts(here, label, beingDeleted, target("DeletionByTaintManager")), NoteLoss, "NodeLost"},
 		"still there long after":        {facts(begunIn("", "NodeLost"), label, long), EndRun, "NodeLost"},
-		"ended before it goes":          {facts(here, label, going, ended), Nothing, "Going"},
-		"ended by its going":            {facts(here, label, going, ended, endedAt(now)), NoteLoss, "PodDeleted"},
-		"failed by its going":           {facts(here, label, going, ended, endedAt(now), failed), NoteLoss, "PodDeleted"},
-		"stopped by Tekton":             {facts(here, label, going, func(f *Facts) { f.TaskRun.Spec.Status = "TaskRunCancelled" }), Nothing, "Stopping"},
-		"deleted before it began":       {facts(going), Nothing, "Going"}, // the next one may begin
+		"ended before it goes":          {facts(here, label, beingDeleted, ended), Nothing, "BeingDeleted"},
+		"ended by its going":            {facts(here, label, beingDeleted, ended, endedAt(now)), NoteLoss, "PodDeleted"},
+		"failed by its going":           {facts(here, label, beingDeleted, ended, endedAt(now), failed), NoteLoss, "PodDeleted"},
+		"stopped by Tekton":             {facts(here, label, beingDeleted, func(f *Facts) { f.TaskRun.Spec.Status = "TaskRunCancelled" }), Nothing, "Stopping"},
+		"deleted before it began":       {facts(beingDeleted), Nothing, "BeingDeleted"}, // the next one may begin
 		"terminated":                    {facts(func(f *Facts) { f.Task.Spec.Terminated = true }), Nothing, "Stopping"},
 		"its run is cancelled":          {facts(func(f *Facts) { f.Run.Spec.Status = "Cancelled" }), Nothing, "Stopping"},
 		"given up by Tekton":            {facts(pending, failed), Remove, "LeftOver"},
@@ -96,12 +96,12 @@ func TestDecide(t *testing.T) {
 		"of a run from a backup":        {facts(func(f *Facts) { f.Run.OwnerReferences = nil }), EndRun, "Restored"},
 		"of a Task recreated":           {facts(func(f *Facts) { f.Task.UID = "new" }), EndRun, "Restored"},
 		"without a Task":                {facts(func(f *Facts) { f.Task = nil }), EndRun, "Restored"},
-		"its TaskRun was deleted":       {facts(here, label, going, func(f *Facts) { f.TaskRun, f.Run = nil, nil }), NoteLoss, "PodDeleted"},
+		"its TaskRun was deleted":       {facts(here, label, beingDeleted, func(f *Facts) { f.TaskRun, f.Run = nil, nil }), NoteLoss, "PodDeleted"},
 		"of an earlier TaskRun":         {facts(func(f *Facts) { f.TaskRun = nil }), Remove, "Orphan"},
 		"of a run that was deleted":     {facts(here, label, func(f *Facts) { f.Run = nil }), Nothing, "RunGone"},
 		"and its TaskRun not":           {facts(here, label, func(f *Facts) { f.Run, f.Task = nil, nil }), EndTaskRun, "Orphan"},
 		"which is told to end":          {facts(here, label, cancelled, func(f *Facts) { f.Run, f.Task = nil, nil }), Remove, "Orphan"},
-		"the Task goes":                 {facts(func(f *Facts) { f.Task.DeletionTimestamp = &metav1.Time{Time: now} }), Nothing, "TaskGoes"},
+		"the Task goes":                 {facts(func(f *Facts) { f.Task.DeletionTimestamp = &metav1.Time{Time: now} }), Nothing, "TaskBeingDeleted"},
 		"it has ended":                  {facts(func(f *Facts) { f.Pod.Status.Phase = corev1.PodFailed }), Nothing, "Ended"},
 	} {
 		if got := Decide(test.facts); got.Action != test.action || test.reason != "" && got.Reason != test.reason {
@@ -124,7 +124,8 @@ func TestAnEndIsNotWrittenOver(t *testing.T) {
 func TestWhatFailedWasNotLost(t *testing.T) {
 	task := &v1alpha1.Task{}
 	Begin(task, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, "", now)
-	if Lose(task, "p-retry1", v1alpha1.ReasonPodDeleted); task.Status.Starts[0].Lost != "" {
+	Lose(task, "p-retry1", v1alpha1.ReasonPodDeleted)
+	if task.Status.Starts[0].Lost != "" {
 		t.Errorf("starts %+v", task.Status.Starts)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/logs/delivery"
-	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 )
@@ -65,7 +64,7 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 
 // cancel cancels the run.
 func (s *stop) cancel(ctx context.Context, now func() time.Time) error {
-	cancelled, err := s.run.cancel(ctx)
+	cancelled, err := pipelinerun.Cancel(ctx, s.run.tekton, s.run.PipelineRun)
 	if cancelled {
 		s.log.Note(func(a *delivery.Account) { a.CancelledAt = now() })
 	}
@@ -108,16 +107,13 @@ func (h *Handler) startReading(ctx context.Context, lease *delivery.Lease, pr *t
 
 // openLog returns when the log of every container that runs is being received.
 func (s *stop) openLog(ctx context.Context) error {
-	opened := func(p tasklog.Reading) bool {
-		return p.Opened || p.Done || p.State != follow.Running && p.State != follow.Ended
-	}
 	expired, err := s.log.Within(ctx, s.limits.Open, func(pods []tasklog.Reading) (bool, error) {
 		for _, p := range pods {
 			if p.Done && apierrors.IsForbidden(p.Err) { // a right can be granted: better late than without its log
 				return false, p.Err
 			}
 		}
-		return tasklog.Every(pods, opened), nil
+		return tasklog.Every(pods, tasklog.Reading.Received), nil
 	})
 	if expired {
 		logging.FromContext(ctx).Warnw("stopping a Task whose log can't be opened", "task", s.name)
@@ -147,9 +143,8 @@ func (s *stop) seePodsGone(ctx context.Context) error {
 	if !pipelinerun.Stopped(s.run.PipelineRun) {
 		return nil
 	}
-	gone := func(p tasklog.Reading) bool { return p.State == follow.Gone }
 	expired, err := s.log.Within(ctx, s.limits.Gone, func(pods []tasklog.Reading) (bool, error) {
-		return tasklog.Every(pods, gone), s.sweep(ctx, pods)
+		return tasklog.Every(pods, tasklog.Reading.Gone), s.sweep(ctx, pods)
 	})
 	if expired {
 		return fmt.Errorf("the Pod of Task %s is still there", s.name)
@@ -165,8 +160,7 @@ func (s *stop) sweep(ctx context.Context, pods []tasklog.Reading) error {
 		return nil
 	}
 	for _, p := range pods {
-		received := p.State == follow.Waiting || p.Done || p.State == follow.Running && p.Opened
-		if p.State == follow.Gone || p.Deleting || !received {
+		if p.Gone() || p.Deleting || !p.Expendable() {
 			continue
 		}
 		err := s.pods.Delete(ctx, p.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}})

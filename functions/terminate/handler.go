@@ -27,14 +27,6 @@ import (
 // atOnce is how many Tasks a resync works on: most of the time they wait for a grace period to pass.
 const atOnce = 64
 
-// unfinished selects the Tasks of whose log the last is not said, terminated those that were asked to stop, and limited those
-// with a time limit that have not ended before it. All are selectable fields of the CRD.
-const (
-	unfinished = "status.termination.log!=None,status.termination.log!=Complete,status.termination.log!=Incomplete"
-	terminated = "spec.terminated=true," + unfinished
-	limited    = "spec.terminated!=true,status.deadline!=," + unfinished
-)
-
 // Handler stops Tasks, and delivers what they wrote.
 type Handler struct {
 	Kf      *client.Client
@@ -42,7 +34,7 @@ type Handler struct {
 	Pods    corev1client.PodsGetter
 	Streams corev1client.PodsGetter // for logs, on connections of their own
 	Sink    sink.Sink
-	Me      string // HOST/START
+	Me      string // see delivery.Instance
 	Now     func() time.Time
 	Limits  Limits
 
@@ -55,7 +47,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
 		hint, unfinished, err := events.About(e, func(t *v1alpha1.Task) bool {
-			return t.Stopping(h.Now()) && !t.Status.Termination.Finished() && t.DeletionTimestamp == nil && !h.isOwnWrite(t)
+			return t.Stopping(h.Now()) && !t.Status.Termination.Finished() && t.DeletionTimestamp == nil && !delivery.Held(t, h.Now())
 		})
 		if err != nil {
 			return nil, receiver.Permanent(err)
@@ -65,25 +57,21 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		}
 		return nil, h.terminate(ctx, hint)
 	case events.Ping:
-		return nil, errors.Join(h.resync(ctx, terminated), h.resync(ctx, limited))
+		return nil, errors.Join(h.resync(ctx, client.Terminated()), h.resync(ctx, client.Limited()))
 	}
 	return nil, receiver.Permanent(fmt.Errorf("terminate does not handle events of type %q", e.Type()))
 }
 
 // resync finds the Tasks that are to stop and are not done with.
-func (h *Handler) resync(ctx context.Context, which string) error {
-	found := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{FieldSelector: which})
+func (h *Handler) resync(ctx context.Context, which metav1.ListOptions) error {
+	found := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), which)
 	return resync.Each(ctx, atOnce, found, func(t *v1alpha1.Task) error {
-		if !t.Stopping(h.Now()) || h.isOwnWrite(t) {
+		if !t.Stopping(h.Now()) || delivery.Held(t, h.Now()) {
 			return nil
 		}
 		return h.terminate(ctx, events.HintAt(t))
 	})
 }
-
-// isOwnWrite says that the event tells of a status write of an instance that is stopping the Task now: the event that
-// it works on has not been acknowledged yet, so nothing is lost by taking this one as read.
-func (h *Handler) isOwnWrite(t *v1alpha1.Task) bool { return delivery.Held(t, h.Now()) }
 
 // terminate sees to it that the Task is stopped, once at a time in this process. The work goes on when the sender of
 // the event hangs up, and a redelivery joins it.

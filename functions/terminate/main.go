@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"os"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/logs/delivery"
 	"github.com/kf-tasks/kf-tasks/shared/logs/forward"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
@@ -31,9 +31,6 @@ type config struct {
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("terminate", &cfg, &cfg.Env)
-	if cfg.Host == "" {
-		cfg.Host = receiver.Must(os.Hostname())
-	}
 	h := &Handler{
 		Kf:      receiver.Must(client.New(kube)),
 		Tekton:  receiver.Must(tektonclient.NewForConfig(kube)),
@@ -43,7 +40,7 @@ func main() {
 			Stdout: os.Stdout, OTLP: cfg.OTLPEndpoint+cfg.OTLPLogsEndpoint != "",
 			Fluentd: cfg.Fluentd, FluentdTag: cfg.FluentdTag, Patience: cfg.Patience,
 		})),
-		Me: cfg.Host + "/" + rand.Text()[:8], Now: time.Now, Limits: DefaultLimits,
+		Me: receiver.Must(delivery.Instance(cfg.Host)), Now: time.Now, Limits: DefaultLimits,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 	h.Drain() // Knative gives a Pod as long to stop as a request may take

@@ -82,7 +82,7 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if v = hook.Wanted(ctx, d); v == nil {
 		return h.run(ctx, hook, d)
 	}
-	h.noteSoon(ctx, hook, entry{delivery: deliveryOf(d, v)})
+	h.noteSoon(ctx, hook, webhook.EntryOf(d, v))
 	return v
 }
 
@@ -105,21 +105,20 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, hook *hook) ([]by
 // run hands a command on and writes down that it did. Only when both are done is it accepted: whoever sends it again before that
 // finds the Task by its name, and after that the mark.
 func (h *Handler) run(ctx context.Context, hook *hook, d *webhook.Delivery) *webhook.Verdict {
-	if v := hook.ring.begin(d, hook.SignsID()); v != nil {
+	if v := hook.ring.Begin(d, hook.SignsID()); v != nil {
 		if v.Outcome != v1alpha1.DeliveryStored {
-			h.noteSoon(ctx, hook, entry{delivery: deliveryOf(d, v)})
+			h.noteSoon(ctx, hook, webhook.EntryOf(d, v))
 		}
 		return v
 	}
-	mark := d.Mark()
-	defer hook.ring.end(mark) // if it was not saved
+	defer hook.ring.End(d.Mark()) // if it was not saved
 	v := h.Sink.Post(ctx, d.Command)
 	if v.Outcome != v1alpha1.DeliveryStored {
-		h.noteSoon(ctx, hook, entry{delivery: deliveryOf(d, v)})
+		h.noteSoon(ctx, hook, webhook.EntryOf(d, v))
 		return v
 	}
 	v.Why = "Task " + d.Task
-	number := hook.ring.note(entry{mark.String(), deliveryOf(d, v)})
+	number := hook.ring.note(webhook.EntryOf(d, v))
 	if err := hook.ring.save(ctx, h.Kf.Webhooks(hook.Namespace), number); err != nil {
 		return unavailable("Record", err)
 	}
@@ -127,7 +126,7 @@ func (h *Handler) run(ctx context.Context, hook *hook, d *webhook.Delivery) *web
 }
 
 // noteSoon writes down what nobody waits for: together with others, and perhaps not at all.
-func (h *Handler) noteSoon(ctx context.Context, hook *hook, e entry) {
+func (h *Handler) noteSoon(ctx context.Context, hook *hook, e webhook.Entry) {
 	hook.ring.note(e)
 	if !hook.ring.leads() {
 		return

@@ -28,6 +28,9 @@ const (
 	JobRun        = "dev.kf.job.run.v1"
 )
 
+// CommandAudience is what a token is for that a command is sent with.
+const CommandAudience = "kf-tasks-command"
+
 // Fact events say what happened. Functions send them as replies, which the Broker delivers on.
 const (
 	TaskCreated    = "dev.kf.task.created.v1"
@@ -86,7 +89,7 @@ type JobFact struct {
 	v1alpha1.Decision
 }
 
-// jobFacts are what is told of the decisions about Jobs. That a Job was suspended is no news to who suspended it.
+// jobFacts are what is reported of the decisions about Jobs. That a Job was suspended is no news to who suspended it.
 var jobFacts = map[v1alpha1.Outcome]string{
 	v1alpha1.OutcomeRan:     JobFired,
 	v1alpha1.OutcomeSkipped: JobSkipped,
@@ -97,8 +100,8 @@ var jobFacts = map[v1alpha1.Outcome]string{
 // NewJobFact makes the fact event of one decision about a Job, nil if there is none; its id is the Job, the instant and
 // the type.
 func NewJobFact(fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloudevents.Event {
-	eventType, told := jobFacts[d.Outcome]
-	if !told {
+	eventType, reported := jobFacts[d.Outcome]
+	if !reported {
 		return nil
 	}
 	e := cloudevents.NewEvent()

@@ -5,7 +5,10 @@ import (
 	"fmt"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	authz "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 // Target is what a command is about: that much is read of one that can't be carried out as it stands, too.
@@ -32,4 +35,21 @@ func TargetOf(e cloudevents.Event) (Target, error) {
 		}
 	}
 	return t, nil
+}
+
+// Act is what a command about the Target would need of Kubernetes, were the same done by kubectl. A command that can't be
+// carried out as it stands has one too: whoever may not command a Space gets nothing shown in it, however wrong what he asks
+// for is.
+//
+// A Task that is named by its App and ID has a name that is not known yet, and is not looked up for who may not have it:
+// the right must be one to patch any Task there.
+func (t Target) Act(eventType string) authz.ResourceAttributes {
+	act := authz.ResourceAttributes{
+		Verb: "create", Namespace: t.Namespace, Resource: "tasks",
+		Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version,
+	}
+	if eventType == TaskTerminate {
+		act.Verb, act.Name = "patch", t.Task
+	}
+	return act
 }

@@ -57,7 +57,7 @@ type Reviewer struct {
 	access coalesce.Calls[answer]
 }
 
-// New makes a Reviewer of tokens for the audience.
+// New makes a Reviewer of tokens for the audience; "" is the API server's own, of those that reach it itself.
 func New(kube kubernetes.Interface, audience string, now func() time.Time) *Reviewer {
 	c := func() *cache.LRUExpireCache { return cache.NewLRUExpireCacheWithClock(remembered, clock(now)) }
 	return &Reviewer{kube: kube, audience: audience, now: now, known: c(), unknown: c(), allowed: c(), denied: c()}
@@ -102,14 +102,21 @@ func (r *Reviewer) Authenticate(ctx context.Context, token string) (Identity, er
 }
 
 func (r *Reviewer) authenticate(ctx context.Context, token string) (Identity, error) {
-	review, err := r.kube.AuthenticationV1().TokenReviews().Create(ctx, &authn.TokenReview{
-		Spec: authn.TokenReviewSpec{Token: token, Audiences: []string{r.audience}},
-	}, metav1.CreateOptions{})
+	spec := authn.TokenReviewSpec{Token: token}
+	if r.audience != "" {
+		spec.Audiences = []string{r.audience}
+	}
+	review, err := r.kube.AuthenticationV1().TokenReviews().Create(ctx, &authn.TokenReview{Spec: spec}, metav1.CreateOptions{})
 	if err != nil {
 		return Identity{}, fmt.Errorf("review a token: %w", err)
 	}
 	// An authenticator that knows no audiences answers without them (authentication/v1, TokenReviewStatus).
-	if !review.Status.Authenticated || !slices.Contains(review.Status.Audiences, r.audience) {
+	ours := r.audience == "" || slices.Contains(review.Status.Audiences, r.audience)
+	switch {
+	case review.Status.Authenticated && ours:
+	case r.audience == "":
+		return Identity{}, ErrUnknown
+	default:
 		return Identity{}, fmt.Errorf("%w (it must be for the audience %s)", ErrUnknown, r.audience)
 	}
 	user := review.Status.User

@@ -26,6 +26,7 @@ type reviews struct {
 	tokens  atomic.Int64
 	access  atomic.Int64
 	fails   error
+	asked   []string // for which audiences, last
 	review  authn.TokenReviewStatus
 	allowed authz.SubjectAccessReviewStatus
 	hold    chan struct{} // reviews wait for it
@@ -36,7 +37,8 @@ func newReviews() *reviews {
 	close(r.hold)
 	r.review = authn.TokenReviewStatus{Authenticated: true, Audiences: []string{"a"}, User: authn.UserInfo{Username: "u", Groups: []string{"g"}}}
 	kube := fake.NewClientset()
-	kube.PrependReactor("create", "tokenreviews", func(k8stesting.Action) (bool, runtime.Object, error) {
+	kube.PrependReactor("create", "tokenreviews", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		r.asked = a.(k8stesting.CreateAction).GetObject().(*authn.TokenReview).Spec.Audiences
 		r.tokens.Add(1)
 		<-r.hold
 		return true, &authn.TokenReview{Status: r.review}, r.fails
@@ -101,6 +103,21 @@ func TestATokenForOthersIsNone(t *testing.T) {
 		r := newReviews()
 		r.review.Audiences = audiences
 		if id, err := r.Authenticate(t.Context(), "secret"); !errors.Is(err, ErrUnknown) || id.Username != "" || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v: %+v %v", audiences, id, err)
+		}
+	}
+}
+
+// TestATokenForTheAPIServerItself: without an audience it is asked for none, and takes whom the API server takes.
+func TestATokenForTheAPIServerItself(t *testing.T) {
+	for _, audiences := range [][]string{nil, {"https://kubernetes.default.svc"}} {
+		r := newReviews()
+		r.audience, r.review.Audiences = "", audiences
+		if id, err := r.Authenticate(t.Context(), "t"); err != nil || id.Username != "u" || r.asked != nil {
+			t.Errorf("%v: %+v %v, asked for %q", audiences, id, err, r.asked)
+		}
+		r.review.Authenticated = false
+		if id, err := r.Authenticate(t.Context(), "bad"); !errors.Is(err, ErrUnknown) || id.Username != "" {
 			t.Errorf("%v: %+v %v", audiences, id, err)
 		}
 	}

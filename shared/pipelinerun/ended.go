@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"knative.dev/pkg/apis"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 // Reason is that of the run's condition Succeeded.
@@ -26,6 +28,13 @@ func EndedByCancel(run *tekton.PipelineRun) bool {
 // TimedOut says that the run ended because it ran into its time limit.
 func TimedOut(run *tekton.PipelineRun) bool {
 	return run.IsDone() && Reason(run) == tekton.PipelineRunReasonTimedOut.String()
+}
+
+// Deleted is a run that somebody has deleted, as it ended: by that.
+func Deleted(run *tekton.PipelineRun) *tekton.PipelineRun {
+	run = run.DeepCopy()
+	run.Status.MarkFailed(v1alpha1.ReasonPipelineRunDeleted, "it was deleted while the Task was being stopped")
+	return run
 }
 
 // Stopped says that the run ended because it was stopped from outside, by who cancelled it or by its time limit. Tekton deletes

@@ -92,3 +92,12 @@ func TestAProcessStartedIfAStepSaysSo(t *testing.T) {
 		t.Error("started without a TaskRun")
 	}
 }
+
+// TestADeletedRunHasEndedAndWasNotStopped: of it nothing more comes, and its Pod is not one that Tekton deletes for a cancel.
+func TestADeletedRunHasEndedAndWasNotStopped(t *testing.T) {
+	run := endedRun(tekton.PipelineRunSpecStatusCancelled, corev1.ConditionUnknown, tekton.PipelineRunReasonRunning)
+	deleted := Deleted(run)
+	if !deleted.IsDone() || Stopped(deleted) || Reason(deleted) != v1alpha1.ReasonPipelineRunDeleted || run.IsDone() {
+		t.Errorf("%+v, of %+v", deleted.Status, run.Status)
+	}
+}

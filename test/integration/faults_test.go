@@ -96,7 +96,7 @@ var subjects = map[string]subject{
 	"terminate":  {resync: "every-minute", writes: 2, work: aTaskToStopBeforeItRuns},
 	"build":      {resync: "every-minute", writes: 1, work: anAppWithAnImage},
 	"deadletter": {writes: 1, again: 1, work: anEventThatWasGivenUp},
-	"logs":       {writes: 2, again: 2, work: aLogThatIsRead}, // two reviews
+	"logs":       {writes: 2, work: aLogThatIsRead}, // two reviews, which hold for seconds
 	"start":      {resync: "resync", writes: 2, work: aCommandThatMayBegin},
 	"webhook":    {writes: 1, work: aDelivery, settings: []string{"COMMAND_SINK=" + handedOn.URL}},
 }

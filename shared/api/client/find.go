@@ -74,3 +74,16 @@ func IgnoreNotFound(err error) error {
 func OfApp(name string) metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("spec.appRef.name", name).String()}
 }
+
+// unfinished selects the Tasks of whose log the last is not said. All fields here are selectable ones of the CRD, which know no "in".
+const unfinished = "status.termination.log!=None,status.termination.log!=Complete,status.termination.log!=Incomplete"
+
+// Terminated selects the Tasks that were asked to stop, and are not done with.
+func Terminated() metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: "spec.terminated=true," + unfinished}
+}
+
+// Limited selects the Tasks with a time limit that nobody has asked to stop, and that have not ended before it.
+func Limited() metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: "spec.terminated!=true,status.deadline!=," + unfinished}
+}

@@ -47,6 +47,9 @@ const (
 	CommandsFromAnyone = "anyone"
 )
 
+// EventAnnotation holds, on a Task that was made from an event, that event's source and id.
+const EventAnnotation = "tasks.kf.dev/event"
+
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"
 

@@ -37,3 +37,17 @@ func (t *Task) AtItsLimit(now time.Time) bool {
 
 // Stopping says that the Task is to stop, because somebody asked for it or because its time is up.
 func (t *Task) Stopping(now time.Time) bool { return t.Spec.Terminated || t.AtItsLimit(now) }
+
+// MayStop says whether a Task is to be asked to stop, and why not. There being none is no error: it may have been pruned, and
+// does not run in any case.
+func (t *Task) MayStop() (may bool, why string) {
+	switch {
+	case t == nil:
+		return false, "there is no such Task"
+	case t.Spec.Terminated:
+		return false, "it was asked to stop before"
+	case t.Final():
+		return false, "it has ended"
+	}
+	return true, ""
+}

@@ -30,3 +30,21 @@ func TestATerminationIsFinishedOnceItsLogIsSettled(t *testing.T) {
 		t.Error("finished though it was never begun")
 	}
 }
+
+func TestOnlyATaskThatMayYetRunIsStopped(t *testing.T) {
+	ended := TaskStatus{Conditions: []metav1.Condition{{Type: ConditionSucceeded, Status: metav1.ConditionTrue}}}
+	for name, c := range map[string]struct {
+		task *Task
+		stop bool
+	}{
+		"none":             {nil, false},
+		"new":              {&Task{}, true},
+		"ended":            {&Task{Status: ended}, false},
+		"terminated":       {&Task{Spec: TaskSpec{Terminated: true}}, false},
+		"terminated, over": {&Task{Spec: TaskSpec{Terminated: true}, Status: ended}, false},
+	} {
+		if may, why := c.task.MayStop(); may != c.stop || may != (why == "") {
+			t.Errorf("%s: %t %q", name, may, why)
+		}
+	}
+}

@@ -84,6 +84,22 @@ func TestTheSameHostStartedAgainNeedNotWait(t *testing.T) {
 	}
 }
 
+func TestEachStartIsAnInstanceOfItsOwn(t *testing.T) {
+	var names []string
+	for _, host := range []string{"pod-1", "pod-1", "pod-2", ""} {
+		name, err := Instance(host)
+		if err != nil || slices.Contains(names, name) || strings.HasPrefix(name, "/") {
+			t.Errorf("%q is on %q: %v", name, host, err)
+		}
+		names = append(names, name)
+	}
+	task := toStop()
+	acquire(task, names[0], now)
+	if holds(task, names[1]) || !Acquirable(task, names[1], now) || Acquirable(task, names[2], now) {
+		t.Errorf("%q held by %q", names, holder(task))
+	}
+}
+
 func TestAFinishedTaskStaysAsItIs(t *testing.T) {
 	for log, want := range map[v1alpha1.LogDelivery]struct {
 		status metav1.ConditionStatus

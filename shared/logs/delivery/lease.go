@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,7 +34,19 @@ type Lease struct {
 	ended   atomic.Bool
 }
 
-// AcquireLease acquires the lease on a Task for an instance, HOST/START. It fails when another was first.
+// Instance is a name for an instance on a host, HOST/START: each start has one of its own. Without a host, it is this machine.
+func Instance(host string) (string, error) {
+	if host == "" {
+		var err error
+		host, err = os.Hostname()
+		if err != nil {
+			return "", fmt.Errorf("name this instance: %w", err)
+		}
+	}
+	return host + "/" + rand.Text()[:8], nil
+}
+
+// AcquireLease acquires the lease on a Task for an instance. It fails when another was first.
 func AcquireLease(ctx context.Context, tasks *client.Tasks, task *v1alpha1.Task, me string, now func() time.Time) (*Lease, error) {
 	l := &Lease{tasks: tasks, holder: me, now: now}
 	at := now()
@@ -93,7 +107,8 @@ func (l *Lease) Finish(ctx context.Context, p Progress, log v1alpha1.LogDelivery
 	return err
 }
 
-// Held says that some instance has the lease.
+// Held says that some instance has the lease. The event that it works on has not been acknowledged yet, so nothing is lost by
+// whoever leaves the Task to it, and takes an event of its status writes as read.
 func Held(task *v1alpha1.Task, now time.Time) bool {
 	t := task.Status.Termination
 	return t != nil && t.Log == v1alpha1.LogDelivering && t.RenewedAt != nil && now.Sub(t.RenewedAt.Time) <= LeaseDuration

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 )
 
 // Reading is a Pod, and how far the reading of its log has come.
@@ -20,6 +22,20 @@ type Reading struct {
 	Done bool
 	Err  error
 }
+
+// Received says that the log of a container that runs, or has, is being received, or can't be.
+func (r Reading) Received() bool {
+	return r.Opened || r.Done || r.State != follow.Running && r.State != follow.Ended
+}
+
+// Expendable says that nothing of the log would be lost with the Pod: there is none yet, all of it was read, or what runs is being
+// received to its end, which a stream that is open is though its Pod is deleted.
+func (r Reading) Expendable() bool {
+	return r.State == follow.Waiting || r.Done || r.State == follow.Running && r.Opened
+}
+
+// Gone says that the Pod is.
+func (r Reading) Gone() bool { return r.State == follow.Gone }
 
 // Readers has one reader on the log of each Pod of a watch.
 type Readers struct {

@@ -93,3 +93,27 @@ func TestPodsThatCouldNotBeListedAreNotNone(t *testing.T) {
 		t.Error("Pods that may not be watched are taken for none")
 	}
 }
+
+// TestWhatALogWouldLoseWithItsPod, and what is yet to be received, in each state of its container.
+func TestWhatALogWouldLoseWithItsPod(t *testing.T) {
+	for name, c := range map[string]struct {
+		state                follow.State
+		opened, done         bool
+		received, expendable bool
+	}{
+		"waits":                    {state: follow.Waiting, received: true, expendable: true},
+		"runs, unread":             {state: follow.Running},
+		"runs, and is read":        {state: follow.Running, opened: true, received: true, expendable: true},
+		"runs, and can't be read":  {state: follow.Running, done: true, received: true, expendable: true},
+		"ended, unread":            {state: follow.Ended},
+		"ended, and is read":       {state: follow.Ended, opened: true, received: true},
+		"ended, and was read":      {state: follow.Ended, opened: true, done: true, received: true, expendable: true},
+		"gone":                     {state: follow.Gone, received: true},
+		"gone, and was read of it": {state: follow.Gone, opened: true, done: true, received: true, expendable: true},
+	} {
+		r := Reading{Pod: Pod{State: c.state}, Opened: c.opened, Done: c.done}
+		if r.Received() != c.received || r.Expendable() != c.expendable || r.Gone() != (c.state == follow.Gone) {
+			t.Errorf("%s: received %t, expendable %t, gone %t", name, r.Received(), r.Expendable(), r.Gone())
+		}
+	}
+}
