@@ -61,7 +61,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // worth says whether there may be something to do about a Pod: it is new, its containers are up, or it goes.
 func worth(p *corev1.Pod) bool {
 	started := p.Labels[v1alpha1.StartLabel] != ""
-	return p.DeletionTimestamp != nil || !started && (p.Spec.NodeName == "" || p.Status.Phase == corev1.PodRunning)
+	return p.DeletionTimestamp != nil || shutDown(p) || !started && (p.Spec.NodeName == "" || p.Status.Phase == corev1.PodRunning)
 }
 
 // reconcile reads a Pod and what it belongs to, decides, and acts. The Task is read first, and written only if nobody has written it

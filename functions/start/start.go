@@ -135,7 +135,7 @@ func beingDeleted(f Facts) bool { return f.Pod.DeletionTimestamp != nil }
 // beingLost: the Pod goes, and the command had not ended when that began. Whether it ended well all the same is Tekton's to say.
 // What Tekton stops is not lost.
 func beingLost(f Facts) bool {
-	if !beingDeleted(f) || f.Task == nil || f.Task.Final() || f.Task.Spec.Terminated {
+	if !beingDeleted(f) && !shutDown(f.Pod) || f.Task == nil || f.Task.Final() || f.Task.Spec.Terminated {
 		return false
 	}
 	if !runGone(f) && (f.Run.IsCancelled() || f.TaskRun.IsCancelled()) {
@@ -144,6 +144,9 @@ func beingLost(f Facts) bool {
 	i := f.begun(f.Pod)
 	if i < 0 || f.Task.Status.Starts[i].Lost != "" {
 		return false
+	}
+	if shutDown(f.Pod) {
+		return true
 	}
 	began := f.Pod.DeletionTimestamp.Time // it says when the grace period is over
 	if grace := f.Pod.DeletionGracePeriodSeconds; grace != nil {
@@ -189,6 +192,12 @@ func end(pod *corev1.Pod) *corev1.ContainerStateTerminated {
 
 func commandEnded(pod *corev1.Pod) bool { return end(pod) != nil }
 
+// shutDown says that its node's shutdown has ended a Pod, which nobody deletes: the kubelet makes it Failed (k8s.io/kubernetes,
+// pkg/kubelet/nodeshutdown). What ended well before that is Succeeded.
+func shutDown(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodFailed && pod.Status.Reason == "Terminated"
+}
+
 // causes are the reasons of a Pod's condition DisruptionTarget (Kubernetes, "Pod disruption conditions").
 var causes = map[string]string{
 	"EvictionByEvictionAPI":  v1alpha1.ReasonDrained,
@@ -203,7 +212,7 @@ var causes = map[string]string{
 func (f Facts) lostBy() string {
 	for _, c := range f.Pod.Status.Conditions {
 		disrupted := c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
-		if cause := causes[c.Reason]; cause != "" && disrupted && beingDeleted(f) {
+		if cause := causes[c.Reason]; cause != "" && disrupted && (beingDeleted(f) || shutDown(f.Pod)) {
 			return cause
 		}
 	}

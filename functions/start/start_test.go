@@ -62,6 +62,7 @@ func TestDecide(t *testing.T) {
 		f.TaskRun.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse})
 	}
 	cancelled := func(f *Facts) { f.TaskRun.Spec.Status = tekton.TaskRunSpecStatusCancelled }
+	shutdown := func(f *Facts) { f.Pod.Status.Phase, f.Pod.Status.Reason = corev1.PodFailed, "Terminated" }
 	noNode := func(f *Facts) { f.Node = nil }
 	for name, test := range map[string]struct {
 		facts  Facts
@@ -86,6 +87,9 @@ func TestDecide(t *testing.T) {
 		"ended before it goes":          {facts(here, label, beingDeleted, ended), Nothing, "BeingDeleted"},
 		"ended by its going":            {facts(here, label, beingDeleted, ended, endedAt(now)), NoteLoss, "PodDeleted"},
 		"failed by its going":           {facts(here, label, beingDeleted, ended, endedAt(now), failed), NoteLoss, "PodDeleted"},
+		"its node was shut down":        {facts(here, label, shutdown, target("TerminationByKubelet"), ended), NoteLoss, "Evicted"},
+		"shut down before it began":     {facts(shutdown, target("TerminationByKubelet")), Nothing, "Ended"},
+		"failed by itself":              {facts(here, label, func(f *Facts) { f.Pod.Status.Phase = corev1.PodFailed }, ended), Nothing, "Ended"},
 		"stopped by Tekton":             {facts(here, label, beingDeleted, func(f *Facts) { f.TaskRun.Spec.Status = "TaskRunCancelled" }), Nothing, "Stopping"},
 		"deleted before it began":       {facts(beingDeleted), Nothing, "BeingDeleted"}, // the next one may begin
 		"terminated":                    {facts(func(f *Facts) { f.Task.Spec.Terminated = true }), Nothing, "Stopping"},

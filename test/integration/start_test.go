@@ -89,6 +89,28 @@ func TestNobodyButStartLetsACommandBegin(t *testing.T) {
 	}
 }
 
+// TestANodesShutdownIsNoFailureOfTheCommand: the kubelet makes the Pod Failed, and nobody deletes it.
+func TestANodesShutdownIsNoFailureOfTheCommand(t *testing.T) {
+	w := harness.NewWorld(t)
+	pod, _ := up(w, w.App("shop", nil), "shutdown")
+	start := w.Function(t, "start")
+	start.Deliver(harness.Updated("Pod", pod))
+	pod, err := w.Kube.CoreV1().Pods(w.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+	w.Must(err)
+	pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "Terminated"
+	pod.Status.Message = "Pod was terminated in response to imminent node shutdown."
+	pod.Status.Conditions = append(pod.Status.Conditions,
+		corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "TerminationByKubelet"})
+	pod, err = w.Kube.CoreV1().Pods(w.Namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+	w.Must(err)
+	start.Deliver(harness.Updated("Pod", pod))
+	task, err := w.Kf.Tasks(w.Namespace).Get(ctx, "shutdown", metav1.GetOptions{})
+	w.Must(err)
+	if s := task.Status.Starts; len(s) != 1 || s[0].Lost != v1alpha1.ReasonEvicted {
+		t.Errorf("starts %+v, want that it was lost with its node", s)
+	}
+}
+
 // TestStartRemovesWhatAnEndedTaskHasLeft: it could still start.
 func TestStartRemovesWhatAnEndedTaskHasLeft(t *testing.T) {
 	w := harness.NewWorld(t)
