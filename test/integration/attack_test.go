@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	authn "k8s.io/api/authentication/v1"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -180,6 +183,14 @@ func TestAttacksOnCommands(t *testing.T) {
 			if err := a.Kube.CoreV1().ServiceAccounts(a.theirs).Delete(t.Context(), "gone", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
+			harness.Eventually(t, time.Minute, func() error { // the API server takes a moment to hear of it, and nobody can be faster than that
+				review, err := a.Kube.AuthenticationV1().TokenReviews().Create(t.Context(), &authn.TokenReview{
+					Spec: authn.TokenReviewSpec{Token: token, Audiences: []string{audience}}}, metav1.CreateOptions{})
+				if err == nil && review.Status.Authenticated {
+					err = errors.New("the API server still takes the token")
+				}
+				return err
+			})
 			return theirs(t, bearer(token)...)
 		}),
 		attack.New("audience-of-the-api", "who got billing's token for the API server", "a command with it", func(t *testing.T) string {

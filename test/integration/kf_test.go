@@ -207,7 +207,7 @@ func TestKfSaysWhyAnAppOrAJobCantBeUsed(t *testing.T) {
 	c.has(c.kf("create-job", "shop", "later", "true", "--async"), "Job later created. It has no schedule.")
 	c.has(c.refused("run-task", "shop"), "start command not found on App or Task: say what to run with --command")
 	c.has(c.refused("run-task", "nope", "-c", "x"), `there is no App "nope" in Space "`+c.space+`"; there is: shop`)
-	c.has(c.refused("run-task", "shop", "-c", "x", "--name", hostile+strings.Repeat("x", 250)), "run Task:", "253")
+	c.has(c.refused("run-task", "shop", "-c", "x", "--name", hostile+strings.Repeat("x", 250)), "--name can have at most 253 characters")
 	c.has(c.refused("job-history", "nope"), `there is no Job "nope"`, "`kf jobs --space "+c.space+"` lists them")
 	c.has(c.refused("terminate-task", "nope"), `there is no Task "nope"`, "`kf tasks APP` lists an App's")
 	c.has(c.refused("terminate-task", "shop", "first"), "give the number that `kf tasks shop` shows")
