@@ -23,7 +23,6 @@ import (
 	"time"
 
 	authn "k8s.io/api/authentication/v1"
-
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
