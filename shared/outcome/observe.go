@@ -50,8 +50,8 @@ const (
 	asNoted  = "as noted"
 )
 
-// unsettled is how long after an end by a signal it is not reported: where its Pod was taken away, start notes that, which may come a moment
-// later than Tekton's word of the end.
+// unsettled is how long after an end by a signal it is not reported: where its Pod was taken away, start notes that, which may come
+// a moment later than Tekton's word of the end.
 const unsettled = 5 * time.Second
 
 // Settled says whether what was observed of a Task is to be reported by now.
