@@ -145,15 +145,24 @@ func beingLost(f Facts) bool {
 	if i < 0 || f.Task.Status.Starts[i].Lost != "" {
 		return false
 	}
-	if shutDown(f.Pod) {
-		return true
-	}
-	began := f.Pod.DeletionTimestamp.Time // it says when the grace period is over
-	if grace := f.Pod.DeletionGracePeriodSeconds; grace != nil {
-		began = began.Add(-time.Duration(*grace) * time.Second)
-	}
 	end := end(f.Pod)
-	return end == nil || !end.FinishedAt.Time.Before(began)
+	return end == nil || !end.FinishedAt.Time.Before(goneSince(f.Pod))
+}
+
+// goneSince is when a Pod began to be taken away: by its deletion, or by its node's shutdown.
+func goneSince(pod *corev1.Pod) (since time.Time) {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && shutDown(pod) {
+			since = c.LastTransitionTime.Time
+		}
+	}
+	if pod.DeletionTimestamp != nil {
+		since = pod.DeletionTimestamp.Time // it says when the grace period is over
+		if grace := pod.DeletionGracePeriodSeconds; grace != nil {
+			since = since.Add(-time.Duration(*grace) * time.Second)
+		}
+	}
+	return since
 }
 
 // patience is how long after its grace period a Pod may take to go, before its node is taken for one that does not answer.

@@ -62,6 +62,12 @@ func TestDecide(t *testing.T) {
 		f.TaskRun.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse})
 	}
 	cancelled := func(f *Facts) { f.TaskRun.Spec.Status = tekton.TaskRunSpecStatusCancelled }
+	targetSince := func(at time.Time) func(*Facts) {
+		return func(f *Facts) {
+			target("TerminationByKubelet")(f)
+			f.Pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(at)
+		}
+	}
 	shutdown := func(f *Facts) { f.Pod.Status.Phase, f.Pod.Status.Reason = corev1.PodFailed, "Terminated" }
 	noNode := func(f *Facts) { f.Node = nil }
 	for name, test := range map[string]struct {
@@ -88,6 +94,8 @@ func TestDecide(t *testing.T) {
 		"ended by its going":            {facts(here, label, beingDeleted, ended, endedAt(now)), NoteLoss, "PodDeleted"},
 		"failed by its going":           {facts(here, label, beingDeleted, ended, endedAt(now), failed), NoteLoss, "PodDeleted"},
 		"its node was shut down":        {facts(here, label, shutdown, target("TerminationByKubelet"), ended), NoteLoss, "Evicted"},
+		"failed, and then shut down":    {facts(here, label, shutdown, targetSince(now), ended, endedAt(now.Add(-time.Second))), Nothing, "Ended"},
+		"failed by its node's shutdown": {facts(here, label, shutdown, targetSince(now), ended, endedAt(now)), NoteLoss, "Evicted"},
 		"shut down before it began":     {facts(shutdown, target("TerminationByKubelet")), Nothing, "Ended"},
 		"failed by itself":              {facts(here, label, func(f *Facts) { f.Pod.Status.Phase = corev1.PodFailed }, ended), Nothing, "Ended"},
 		"stopped by Tekton":             {facts(here, label, beingDeleted, func(f *Facts) { f.TaskRun.Spec.Status = "TaskRunCancelled" }), Nothing, "Stopping"},
