@@ -76,6 +76,10 @@ type AppSpecBuild struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Image *string `json:"image,omitempty"`
+
+	// Spec says how the image is built from source. One of image and spec counts, image before spec.
+	// +optional
+	Spec *BuildSpec `json:"spec,omitempty"`
 }
 
 // AppSpecTemplate is the Pod that the App runs in.

@@ -1,0 +1,57 @@
+package v1alpha1
+
+import corev1 "k8s.io/api/core/v1"
+
+// BuildSpec says how an App's image is built from source, in Kf's fields, so that its own CLI may write it.
+type BuildSpec struct {
+	// SourcePackage names the upload of the source, in Kf; here source comes as the parameter SOURCE_IMAGE.
+	// +optional
+	SourcePackage corev1.LocalObjectReference `json:"sourcePackage,omitempty"`
+
+	// BuildTaskRef is what builds.
+	BuildTaskRef `json:",inline"`
+
+	// Params are what it is told: SOURCE_IMAGE, BUILDPACK, BUILDER_IMAGE, RUN_IMAGE.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Params []BuildParam `json:"params,omitempty"`
+
+	// Env is the environment of the build. The App's own is for its Tasks.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Env []corev1.EnvVar `json:"env,omitempty"`
+
+	// NodeSelector selects the nodes that it may run on.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+}
+
+// BuildTaskRef names what builds: a way that is built in (BuiltinTaskKind), or a Tekton Task of the operator's.
+type BuildTaskRef struct {
+	// +optional
+	Name string `json:"name,omitempty"`
+	// +optional
+	Kind string `json:"kind,omitempty"`
+	// +optional
+	APIVersion string `json:"apiVersion,omitempty"`
+}
+
+// BuildParam is one parameter of a build.
+type BuildParam struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// What Kf's CLI writes into a BuildSpec (its pkg/apis/kf/v1alpha1/build_types.go).
+const (
+	BuiltinTaskKind       = "KfBuiltinTask"
+	BuiltinTaskAPIVersion = "builtin.kf.dev/v1alpha1"
+	BuildpackV3Task       = "buildpackv3"
+
+	ParamSourceImage  = "SOURCE_IMAGE"
+	ParamBuildpack    = "BUILDPACK" // a list with commas
+	ParamRunImage     = "RUN_IMAGE"
+	ParamBuilderImage = "BUILDER_IMAGE"
+)
