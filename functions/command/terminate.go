@@ -42,7 +42,9 @@ func (h *Handler) terminateTask(ctx context.Context, e cloudevents.Event, cmd ev
 }
 
 // by is who changes an object for a command, as the API server keeps it.
-func by(fact *events.CommandFact, e cloudevents.Event) string { return cmp.Or(fact.RequestedBy, "event:"+e.Source()) }
+func by(fact *events.CommandFact, e cloudevents.Event) string {
+	return cmp.Or(fact.RequestedBy, "event:"+e.Source())
+}
 
 // find returns the Task that a command names, nil if there is none.
 func (h *Handler) find(ctx context.Context, e cloudevents.Event, cmd events.TerminateTask, fact *events.CommandFact) (*v1alpha1.Task, error) {

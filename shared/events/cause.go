@@ -27,6 +27,7 @@ type cause struct {
 const (
 	maxState       = 512 // characters that all must hand on (W3C Trace Context, 3.3.1.5)
 	maxCorrelation = 256
+	maxID          = 1024
 	// maxChain is how many may have run because of one another. What is a longer chain is a loop that somebody has made by accident.
 	maxChain = 8
 )
@@ -82,6 +83,9 @@ func (c cause) fit() cause {
 	}
 	if checkChain(c.chain) != nil {
 		c.chain = ""
+	}
+	if len(c.id) > maxID { // it is in the data of the fact, which has more room than its headers
+		c.id = ""
 	}
 	return c
 }
