@@ -39,7 +39,7 @@ func (h *Handler) switchJob(
 		}
 		_, err = client.Merge(ctx, h.Kf.TaskSchedules(namespace), job, client.Change{
 			Spec: map[string]any{"suspend": suspend}, Annotations: map[string]string{v1alpha1.SwitchedAnnotation: stamp},
-			IfUnchanged: true, Manager: by(fact, e),
+			IfUnchanged: true, Manager: manager(fact, e),
 		})
 		if !apierrors.IsConflict(err) {
 			log.Infow("switched", "error", err)

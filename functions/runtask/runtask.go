@@ -162,13 +162,15 @@ func notDue(s situation) (string, bool) {
 	if !s.task.NotYet(s.now) {
 		return "", false
 	}
-	return "the Task starts at " + s.task.Spec.NotBefore.UTC().Format(time.RFC3339) + " (spec.notBefore), or within seconds after that", true
+	at := s.task.Spec.NotBefore.UTC().Format(time.RFC3339)
+	return "the Task starts at " + at + " (spec.notBefore), or within seconds after that", true
 }
 
 // Asleep says that a Task waits for its time and says so: to look at it again before that is of no use.
 func Asleep(t *v1alpha1.Task, now time.Time) bool {
+	says := v1alpha1.Reason(t.Status.Conditions, v1alpha1.ConditionSucceeded)
 	return t.NotYet(now) && !t.Spec.Terminated && !t.Expired(now) &&
-		v1alpha1.Reason(t.Status.Conditions, v1alpha1.ConditionSucceeded) == v1alpha1.ReasonNotDue && t.Status.ObservedGeneration == t.Generation
+		says == v1alpha1.ReasonNotDue && t.Status.ObservedGeneration == t.Generation
 }
 
 // taskUnreadable: the Task is older than its schema, which takes no such Task any more.

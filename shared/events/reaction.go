@@ -75,8 +75,8 @@ func (t Target) loops(e cloudevents.Event) error {
 	case len(chain) >= maxChain:
 		return fmt.Errorf("%d runs have led to this event already, one because of another: %s", len(chain), strings.Join(chain, " "))
 	case strings.HasPrefix(e.Type(), "dev.knative.apiserver.") && slices.Contains(changedByRuns, fmt.Sprint(e.Extensions()["kind"])):
-		return fmt.Errorf("each run changes objects of the kind %v, and would lead to such events again: react to the facts of Tasks (dev.kf.task.*)",
-			e.Extensions()["kind"])
+		return fmt.Errorf("each run changes objects of the kind %v, and would lead to such events again: "+
+			"react to the facts of Tasks (dev.kf.task.*)", e.Extensions()["kind"])
 	}
 	return nil
 }
@@ -103,7 +103,8 @@ func environment(e cloudevents.Event) []v1alpha1.EnvVar {
 func dataText(e cloudevents.Event) (text, omitted string) {
 	data := e.Data()
 	kind, _, _ := mime.ParseMediaType(e.DataContentType())
-	isText := kind == "" && json.Valid(data) || kind == cloudevents.ApplicationJSON || strings.HasSuffix(kind, "+json") || strings.HasPrefix(kind, "text/")
+	isText := kind == "" && json.Valid(data) ||
+		kind == cloudevents.ApplicationJSON || strings.HasSuffix(kind, "+json") || strings.HasPrefix(kind, "text/")
 	switch {
 	case len(data) == 0:
 		return "", ""

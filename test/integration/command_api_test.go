@@ -71,11 +71,21 @@ func TestARunCommandSaysAllOfItsTask(t *testing.T) {
 			say  string
 			want func(v1alpha1.Task) bool
 		}{
-			"args":    {`"args": ["bin/x", "a b", "$(HOME)"]`, func(t v1alpha1.Task) bool { return fmt.Sprintf("%q", t.Spec.Args) == `["bin/x" "a b" "$(HOME)"]` && t.Spec.Command == "" }},
-			"process": {`"process": "worker", "args": ["-v"]`, func(t v1alpha1.Task) bool { return t.Spec.Process == "worker" && len(t.Spec.Args) == 1 && t.Spec.Command == "" }},
-			"labels":  {`"labels": {"team": "blue", "example.com/order": "7"}`, func(t v1alpha1.Task) bool { return t.Labels["team"] == "blue" && t.Labels["example.com/order"] == "7" && t.Labels[v1alpha1.NameLabel] == "shop" }},
-			"times":   {times, func(t v1alpha1.Task) bool { return t.Spec.NotBefore.Time.Equal(at) && t.Spec.Expires.Time.Equal(at.Add(time.Hour)) }},
-			"env":     {`"env": [{"name": "MONTH", "value": "$(X)"}], "cpu": "500m", "disk": "1G"`, func(t v1alpha1.Task) bool { return t.Spec.Env[0].Value == "$(X)" && t.Spec.CPU == "500m" && t.Spec.Disk == "1Gi" }},
+			"args": {`"args": ["bin/x", "a b", "$(HOME)"]`, func(t v1alpha1.Task) bool {
+				return fmt.Sprintf("%q", t.Spec.Args) == `["bin/x" "a b" "$(HOME)"]` && t.Spec.Command == ""
+			}},
+			"process": {`"process": "worker", "args": ["-v"]`, func(t v1alpha1.Task) bool {
+				return t.Spec.Process == "worker" && len(t.Spec.Args) == 1 && t.Spec.Command == ""
+			}},
+			"labels": {`"labels": {"team": "blue", "example.com/order": "7"}`, func(t v1alpha1.Task) bool {
+				return t.Labels["team"] == "blue" && t.Labels["example.com/order"] == "7" && t.Labels[v1alpha1.NameLabel] == "shop"
+			}},
+			"times": {times, func(t v1alpha1.Task) bool {
+				return t.Spec.NotBefore.Time.Equal(at) && t.Spec.Expires.Time.Equal(at.Add(time.Hour))
+			}},
+			"env": {`"env": [{"name": "MONTH", "value": "$(X)"}], "cpu": "500m", "disk": "1G"`, func(t v1alpha1.Task) bool {
+				return t.Spec.Env[0].Value == "$(X)" && t.Spec.CPU == "500m" && t.Spec.Disk == "1Gi"
+			}},
 		} {
 			e := w.event(eventType, eventType+id, fmt.Sprintf(`{"namespace": "NS", %s, %s}`, about, c.say))
 			before := len(w.tasks())

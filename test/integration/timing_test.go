@@ -136,7 +136,12 @@ func TestATaskThatHasNotStartedExpires(t *testing.T) {
 	}
 	f.Proxy.Inject(nil)
 	wantOwned(t, c, ns, "died")
-	time.Sleep(time.Until(died.Spec.Expires.Time)) // nothing happens by then that could be waited for
+	harness.Eventually(t, time.Minute, func() error {
+		if left := time.Until(died.Spec.Expires.Time); left > 0 {
+			return fmt.Errorf("it expires in %s", left)
+		}
+		return nil
+	})
 	f.Start()
 	f.Deliver(harness.Ping("resync"))
 	task, err := c.Kf.Tasks(ns).Get(ctx, "died", metav1.GetOptions{})
