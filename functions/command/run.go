@@ -54,7 +54,7 @@ func (h *Handler) create(ctx context.Context, e cloudevents.Event, task *v1alpha
 		return nil
 	case !events.EventRef{Source: e.Source(), ID: e.ID()}.IsFrom(there):
 		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
-	case there.Annotations[v1alpha1.StoppedFirstAnnotation] != "":
+	case there.Annotations[v1alpha1.StoppedFirstAnnotation] != "" && there.Spec.Terminated:
 		fact.Reason = "it was asked to stop before it came, and does not start"
 	case there.Spec.RequestedBy != task.Spec.RequestedBy:
 		return receiver.Forbidden(fmt.Errorf(
