@@ -100,7 +100,7 @@ func Serve(ctx context.Context, env Env, handle Handler) {
 		events = onlyFrom(env.HintsFrom, env.whose, events)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", answerHeaders(withToken(events)))
+	mux.Handle("/", answerHeaders(withPath(withToken(events))))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	listen(ctx, env, mux, stop{within: 30 * time.Second})
 }

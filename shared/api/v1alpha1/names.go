@@ -47,8 +47,23 @@ const (
 	CommandsFromAnyone = "anyone"
 )
 
-// EventAnnotation holds, on a Task that was made from an event, that event's source and id.
-const EventAnnotation = "tasks.kf.dev/event"
+// Annotations of a Task that was made from an event.
+const (
+	// EventAnnotation holds that event's source and id, with a space between: a source has none in itself.
+	EventAnnotation = "tasks.kf.dev/event"
+	// These hold extension attributes of the event, which the Task's facts have as well.
+	TraceParentAnnotation = "tasks.kf.dev/traceparent"
+	TraceStateAnnotation  = "tasks.kf.dev/tracestate"
+	CorrelationAnnotation = "tasks.kf.dev/correlationid"
+	ChainAnnotation       = "tasks.kf.dev/chain"
+	// StoppedFirstAnnotation is on a Task that its termination has made, which came before the command to run it. It holds the
+	// source and id of that.
+	StoppedFirstAnnotation = "tasks.kf.dev/stopped-first"
+)
+
+// SwitchedAnnotation holds, on a Job that was suspended or resumed by a command, which command that was: its time, and a hash of its
+// source and id.
+const SwitchedAnnotation = "taskschedules.kf.dev/switched"
 
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"

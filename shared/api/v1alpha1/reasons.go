@@ -18,6 +18,7 @@ const (
 	ReasonUnschedulable      = "Unschedulable"      // no node has room
 	ReasonPodRefused         = "PodRefused"         // by the rules of the Space, for good
 	ReasonRestored           = "Restored"           // a copy of a Task that had run elsewhere or before: neither run nor failed
+	ReasonExpired            = "Expired"            // its command had not begun by spec.expires, and will not
 	ReasonNotItsTaskRun      = "NotItsTaskRun"      // Tekton took a TaskRun that an earlier Task of the name had left
 
 	// Why a Pod went whose command had begun, and may not begin again.
@@ -27,6 +28,7 @@ const (
 	ReasonPreempted  = "Preempted"  // a Pod of a higher priority needed its room
 
 	// These are runtask's: of a Task that waits ...
+	ReasonNotDue                = "NotDue"                // its spec.notBefore is to come
 	ReasonAppNotSettled         = "AppNotSettled"         // it was changed, and build has yet to see that
 	ReasonAppNotFound           = "AppNotFound"           // also of a Job's Ready and a Task's AppReady
 	ReasonAppHasNoImage         = "AppHasNoImage"         //

@@ -578,6 +578,11 @@ func (in *TaskScheduleStatus) DeepCopy() *TaskScheduleStatus {
 func (in *TaskSpec) DeepCopyInto(out *TaskSpec) {
 	*out = *in
 	out.AppRef = in.AppRef
+	if in.Args != nil {
+		in, out := &in.Args, &out.Args
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Env != nil {
 		in, out := &in.Env, &out.Env
 		*out = make([]EnvVar, len(*in))
@@ -587,6 +592,14 @@ func (in *TaskSpec) DeepCopyInto(out *TaskSpec) {
 		in, out := &in.Timeout, &out.Timeout
 		*out = new(v1.Duration)
 		**out = **in
+	}
+	if in.NotBefore != nil {
+		in, out := &in.NotBefore, &out.NotBefore
+		*out = (*in).DeepCopy()
+	}
+	if in.Expires != nil {
+		in, out := &in.Expires, &out.Expires
+		*out = (*in).DeepCopy()
 	}
 }
 
