@@ -11,7 +11,9 @@ import (
 )
 
 // ref is a reference within the document.
-func ref(elem ...string) map[string]any { return map[string]any{"$ref": "#/" + strings.Join(elem, "/")} }
+func ref(elem ...string) map[string]any {
+	return map[string]any{"$ref": "#/" + strings.Join(elem, "/")}
+}
 
 // asyncAPI describes what this system takes and says, as AsyncAPI 3.0 has it: from its own side, so it receives commands and sends facts.
 func asyncAPI(t *testing.T) map[string]any {
@@ -117,9 +119,11 @@ func TestAsyncAPI(t *testing.T) {
 		t.Errorf("docs/asyncapi.yaml is no AsyncAPI 3.0.0: %v", err)
 	}
 	for name, spoil := range map[string]func(map[string]any){
-		"without info":       func(v map[string]any) { delete(v, "info") },
-		"a made-up action":   func(v map[string]any) { v["operations"].(map[string]any)[TaskRun].(map[string]any)["action"] = "post" },
-		"a payload of types": func(v map[string]any) { v["components"].(map[string]any)["messages"].(map[string]any)[TaskRun].(map[string]any)["payload"] = map[string]any{"type": "txet"} },
+		"without info":     func(v map[string]any) { delete(v, "info") },
+		"a made-up action": func(v map[string]any) { v["operations"].(map[string]any)[TaskRun].(map[string]any)["action"] = "post" },
+		"a payload of types": func(v map[string]any) {
+			v["components"].(map[string]any)["messages"].(map[string]any)[TaskRun].(map[string]any)["payload"] = map[string]any{"type": "txet"}
+		},
 	} {
 		v := decoded()
 		if spoil(v); is.Validate(v) == nil {

@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 
@@ -50,7 +51,7 @@ func Unreadable(err error) error {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		status = http.StatusRequestEntityTooLarge
+		err, status = fmt.Errorf("the body is larger than %d bytes", large.Limit), http.StatusRequestEntityTooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		status = http.StatusRequestTimeout
 	}

@@ -35,8 +35,8 @@ func newWaited(t *testing.T, env ...string) *waited {
 	return &waited{c, c.Function(t, "wait", append([]string{"COMMAND_SINK=" + c.command.URL}, env...)...), c.command.Token}
 }
 
-// answered is an answer of the function wait.
-type answered struct {
+// reply is an answer of the function wait.
+type reply struct {
 	status int
 	header http.Header
 	body   string
@@ -52,7 +52,7 @@ type answered struct {
 }
 
 // ask sends a request with these headers, in pairs; NS in the path is the namespace.
-func (w *waited) ask(ctx context.Context, method, path, body string, headers ...string) (a answered) {
+func (w *waited) ask(ctx context.Context, method, path, body string, headers ...string) (a reply) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, w.wait.URL+strings.ReplaceAll(path, "NS", w.ns), strings.NewReader(body))
 	if err != nil {
@@ -80,8 +80,8 @@ func (w *waited) ask(ctx context.Context, method, path, body string, headers ...
 }
 
 // asks starts a request, and returns what its answer comes by.
-func (w *waited) asks(method, path, body string, headers ...string) <-chan answered {
-	c := make(chan answered, 1)
+func (w *waited) asks(method, path, body string, headers ...string) <-chan reply {
+	c := make(chan reply, 1)
 	go func() { c <- w.ask(ctx, method, path, body, headers...) }()
 	return c
 }
@@ -184,7 +184,7 @@ func TestAWaitThatEndsFirstGoesOnElsewhere(t *testing.T) {
 func TestADoubledRequestIsOneTask(t *testing.T) {
 	w := newWaited(t)
 	gone, leave := context.WithCancel(ctx)
-	left := make(chan answered, 1)
+	left := make(chan reply, 1)
 	go func() {
 		left <- w.ask(gone, http.MethodPost, appTasks, `{"command": "once"}`, "Idempotency-Key", "november")
 	}()
@@ -193,7 +193,7 @@ func TestADoubledRequestIsOneTask(t *testing.T) {
 	if a := <-left; a.status != 0 {
 		t.Errorf("who has gone was answered %d", a.status)
 	}
-	var waits []<-chan answered
+	var waits []<-chan reply
 	for range 3 {
 		waits = append(waits, w.asks(http.MethodPost, appTasks, `{"command": "once"}`, "Idempotency-Key", `"november"`))
 	}
@@ -295,7 +295,7 @@ func TestALogIsReadWithTheCallersToken(t *testing.T) {
 // TestAWaitOutlivesTheAPIServer: with its answers missing, the wait goes on; the watch begins anew, and nobody is forgotten.
 func TestAWaitOutlivesTheAPIServer(t *testing.T) {
 	w := newWaited(t)
-	var waits []<-chan answered
+	var waits []<-chan reply
 	for i := range 5 {
 		waits = append(waits, w.asks(http.MethodPost, appTasks, fmt.Sprintf(`{"command": "c%d"}`, i)))
 	}
