@@ -76,10 +76,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	if posted && !h.command(ctx, w, &q, token) {
 		return
 	}
-	task, err := h.read(ctx, q, caller)
-	if err == nil && !task.Final() && q.Wait > 0 {
-		task, err = h.ended(ctx, task, q.Wait-time.Since(began))
-	}
+	task, err := h.settled(ctx, q, caller, q.Wait-time.Since(began))
 	log := logging.FromContext(ctx).With("task", q.Namespace+"/"+q.Task, "after", time.Since(began))
 	switch {
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), receiver.ErrStopping):
@@ -123,24 +120,23 @@ func (h *Handler) command(ctx context.Context, w http.ResponseWriter, q *Request
 	return true
 }
 
-// ended returns the Task when it has ended, or as it stands when the time is over.
-func (h *Handler) ended(ctx context.Context, task *v1alpha1.Task, within time.Duration) (*v1alpha1.Task, error) {
+// settled returns the Task when it has ended, or as it stands when the time is over.
+func (h *Handler) settled(ctx context.Context, q Request, caller identity.Identity, within time.Duration) (*v1alpha1.Task, error) {
+	if q.Wait == 0 {
+		return h.read(ctx, q, caller)
+	}
 	late := time.NewTimer(within)
 	defer late.Stop()
-	look, stop := h.Ends.Of(task.Namespace, task.Name)
+	look, stop := h.Ends.Of(q.Namespace, q.Task)
 	defer stop()
-	for {
-		now, err := client.FindAgain(ctx, h.Kf.Tasks(task.Namespace), task)
+	task, err := h.read(ctx, q, caller)
+	if err != nil {
+		return nil, err
+	}
+	for !task.Final() {
 		var again <-chan time.Time
-		switch {
-		case err != nil: // passing: what is known stays true
+		if err != nil { // it may pass, and what is known stays true
 			again = time.After(time.Second)
-		case now == nil:
-			return nil, receiver.WithStatus(http.StatusNotFound, fmt.Errorf("Task %s/%s was deleted", task.Namespace, task.Name))
-		case now.Final():
-			return now, nil
-		default:
-			task = now
 		}
 		select {
 		case <-look:
@@ -150,7 +146,16 @@ func (h *Handler) ended(ctx context.Context, task *v1alpha1.Task, within time.Du
 		case <-ctx.Done():
 			return task, nil
 		}
+		var now *v1alpha1.Task
+		if now, err = client.FindAgain(ctx, h.Kf.Tasks(q.Namespace), task); err != nil {
+			continue
+		}
+		if now == nil {
+			return nil, receiver.WithStatus(http.StatusNotFound, fmt.Errorf("Task %s/%s was deleted", q.Namespace, q.Task))
+		}
+		task = now
 	}
+	return task, nil
 }
 
 // log is the end of an ended Task's log, for who may read it.
