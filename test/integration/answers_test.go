@@ -28,7 +28,7 @@ func TestAnswers(t *testing.T) {
 	}
 	shop := fmt.Sprintf(`{"namespace": %q, "app": "shop"}`, w.ns)
 	none := fmt.Sprintf(`{"namespace": %q, "app": "none"}`, w.ns)
-	large := `{"command": "` + strings.Repeat("x", 1<<20) + `"}`
+	large := `{"command": "` + strings.Repeat("x", 5<<20) + `"}`
 	tasks := "/namespaces/" + w.ns + "/apps/shop/tasks"
 	async := []string{"Prefer", "respond-async", "Idempotency-Key", "7"}
 	made := map[string]bool{}
@@ -125,7 +125,7 @@ func TestEveryReceiverTakesEachMode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for mode, ctx := range map[string]func() (string, error){
+			for mode, post := range map[string]func() (string, error){
 				"binary": func() (string, error) {
 					reply, res := client.Request(cloudevents.WithEncodingBinary(ctx), next())
 					return taken(reply, res)
@@ -158,7 +158,7 @@ func TestEveryReceiverTakesEachMode(t *testing.T) {
 					return replies[1].Type(), nil
 				},
 			} {
-				kind, err := ctx()
+				kind, err := post()
 				if err != nil || name == "command" && kind != events.CommandAccepted {
 					t.Errorf("%s: replied %q, %v", mode, kind, err)
 				}

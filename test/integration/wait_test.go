@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -439,4 +441,65 @@ func (w *waited) watching() (n int) {
 		}
 	}
 	return n
+}
+
+// BenchmarkWaiters: ten thousand who wait for a hundred Tasks at one process, as it is shipped: what they cost, and how late they hear.
+func BenchmarkWaiters(b *testing.B) {
+	const many, tasks = 10000, 100
+	c := harness.New(b)
+	ns := c.Namespace(b, "waiters")
+	c.App(b, ns, "shop")
+	token := c.Token(b, ns, "watcher", audience)
+	c.Allow(b, ns, "watcher", "tasks", "get")
+	f := c.Shipped(b, "wait", fmt.Sprint("MAX_WAITS=", many), "LOG_LEVEL=error")
+	for b.Loop() {
+		before := f.PeakMemory()
+		var made []*v1alpha1.Task
+		for i := range tasks {
+			made = append(made, c.Task(b, ns, "shop", fmt.Sprintf("t%d-%d", b.N, i)))
+		}
+		var all sync.WaitGroup
+		var waiting, heard atomic.Int64
+		connect := make(chan struct{}, 100)
+		for i := range many {
+			all.Go(func() {
+				connect <- struct{}{}
+				conn, err := net.Dial("tcp", strings.TrimPrefix(f.URL, "http://"))
+				if err != nil {
+					b.Error(err)
+					<-connect
+					return
+				}
+				defer conn.Close()
+				fmt.Fprintf(conn, "GET /namespaces/%s/tasks/%s HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nPrefer: wait=500\r\n\r\n", ns, made[i%tasks].Name, token)
+				waiting.Add(1)
+				<-connect
+				head := make([]byte, 12)
+				if _, err := io.ReadFull(conn, head); err != nil || string(head) != "HTTP/1.1 200" {
+					b.Errorf("%s %v", head, err)
+				}
+				heard.Add(1)
+			})
+		}
+		harness.Eventually(b, 5*time.Minute, func() error {
+			if n := waiting.Load(); n != many {
+				return fmt.Errorf("%d wait", n)
+			}
+			return nil
+		})
+		time.Sleep(5 * time.Second) // until all have been looked at once, of which nothing is heard
+		began := time.Now()
+		for _, t := range made {
+			if _, err := client.PatchStatus(ctx, c.Kf.Tasks(ns), t, func(t *v1alpha1.Task) {
+				now := metav1.Now()
+				t.Status.CompletionTime = &now
+				t.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Status: "True", Reason: "Succeeded", LastTransitionTime: now}}
+			}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		all.Wait()
+		b.ReportMetric(time.Since(began).Seconds(), "s-until-all-heard")
+		b.ReportMetric(float64(f.PeakMemory()-before)/many/1024, "KiB/waiter")
+	}
 }
