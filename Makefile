@@ -14,7 +14,7 @@ include test/cluster/cluster.mk
 
 .PHONY: generate build deploy undeploy release reproducible demo test prepare vet test-unit fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
-generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
+generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
 	$(TOOL) controller-gen crd paths=./shared/api/... output:crd:dir=config/crd
 	$(TOOL) controller-gen crd:maxDescLen=0 paths=./shared/api/... output:crd:dir=config/crd/short

@@ -175,7 +175,7 @@ func (d *doctor) policies(ctx context.Context) []finding {
 }
 
 // functions of this project, which test/drift holds to the folder of their name.
-var functions = []string{"build", "command", "deadletter", "logs", "prune", "runtask", "start", "status", "terminate", "tick", "webhook"}
+var functions = []string{"build", "command", "deadletter", "logs", "prune", "runtask", "start", "status", "terminate", "tick", "wait", "webhook"}
 
 // functions: each is deployed and Ready.
 func (d *doctor) functions(ctx context.Context) []finding {
