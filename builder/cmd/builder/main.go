@@ -35,7 +35,7 @@ func main() {
 	flag.BoolVar(&s.compile, "compile", false, "only compile the programs, for a later run to find them")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "builder makes the builder image and the run image of builds from source, pushes them unless the registry\n"+
-			"has them, and prints what they are by digest, as YAML for the ConfigMap build.\n\n")
+			"has them, and prints their names, as YAML for the ConfigMap build.\n\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -64,10 +64,7 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	r := registry{s, key, []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}}
-	runImage, err := r.find("builder-run")
-	if err == nil && runImage == "" {
-		runImage, err = r.push("builder-run", func() (v1.Image, error) { return cnb.RunImage(debian) })
-	}
+	runImage, err := r.runImage(debian)
 	if err != nil {
 		return err
 	}
@@ -125,6 +122,25 @@ func (r registry) find(image string) (string, error) {
 		return "", fmt.Errorf("look for %s: %w", tag, err)
 	}
 	return tag.Digest(found.Digest.String()).Name(), nil
+}
+
+// runImage returns the tag that the newest run image has, whichever that is: an App is rebased on a run image of the same name only.
+func (r registry) runImage(debian cnb.Debian) (string, error) {
+	const image = "builder-run"
+	digest, err := r.find(image)
+	if err == nil && digest == "" {
+		digest, err = r.push(image, func() (v1.Image, error) { return cnb.RunImage(debian) })
+	}
+	if err != nil {
+		return "", err
+	}
+	newest := r
+	newest.key = "latest"
+	if now, err := newest.find(image); err != nil || now == digest {
+		return newest.repository + "/" + image + ":" + newest.key, err
+	}
+	_, err = newest.push(image, func() (v1.Image, error) { return cnb.RunImage(debian) })
+	return newest.repository + "/" + image + ":" + newest.key, err
 }
 
 func (r registry) push(image string, make func() (v1.Image, error)) (string, error) {

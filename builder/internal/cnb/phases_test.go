@@ -3,6 +3,7 @@ package cnb
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -25,51 +27,89 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// platform plays what starts the phases of a build, each in a root that is the builder image, against a registry of its own.
+// platform plays what starts the phases of a build, in a root that is the builder image, against a registry of its own.
 type platform struct {
 	*testing.T
+	*world
+}
+
+// world is made once for all tests: it takes seconds. Each test builds Apps of its own.
+type world struct {
 	registry  string
 	buildRoot string
 	run       v1.Image
 	runImage  string
 }
 
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "kf-builder-")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("TMPDIR", dir) // so that all goes with it
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+var theWorld = sync.OnceValues(func() (*world, error) {
+	blobs, err := os.MkdirTemp("", "registry-")
+	if err != nil {
+		return nil, err
+	}
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs))))
+	w := &world{registry: strings.TrimPrefix(server.URL, "http://")}
+	parts, err := theParts()
+	if err != nil {
+		return nil, err
+	}
+	if w.run, err = RunImage(parts.Debian); err != nil {
+		return nil, err
+	}
+	w.runImage = w.registry + "/run:1"
+	if err := push(w.runImage, w.run); err != nil {
+		return nil, err
+	}
+	parts.RunImage = w.runImage
+	builder, err := Builder(parts)
+	if err != nil {
+		return nil, err
+	}
+	w.buildRoot, err = root(builder)
+	return w, err
+})
+
 func newPlatform(t *testing.T) *platform {
 	if os.Geteuid() != 0 {
 		t.Skip("a root of its own needs root")
 	}
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	p := &platform{T: t, registry: strings.TrimPrefix(server.URL, "http://")}
-	parts := parts(t)
-	run, err := RunImage(parts.Debian)
-	p.must(err)
-	p.run, p.runImage = run, p.registry+"/run:1"
-	p.push(p.runImage, run)
-	parts.RunImage = p.runImage
-	builder, err := Builder(parts)
-	p.must(err)
-	p.push(p.registry+"/builder:1", builder)
-	p.buildRoot = p.root(builder)
-	return p
+	w, err := theWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &platform{t, w}
 }
 
-// parts are the real ones.
+// theParts are the real ones.
+var theParts = sync.OnceValues(func() (p Parts, err error) {
+	if p.Debian, err = FindDebian(); err != nil {
+		return p, err
+	}
+	if p.Buildpacks, err = Buildpacks("../../buildpacks"); err != nil {
+		return p, err
+	}
+	p.RunImage = "registry.example/run@sha256:" + strings.Repeat("0", 64)
+	p.Programs, err = Compile(context.Background(), "../..", "../../../bin")
+	return p, err
+})
+
 func parts(t *testing.T) Parts {
 	t.Helper()
-	debian, err := FindDebian()
+	p, err := theParts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	packs, err := Buildpacks("../../buildpacks")
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs, err := Compile(t.Context(), "../..", filepath.Join(os.TempDir(), "kf-builder-test"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Parts{Debian: debian, Programs: programs, Buildpacks: packs, RunImage: "registry.example/run@sha256:" + strings.Repeat("0", 64)}
+	return p
 }
 
 func (p *platform) must(err error) {
@@ -79,11 +119,12 @@ func (p *platform) must(err error) {
 	}
 }
 
-func (p *platform) push(ref string, img v1.Image) {
-	p.Helper()
+func push(ref string, img v1.Image) error {
 	tag, err := name.NewTag(ref)
-	p.must(err)
-	p.must(remote.Write(tag, img))
+	if err != nil {
+		return err
+	}
+	return remote.Write(tag, img)
 }
 
 func (p *platform) pull(ref string) (v1.Image, *v1.ConfigFile) {
@@ -97,12 +138,12 @@ func (p *platform) pull(ref string) (v1.Image, *v1.ConfigFile) {
 	return img, conf
 }
 
-// root unpacks an image.
-func (p *platform) root(img v1.Image) string {
-	p.Helper()
-	dir := p.TempDir()
-	p.must(os.Chmod(dir, 0o755))
-	p.must(os.Chmod(filepath.Dir(dir), 0o755))
+// root unpacks an image, which is seconds' work for no container runtime.
+func root(img v1.Image) (string, error) {
+	dir, err := os.MkdirTemp("", "root-")
+	if err != nil {
+		return "", err
+	}
 	flat := mutate.Extract(img)
 	defer flat.Close()
 	files := tar.NewReader(flat)
@@ -111,29 +152,41 @@ func (p *platform) root(img v1.Image) string {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		p.must(err)
-		to := filepath.Join(dir, h.Name)
-		switch h.Typeflag {
-		case tar.TypeDir:
-			p.must(os.MkdirAll(to, 0o755))
-		case tar.TypeSymlink:
-			p.must(os.Symlink(h.Linkname, to))
-		default:
-			p.must(os.MkdirAll(filepath.Dir(to), 0o755))
-			b, err := io.ReadAll(files)
-			p.must(err)
-			p.must(os.WriteFile(to, b, 0o755))
+		if err != nil {
+			return "", err
 		}
-		p.must(os.Lchown(to, h.Uid, h.Gid))
-		if h.Typeflag != tar.TypeSymlink {
-			p.must(os.Chmod(to, fs.FileMode(h.Mode&0o777)))
+		if err := unpack(filepath.Join(dir, h.Name), h, files); err != nil {
+			return "", err
 		}
 	}
-	p.must(os.MkdirAll(filepath.Join(dir, "dev"), 0o755)) // which every container has
-	p.must(os.WriteFile(filepath.Join(dir, "dev/null"), nil, 0o666))
-	p.must(os.Chmod(filepath.Join(dir, "dev/null"), 0o666))
-	p.must(os.Chmod(filepath.Join(dir, "tmp"), 0o777))
-	return dir
+	null := filepath.Join(dir, "dev/null") // which every container has
+	return dir, errors.Join(os.Chmod(dir, 0o755), os.MkdirAll(filepath.Dir(null), 0o755), os.WriteFile(null, nil, 0o666), os.Chmod(null, 0o666))
+}
+
+func unpack(to string, h *tar.Header, content io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return err
+		}
+	case tar.TypeSymlink:
+		return os.Symlink(h.Linkname, to)
+	default:
+		f, err := os.Create(to)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(f, content); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.Lchown(to, h.Uid, h.Gid), os.Chmod(to, fs.FileMode(h.Mode&0o777)))
 }
 
 // in runs a program in a root, as the user of the image.
@@ -141,8 +194,8 @@ func (p *platform) in(root string, env []string, args ...string) (said string, c
 	p.Helper()
 	cmd := exec.CommandContext(p.Context(), args[0], args[1:]...)
 	cmd.Path, cmd.Err = args[0], nil // of the root, not of the machine
-	cmd.Dir = "/workspace"
-	cmd.Env = append([]string{searchPath, "HOME=/home/cnb", "CNB_USER_ID=1000", "CNB_GROUP_ID=1000", "CNB_PLATFORM_API=0.15"}, env...)
+	cmd.Dir = "/"
+	cmd.Env = append([]string{searchPath, "HOME=/home/cnb", "CNB_USER_ID=1000", "CNB_GROUP_ID=1000", "CNB_PLATFORM_API=0.13"}, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: User, Gid: Group}}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -158,13 +211,13 @@ type source map[string]string
 // build runs the phases in folders of their own, and returns what they said and the first exit code that is not zero.
 func (p *platform) build(app string, s source) (said string, code int) {
 	p.Helper()
-	for _, dir := range []string{"workspace", "layers", "platform"} {
+	for _, dir := range []string{"app", "layers", "platform"} {
 		p.must(os.RemoveAll(filepath.Join(p.buildRoot, dir)))
 		p.must(os.MkdirAll(filepath.Join(p.buildRoot, dir), 0o755))
 		p.must(os.Chown(filepath.Join(p.buildRoot, dir), User, Group))
 	}
 	for to, text := range s {
-		to, mode := filepath.Join(p.buildRoot, "workspace", to), fs.FileMode(0o644)
+		to, mode := filepath.Join(p.buildRoot, "app", to), fs.FileMode(0o644)
 		if strings.HasPrefix(text, "#!") {
 			mode = 0o755
 		}
@@ -175,10 +228,10 @@ func (p *platform) build(app string, s source) (said string, code int) {
 	var all strings.Builder
 	for _, phase := range [][]string{
 		{"analyzer", "-run-image", p.runImage, "-cache-image", cache, image},
-		{"detector"},
+		{"detector", "-app", "/app"},
 		{"restorer", "-cache-image", cache},
-		{"builder"},
-		{"exporter", "-cache-image", cache, image},
+		{"builder", "-app", "/app"},
+		{"exporter", "-app", "/app", "-cache-image", cache, image},
 	} {
 		said, code := p.in(p.buildRoot, nil, append([]string{"/cnb/lifecycle/" + phase[0]}, phase[1:]...)...)
 		fmt.Fprintf(&all, "[%s]\n%s", phase[0], said)
@@ -213,7 +266,7 @@ var shop = source{
 func TestFiveStepsMakeAnImage(t *testing.T) {
 	p := newPlatform(t)
 	said, code := p.build("shop", shop)
-	if code != 0 || !strings.Contains(said, "kf/shell: putting /workspace/bin on the PATH") {
+	if code != 0 || !strings.Contains(said, "kf/shell: putting /app/bin on the PATH") {
 		t.Fatalf("the first build: %d\n%s", code, said)
 	}
 	first, conf := p.pull(p.registry + "/shop:1")
@@ -226,27 +279,29 @@ func TestFiveStepsMakeAnImage(t *testing.T) {
 	}
 
 	said, code = p.build("shop", shop)
-	if code != 0 || !strings.Contains(said, "kf/shell: /workspace/bin is on the PATH, as in the build before") {
+	if code != 0 || !strings.Contains(said, "kf/shell: /app/bin is on the PATH, as in the build before") {
 		t.Fatalf("the second build had nothing from the first: %d\n%s", code, said)
 	}
-	second, _ := p.pull(p.registry + "/shop:1")
+	second, conf := p.pull(p.registry + "/shop:1")
 	if a, b := digest(t, first), digest(t, second); a != b {
 		t.Errorf("the same source gave %s and then %s\n%s", a, b, said)
 	}
 
-	root := p.root(second)
+	root, err := root(second)
+	p.must(err)
 	for command, want := range map[string]string{"/cnb/process/migrate": "migrated --all\n", "/cnb/process/report-2": "hello a\\b\n"} {
-		if out, code := p.in(root, nil, command); code != 0 || out != want {
+		if out, code := p.in(root, conf.Config.Env, command); code != 0 || out != want {
 			t.Errorf("%s: %d %q, want %q", command, code, out, want)
 		}
 	}
-	if out, code := p.in(root, nil, "/cnb/lifecycle/launcher", "greet you | tr a-z A-Z"); code != 0 || out != "HELLO YOU\n" {
+	if out, code := p.in(root, conf.Config.Env, "/cnb/lifecycle/launcher", "greet you | tr a-z A-Z"); code != 0 || out != "HELLO YOU\n" {
 		t.Errorf("a command of a Task: %d %q", code, out)
 	}
 	p.rebase(second)
 }
 
-// rebase puts the App on a run image with a layer more: the App's own layers are the same.
+// rebase puts the App on the run image that its name has now, with a layer more: the App's own layers are the same. The lifecycle
+// refuses a run image of another name, so that one which is rebased on has a tag that moves.
 func (p *platform) rebase(app v1.Image) {
 	p.Helper()
 	more := tree{}
@@ -255,8 +310,8 @@ func (p *platform) rebase(app v1.Image) {
 	p.must(err)
 	mended, err := mutate.AppendLayers(p.run, layer)
 	p.must(err)
-	p.push(p.registry+"/run:2", mended)
-	said, code := p.in(p.buildRoot, nil, "/cnb/lifecycle/rebaser", "-run-image", p.registry+"/run:2", p.registry+"/shop:1")
+	p.must(push(p.runImage, mended))
+	said, code := p.in(p.buildRoot, nil, "/cnb/lifecycle/rebaser", "-run-image", p.runImage, p.registry+"/shop:1")
 	if code != 0 {
 		p.Fatalf("rebase: %d\n%s", code, said)
 	}
@@ -271,8 +326,9 @@ func (p *platform) rebase(app v1.Image) {
 	if len(p.processes(conf)) != 2 {
 		p.Error("a rebase lost the process types")
 	}
-	root := p.root(rebased)
-	if out, code := p.in(root, nil, "/cnb/lifecycle/launcher", "cat /etc/mended && migrate"); code != 0 || out != "yes\nmigrated\n" {
+	root, err := root(rebased)
+	p.must(err)
+	if out, code := p.in(root, conf.Config.Env, "/cnb/lifecycle/launcher", "cat /etc/mended && migrate"); code != 0 || out != "yes\nmigrated\n" {
 		p.Errorf("on the new run image: %d %q", code, out)
 	}
 }
@@ -337,25 +393,24 @@ func TestABuildThatFailsSaysWhy(t *testing.T) {
 		"a type twice":               {source{"Procfile": "web: a\nweb: b\n"}, 51, "Procfile, line 2: web is there already"},
 		"a control character":        {source{"Procfile": "web: a\x01b\n"}, 51, "Procfile, line 1: it has control characters"},
 		"no line":                    {source{"Procfile": "# nothing yet\n"}, 51, "the Procfile has no process types"},
-		"not text":                   {source{"Procfile": "web: \xff\xfe\n"}, 51, "Procfile, line 1: "},
+		"not text":                   {source{"Procfile": "web: \xff\xfe\n"}, 52, "invalid UTF-8 byte"},
 	} {
 		app := "failed-" + strings.ToLower(strings.ReplaceAll(name, " ", "-"))
 		said, code := p.build(app, row.source)
 		if code != row.code || !strings.Contains(said, row.says) {
 			t.Errorf("%s: exit code %d, want %d and %q\n%s", name, code, row.code, row.says, said)
 		}
-		if tag, _ := name2tag(p, app); exists(tag) {
+		if p.exists(app) {
 			t.Errorf("%s: there is an image", name)
 		}
 	}
 }
 
-func name2tag(p *platform, app string) (name.Tag, error) {
-	return name.NewTag(p.registry + "/" + app + ":1")
-}
-
-func exists(tag name.Tag) bool {
-	_, err := remote.Head(tag)
+func (p *platform) exists(app string) bool {
+	p.Helper()
+	tag, err := name.NewTag(p.registry + "/" + app + ":1")
+	p.must(err)
+	_, err = remote.Head(tag)
 	return err == nil
 }
 
