@@ -81,10 +81,7 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e
 
-e2e-builder: ## Make the builder image of builds from source, push it, and name it in the ConfigMap build; deploy does so too
-	@hack/builder.sh
-
-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
+e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e/undeploy
 
 check-rights: ## Compare the rights of config/rbac with what the tests' runs used of them, by the API servers' audit logs
