@@ -136,7 +136,7 @@ func (o *buildLogs) show(ctx context.Context, app *v1alpha1.App, build string, n
 	case metav1.ConditionUnknown:
 		return note("build %s goes on: %s", build, c.Reason)
 	case metav1.ConditionTrue:
-		return note("build %s: %s, image %s", build, c.Reason, run.image(true))
+		return note("build %s: %s, image %s@%s", build, c.Reason, run.repository(), run.result(resultDigest))
 	}
 	why, err := o.why(ctx, app, run, newest)
 	if err != nil {

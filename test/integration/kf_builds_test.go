@@ -46,9 +46,10 @@ func (c *cli) tried(run *tekton.PipelineRun, status corev1.ConditionStatus, reas
 		if value == "" {
 			return "[]"
 		}
-		return `[{"name": ` + quoted(name) + `, "type": "string", "value": ` + quoted(value) + `}]`
+		return `[{"name": ` + quoted(name) + `, "value": ` + quoted(value) + `}]`
 	}
-	condition := `[{"type": "Succeeded", "status": ` + quoted(string(status)) + `, "reason": ` + quoted(reason) + `, "message": ` + quoted(message) + `}]`
+	condition := `[{"type": "Succeeded", "status": ` + quoted(string(status)) + `, "reason": ` + quoted(reason) + `, "message": ` + quoted(message) + `,
+	  "lastTransitionTime": ` + quoted(ended.Format(time.RFC3339)) + `}]`
 	times := `"startTime": ` + quoted(began.Format(time.RFC3339)) + `, "completionTime": ` + quoted(ended.Format(time.RFC3339))
 	patch := `{"status": {` + times + `, "conditions": ` + condition + `, "results": ` + result("IMAGE_DIGEST", digest) + `}}`
 	if _, err := c.Tekton.PipelineRuns(c.space).Patch(c.Context(), run.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status"); err != nil {
@@ -91,8 +92,8 @@ func TestKfListsBuilds(t *testing.T) {
 		t.Errorf("three builds:\n%s", all)
 	}
 	c.has(all, "Name App Succeeded Reason Started Duration Image", "bakery-build-000000000001 bakery False Failed 2026-03-01T12:00:00Z 1m5s")
-	c.has(c.kf("builds", "shop", "-o", "wide"), "Name App Succeeded Reason Started Duration Image Message",
-		"shop-build-000000000001 shop True Succeeded 2026-03-01T12:00:00Z 1m5s registry.example:5000/kf/app-shop@"+builtDigest)
+	c.has(c.kf("builds", "shop", "-o", "wide"), "Name App Succeeded Reason Started Duration Image Repository Message",
+		"shop-build-000000000001 shop True Succeeded 2026-03-01T12:00:00Z 1m5s "+builtDigest+" registry.example:5000/kf/app-shop")
 	if out := c.kf("builds", "shop"); strings.Contains(out, "bakery") || !strings.Contains(out, builtDigest) || !strings.Contains(out, "shop-build-000000000002   shop   Unknown     Pending") {
 		t.Errorf("the builds of one App:\n%s", out)
 	}
