@@ -300,6 +300,36 @@ func TestFiveStepsMakeAnImage(t *testing.T) {
 	p.rebase(second)
 }
 
+// TestTheSampleDoesWhatItSays: the folder that is shown to newcomers builds, and its process types run.
+func TestTheSampleDoesWhatItSays(t *testing.T) {
+	p := newPlatform(t)
+	sample := source{}
+	folder := os.DirFS("../../../test/fixtures/shop")
+	p.must(fs.WalkDir(folder, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(folder, file)
+		sample[file] = string(b)
+		return err
+	}))
+	if said, code := p.build("sample", sample); code != 0 {
+		t.Fatalf("%d\n%s", code, said)
+	}
+	img, conf := p.pull(p.registry + "/sample:1")
+	root, err := root(img)
+	p.must(err)
+	env := append(conf.Config.Env, "ORDERS=2")
+	for command, want := range map[string]string{
+		"/cnb/process/migrate": "migrate --all: orders: add a column\nmigrate --all: orders: fill it\nmigrate --all: customers: make an index\nmigrated\n",
+		"/cnb/process/report":  "order 1: 7.00\norder 2: 28.00\n",
+	} {
+		if out, code := p.in(root, env, command); code != 0 || out != want {
+			t.Errorf("%s: %d %q, want %q", command, code, out, want)
+		}
+	}
+}
+
 // rebase puts the App on the run image that its name has now, with a layer more: the App's own layers are the same. The lifecycle
 // refuses a run image of another name, so that one which is rebased on has a tag that moves.
 func (p *platform) rebase(app v1.Image) {
