@@ -333,3 +333,31 @@ func TestDoctorKnowsEveryFunction(t *testing.T) {
 		t.Errorf("doctor knows %v, want %v", known, want)
 	}
 }
+
+// TestADeployLeavesTheBuilder: what hack/builder.sh has set of the ConfigMap build, no file of config/ sets, else each deploy would empty it.
+func TestADeployLeavesTheBuilder(t *testing.T) {
+	script := read(t, "hack", "builder.sh")
+	set := []string{"containerRegistry", "insecureRegistries", "builderImage", "runImage"}
+	for _, key := range set {
+		if !strings.Contains(script+read(t, "builder", "cmd", "builder", "main.go"), key+": ") {
+			t.Errorf("hack/builder.sh does not set %s", key)
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(harness.Root(), "config", "*", "*.yaml"))
+	if len(files) == 0 {
+		t.Fatal("no configuration found")
+	}
+	for _, f := range files {
+		for doc := range strings.SplitSeq(read(t, "config", filepath.Base(filepath.Dir(f)), filepath.Base(f)), "\n---") {
+			var m corev1.ConfigMap
+			if err := yaml.Unmarshal([]byte(doc), &m); err != nil || m.Kind != "ConfigMap" || m.Name != "build" {
+				continue
+			}
+			for _, key := range set {
+				if _, has := m.Data[key]; has {
+					t.Errorf("%s sets %s: write it as a comment", filepath.Base(f), key)
+				}
+			}
+		}
+	}
+}
