@@ -37,7 +37,9 @@ const (
 	ManagedByKf           = "kf"
 	TaskComponent         = "task"
 	TaskScheduleComponent = "task-schedule"
+	BuildComponent        = "build"
 	NetworkPolicyApp      = "app"
+	NetworkPolicyBuild    = "build"
 )
 
 // CommandsFrom is the annotation of a Space's Namespace that says from whom it takes commands, besides those who may do
@@ -49,6 +51,12 @@ const (
 
 // EventAnnotation holds, on a Task that was made from an event, that event's source and id.
 const EventAnnotation = "tasks.kf.dev/event"
+
+// Annotations of the PipelineRun of a build: the name that its image is pushed under, and the source that it is made from.
+const (
+	ImageAnnotation  = "tasks.kf.dev/image"
+	SourceAnnotation = "tasks.kf.dev/source"
+)
 
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"

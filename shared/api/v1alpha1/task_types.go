@@ -59,6 +59,7 @@ type TaskList struct {
 // TaskSpec says which App's image to run, and with what.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.appRef) && has(self.appRef.name) && size(self.appRef.name) > 0",message="appRef.name is required: name the App whose image this Task runs"
+// +kubebuilder:validation:XValidation:rule="!has(self.process) || self.process == '' || !has(self.command) || self.command == ''",message="give a command or a process, not both"
 type TaskSpec struct {
 	// DisplayName is shown in lists. It is the Task's name when left out.
 	// +optional
@@ -95,6 +96,13 @@ type TaskSpec struct {
 	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 131071",message="command must be at most 131071 bytes: the kernel takes no longer argument"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="command can't hold a NUL byte: the kernel would end it there"
 	Command string `json:"command,omitempty"`
+
+	// Process is a process type of the App's image, such as "worker", that is run in place of a command: buildpacks have put it
+	// there, and status.processes of the App lists them. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9._-]+$') && self != '.' && self != '..'",message="process must be the name of a process type: letters, digits, '.', '_' and '-'"
+	Process string `json:"process,omitempty"`
 
 	// Env is added to the App's environment, and wins over it; Cloud Foundry's own variables stay. A value is taken as it
 	// is: $(NAME) in it is expanded by nobody. Not in Kf.
