@@ -2,6 +2,7 @@ package build
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 
@@ -42,6 +43,9 @@ type Options struct {
 // Render renders the PipelineRun that builds an App. The error is the user's to mend, or, if it is ErrNotSet, the operator's.
 func Render(app *v1alpha1.App, o Options) (*tekton.PipelineRun, error) {
 	in, err := InputsOf(app, o.Settings)
+	if err == nil && o.StepImage == "" {
+		err = fmt.Errorf("%w: the function build has no STEP_IMAGE", ErrNotSet)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +65,9 @@ func Render(app *v1alpha1.App, o Options) (*tekton.PipelineRun, error) {
 // Rebase renders the PipelineRun that puts the newest run image under the image that an App has.
 func Rebase(app *v1alpha1.App, o Options) (*tekton.PipelineRun, error) {
 	in, err := InputsOf(app, o.Settings)
+	if err == nil && o.StepImage == "" {
+		err = fmt.Errorf("%w: the function build has no STEP_IMAGE", ErrNotSet)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +157,9 @@ func podTemplate(app *v1alpha1.App, o Options) *pod.PodTemplate {
 func ownTaskOf(task *tekton.PipelineTask, spec *v1alpha1.BuildSpec, output string, o Options) {
 	task.TaskRef = &tekton.TaskRef{Name: spec.Name, Kind: tekton.NamespacedTaskKind}
 	if spec.Kind == kindClusterTask {
-		value := func(name, v string) tekton.Param { return tekton.Param{Name: name, Value: *tekton.NewStructuredValues(v)} }
+		value := func(name, v string) tekton.Param {
+			return tekton.Param{Name: name, Value: *tekton.NewStructuredValues(v)}
+		}
 		task.TaskRef = &tekton.TaskRef{ResolverRef: tekton.ResolverRef{Resolver: "cluster", Params: tekton.Params{
 			value("kind", "task"), value("name", spec.Name), value("namespace", o.Namespace),
 		}}}
@@ -171,4 +180,3 @@ func params(values map[string]string) (all []v1alpha1.BuildParam) {
 	}
 	return all
 }
-

@@ -75,8 +75,11 @@ var readers = map[string]func(*Settings, string) error{
 	"containerRegistry": func(s *Settings, v string) error {
 		v = strings.TrimRight(v, "/")
 		s.ContainerRegistry = v
-		_, err := name.NewRepository(v+"/app", name.StrictValidation)
-		return err
+		host, _, _ := strings.Cut(v, "/")
+		if _, err := name.NewRepository(v+"/app", name.StrictValidation); err != nil {
+			return fmt.Errorf("write the registry's host and a path, such as registry.example/kf")
+		}
+		return registryHost(host)
 	},
 	"builderImage": func(s *Settings, v string) error { s.BuilderImage = v; return imageName(v) },
 	"runImage":     func(s *Settings, v string) error { s.RunImage = v; return imageName(v) },

@@ -84,6 +84,7 @@ func InputsOf(app *v1alpha1.App, s Settings) (in Inputs, err error) {
 	return in, settled(spec, in, s)
 }
 
+// settled says whether an operator has set what a build needs.
 func settled(spec *v1alpha1.BuildSpec, in Inputs, s Settings) error {
 	const where = "in the ConfigMap " + ConfigMap + " of the namespace kf-tasks"
 	switch {

@@ -35,8 +35,8 @@ var program, programCopy = "/ko-app/step", path.Join(stepDir, "step")
 // bring, detect and build, see no credentials, and can change nothing that a later step runs.
 func buildTask(in Inputs, o Options, im image) tekton.TaskSpec {
 	insecure := o.insecureFlags()
-	previous := flag("-previous-image", im.previous)
-	analyze := slices.Concat(words("-layers", layersDir, "-cache-image", im.cache), flag("-run-image", in.Run), previous, insecure, words(im.output))
+	previous := given("-previous-image", im.previous)
+	analyze := slices.Concat(words("-layers", layersDir, "-cache-image", im.cache), given("-run-image", in.Run), previous, insecure, words(im.output))
 	restore := slices.Concat(words("-layers", layersDir, "-cache-image", im.cache), insecure)
 	export := slices.Concat(words("-layers", layersDir, "-app", appDir, "-cache-image", im.cache), insecure, words(im.output))
 	folders := words("-layers", layersDir, "-app", appDir, "-platform", platformDir)
@@ -58,7 +58,7 @@ func buildTask(in Inputs, o Options, im image) tekton.TaskSpec {
 
 // rebaseTask puts the newest run image under the layers of an image, which takes seconds: no layer is moved.
 func rebaseTask(in Inputs, o Options, im image) tekton.TaskSpec {
-	rebase := slices.Concat(words("-previous-image", im.previous, "-report", layersDir+"/report.toml"), flag("-run-image", in.Run),
+	rebase := slices.Concat(words("-previous-image", im.previous, "-report", layersDir+"/report.toml"), given("-run-image", in.Run),
 		o.insecureFlags(), words(im.output))
 	return task(o,
 		step(o, "source", o.StepImage, []string{program}, words("prepare", "-program", programCopy, "-secrets", secretsDir, "-registry", registryDir),
@@ -173,7 +173,7 @@ func (s Settings) insecureFlags() (flags []string) {
 
 func words(w ...string) []string { return w }
 
-func flag(name, value string) []string {
+func given(name, value string) []string {
 	if value == "" {
 		return nil
 	}

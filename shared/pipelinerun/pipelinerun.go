@@ -37,7 +37,7 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 	if len(podSpec.Containers) > 0 {
 		c = podSpec.Containers[ownContainer(podSpec)]
 	}
-	command, args, err := startCommand(app, c, task.Spec.Command)
+	command, args, err := startCommand(app, c, task.Spec)
 	if err != nil {
 		return nil, err
 	}
