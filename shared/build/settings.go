@@ -117,9 +117,9 @@ func imageName(v string) error {
 func registryHost(v string) error {
 	host, port, err := net.SplitHostPort(v)
 	if err != nil {
-		host, port = v, ""
+		host, port = v, "443"
 	}
-	if _, bad := strconv.ParseUint(port, 10, 16); port != "" && bad != nil ||
+	if _, bad := strconv.ParseUint(port, 10, 16); bad != nil ||
 		net.ParseIP(host) == nil && len(validation.IsDNS1123Subdomain(host)) > 0 {
 		return fmt.Errorf("write hosts as registry.example:5000, with commas in between")
 	}

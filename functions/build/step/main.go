@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,7 +19,7 @@ step run ... -- COMMAND ARG   runs a phase`
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	code, err := run(ctx, os.Args[1:])
+	code, err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ERROR:", err)
 	}
@@ -26,18 +27,18 @@ func main() {
 }
 
 // run does what the arguments say, and returns the exit code: a phase's own, else 1 for an error.
-func run(ctx context.Context, args []string) (code int, err error) {
+func run(ctx context.Context, args []string, out, errOut io.Writer) (code int, err error) {
 	if len(args) == 0 {
 		return 1, errors.New(usage)
 	}
 	switch args[0] {
 	case "source", "prepare":
-		if err := prepare(ctx, args[0], args[1:]); err != nil {
+		if err := prepare(ctx, args[0], args[1:], out); err != nil {
 			return 1, err
 		}
 		return 0, nil
 	case "run":
-		return phase(ctx, args[1:])
+		return phase(ctx, args[1:], out, errOut)
 	}
 	return 1, fmt.Errorf("there is no %.80q:\n%s", args[0], usage)
 }

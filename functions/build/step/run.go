@@ -20,7 +20,7 @@ import (
 
 // phase runs a command, passes on what it writes, and returns its exit code. Where it fails, the result LOG tells phase, exit code and
 // its last lines; where it makes an image, the result IMAGE_DIGEST tells which.
-func phase(ctx context.Context, args []string) (code int, err error) {
+func phase(ctx context.Context, args []string, out, errOut io.Writer) (code int, err error) {
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
 	name := f.String("phase", "", "name of the phase")
 	log := f.String("log", "", "file to write a failure to")
@@ -44,7 +44,7 @@ func phase(ctx context.Context, args []string) (code int, err error) {
 		}
 	}
 	last := &tail{}
-	code, err = execute(ctx, command, last)
+	code, err = execute(ctx, command, io.MultiWriter(out, last), io.MultiWriter(errOut, last))
 	switch {
 	case err != nil:
 		return fail(err)
@@ -59,11 +59,11 @@ func phase(ctx context.Context, args []string) (code int, err error) {
 }
 
 // execute runs a command to its end. A signal that ends this program ends it first, and it has the time that the Pod has.
-func execute(ctx context.Context, command []string, last io.Writer) (code int, err error) {
+func execute(ctx context.Context, command []string, out, errOut io.Writer) (code int, err error) {
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = time.Minute
-	c.Stdin, c.Stdout, c.Stderr = nil, io.MultiWriter(os.Stdout, last), io.MultiWriter(os.Stderr, last)
+	c.Stdout, c.Stderr = out, errOut
 	err = c.Run()
 	var exit *exec.ExitError
 	switch {

@@ -34,7 +34,7 @@ func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(v string) error { *l = append(*l, v); return nil }
 
 // prepare does the work of the first step. What fails is told as a result as well.
-func prepare(ctx context.Context, phase string, args []string) (err error) {
+func prepare(ctx context.Context, phase string, args []string, out io.Writer) (err error) {
 	var s source
 	f := flag.NewFlagSet(phase, flag.ContinueOnError)
 	f.StringVar(&s.image, "image", "", "image of the source")
@@ -69,11 +69,11 @@ func prepare(ctx context.Context, phase string, args []string) (err error) {
 	if err := writeEnv(s.platform, os.Getenv(envOfBuild)); err != nil {
 		return err
 	}
-	return s.fetch(ctx)
+	return s.fetch(ctx, out)
 }
 
 // fetch pulls the source and unpacks it.
-func (s source) fetch(ctx context.Context) error {
+func (s source) fetch(ctx context.Context, out io.Writer) error {
 	var options []name.Option
 	if host, _, _ := strings.Cut(s.image, "/"); slices.Contains(s.insecure, host) {
 		options = append(options, name.Insecure)
@@ -87,14 +87,15 @@ func (s source) fetch(ctx context.Context) error {
 	}
 	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(registry.Transport()), remote.WithAuthFromKeychain(authn.DefaultKeychain))
 	if err != nil {
+		_, _ = fmt.Fprintln(out, err) // for the log; an App's status has no words of a registry's
 		return fmt.Errorf("pull the source %s: %s", ref, registry.Reason(err))
 	}
 	files, err := unpack(image, s.into)
 	if err != nil {
 		return fmt.Errorf("unpack the source %s: %w", ref, err)
 	}
-	fmt.Printf("%d files of source from %s\n", files, ref)
-	return nil
+	_, err = fmt.Fprintf(out, "%d files of source from %s\n", files, ref)
+	return err
 }
 
 // copyProgram copies this program to where steps of other images can run it.

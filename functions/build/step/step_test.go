@@ -70,7 +70,7 @@ func file(name, content string, mode int64) tar.Header {
 func step(t *testing.T, dir string, args ...string) (code int, told string, err error) {
 	t.Helper()
 	told = filepath.Join(dir, "LOG")
-	code, err = run(t.Context(), args)
+	code, err = run(t.Context(), args, io.Discard, io.Discard)
 	b, readErr := os.ReadFile(told)
 	if readErr != nil && !os.IsNotExist(readErr) {
 		t.Fatal(readErr)
@@ -90,8 +90,8 @@ func TestSource(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("secrets/0/.dockerconfigjson", `{"auths": {"a.example": {"auth": "first"}}}`)
-	write("secrets/1/.dockercfg", `{"a.example": {"auth": "second"}, "b.example": {"auth": "second"}}`)
+	write("secrets/0/.dockerconfigjson", `{"auths": {"a.example": {"auth": "Zmlyc3Q6eA=="}}}`)
+	write("secrets/1/.dockercfg", `{"a.example": {"auth": "c2Vjb25kOng="}, "b.example": {"auth": "c2Vjb25kOng="}}`)
 	image := pushed(t, tar.Header{Name: "var/run/kontext/bin", Typeflag: tar.TypeDir, Mode: 0o700},
 		file("var/run/kontext/bin/web", "#!/bin/sh", 0o755), file("./var/run/kontext/Procfile", "web: bin/web", 0o600),
 		tar.Header{Name: "var/run/kontext/link", Typeflag: tar.TypeSymlink, Linkname: "bin/web"}, file("etc/passwd", "not of the source", 0o644))
@@ -114,7 +114,7 @@ func TestSource(t *testing.T) {
 	}
 	var config struct{ Auths map[string]struct{ Auth string } }
 	b, err := os.ReadFile(dir + "/registry/config.json")
-	if err != nil || json.Unmarshal(b, &config) != nil || config.Auths["a.example"].Auth != "first" || config.Auths["b.example"].Auth != "second" {
+	if err != nil || json.Unmarshal(b, &config) != nil || config.Auths["a.example"].Auth != "Zmlyc3Q6eA==" || config.Auths["b.example"].Auth != "c2Vjb25kOng=" {
 		t.Errorf("%s %v", b, err)
 	}
 }
