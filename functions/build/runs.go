@@ -78,19 +78,25 @@ func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, step Step) (News, e
 		return News{}, err
 	}
 	there, err := client.CreateOnce(ctx, r.Tekton.PipelineRuns(app.Namespace), run)
-	switch refusal := client.RefusalOf(err); {
+	switch {
+	case err != nil:
+		return refused(step, run, err)
 	case there != nil && !build.Owned(there, app):
 		return Invalid(step.Action, fmt.Sprintf("a PipelineRun %q that is not this App's is in the way: delete it, and push again", run.Name)), nil
-	case err == nil:
-	case refusal == client.MayYet:
-		return Waiting(err.Error()), nil
-	case refusal != client.NoRefusal:
-		return Invalid(step.Action, err.Error()), nil
-	default:
-		return News{}, fmt.Errorf("create PipelineRun %s/%s: %w", app.Namespace, run.Name, err)
 	}
 	logging.FromContext(ctx).Infow("began", "app", app.Namespace+"/"+app.Name, "action", step.Action, "run", run.Name)
 	return Began(step.Action, run.Name), r.retain(ctx, app, settings.Keep, run.Name)
+}
+
+// refused is the news of a run that the API server, or Tekton, does not take. An error may pass.
+func refused(step Step, run *tekton.PipelineRun, err error) (News, error) {
+	switch client.RefusalOf(err) {
+	case client.MayYet:
+		return Waiting(err.Error()), nil
+	case client.NoRefusal:
+		return News{}, fmt.Errorf("create PipelineRun %s/%s: %w", run.Namespace, run.Name, err)
+	}
+	return Invalid(step.Action, err.Error()), nil
 }
 
 // errInvalid is what is the user's to mend.
