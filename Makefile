@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy undeploy release reproducible demo test prepare vet test-unit fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
+.PHONY: generate build deploy builder undeploy release reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -27,6 +27,9 @@ build: ## Build the CLI and every function into bin/
 deploy: ## Build the images, push them, and apply everything to the cluster
 	@hack/deploy.sh
 
+builder: ## Make the builder image of builds from source, push it, and name it in the ConfigMap build; deploy does so too
+	@hack/builder.sh
+
 undeploy: ## Remove everything from the cluster, Apps, Tasks and Jobs included
 	@hack/undeploy.sh
 
@@ -40,7 +43,7 @@ demo: MEANWHILE := --meanwhile hack/compile.sh
 demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks of a sample App on it
 	@hack/demo.sh
 
-test: prepare vet test-unit test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
+test: prepare vet test-unit test-builder test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
 
 prepare: $(CLUSTER_PROGRAM) ## Install what the tests need of Debian's packages, if it is missing
 	@$(CLUSTER_PROGRAM) prepare
@@ -50,10 +53,14 @@ vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go vet -tags=checker ./functions/tick
 	CGO_ENABLED=0 go -C test/cluster vet -trimpath ./cmd/cluster ./internal/... ./smoke # its other programs are built by every run of it
 	go -C test/fixtures/collector vet ./...
+	go -C builder vet ./...
 
 test-unit: prepare ## Run the tests that need nothing
 	go test -race ./shared/... ./functions/... ./cmd/... ./test/drift ./test/harness ./test/checker ./test/rights
 	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
+
+test-builder: prepare ## Run the phases of a build from source in the builder image, against a registry in memory; as root
+	go -C builder test -race $(TESTFLAGS) ./...
 
 FUZZTIME ?= 1m
 fuzz: ## Feed each decoder of what comes from outside with made-up input, for FUZZTIME (1m) each; FUZZ=FuzzCommand takes one
@@ -74,7 +81,10 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e
 
-e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
+e2e-builder: ## Make the builder image of builds from source, push it, and name it in the ConfigMap build; deploy does so too
+	@hack/builder.sh
+
+undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e/undeploy
 
 check-rights: ## Compare the rights of config/rbac with what the tests' runs used of them, by the API servers' audit logs

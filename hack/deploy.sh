@@ -19,7 +19,10 @@ for try in 1 2 3 4 5 6; do # a CRD takes a moment to be served after it is appli
   [ $try = 6 ] && { grep -v serverside-applied dist/apply.log; exit 1; }
   sleep 2
 done
+hack/builder.sh & # it has its own work, while Pods start
+builder=$!
 echo "waiting for the functions, the Broker and the sources"
 kubectl -n kf-tasks wait --for=condition=Ready --timeout=180s ksvc,brokers.eventing.knative.dev,triggers.eventing.knative.dev,apiserversources.sources.knative.dev,pingsources.sources.knative.dev --all > dist/wait.log 2>&1 ||
   { grep -v "condition met" dist/wait.log; kubectl -n kf-tasks get ksvc,broker,trigger,apiserversource,pingsource,pods; exit 1; }
+wait $builder || { echo "no builder image for builds from source: run make builder, or deploy with BUILDER=no" >&2; exit 1; }
 echo "ready"

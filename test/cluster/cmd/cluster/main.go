@@ -205,7 +205,7 @@ func prepareCommand() *cobra.Command {
 		Short: "Install the packages of Debian's that the tests need and that are missing; up does so for what it needs",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return host.Prepare(say, slices.Concat(host.ForTests, host.ForControlPlane))
+			return host.Prepare(say, slices.Concat(host.ForTests, host.ForImages, host.ForControlPlane))
 		},
 	}
 }

@@ -27,6 +27,11 @@ var (
 		{[]string{"/usr/bin/cc", "/usr/bin/gcc", "/usr/local/bin/gcc"}, "gcc"},
 		{[]string{"/usr/include/stdlib.h", "/usr/local/include/stdlib.h"}, "libc6-dev"},
 	}
+	// ForImages is what the base images, and the builder image of builds from source, have of the machine.
+	ForImages = []need{
+		{[]string{"/bin/busybox", "/usr/bin/busybox"}, "busybox-static"},
+		{[]string{"/bin/bash-static", "/usr/bin/bash-static"}, "bash-static"},
+	}
 	ForNode = []need{
 		{[]string{"/usr/bin/containerd", "/usr/local/bin/containerd"}, "containerd"},
 		{[]string{"/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"}, "runc"},
@@ -35,7 +40,6 @@ var (
 		{[]string{"/usr/sbin/nft", "/sbin/nft"}, "nftables"},
 		{[]string{"/usr/sbin/conntrack", "/sbin/conntrack"}, "conntrack"},
 		{[]string{"/bin/mount", "/usr/bin/mount"}, "mount"},
-		{[]string{"/bin/busybox", "/usr/bin/busybox"}, "busybox-static"},
 	}
 )
 

@@ -108,7 +108,7 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 	c.build = c.Cache.Start(ctx, Programs(stage)...)
 	needs := host.ForControlPlane
 	if stage >= Tekton {
-		needs = slices.Concat(needs, host.ForNode)
+		needs = slices.Concat(needs, host.ForNode, host.ForImages)
 	}
 	if err := host.Prepare(c.Say, needs); err != nil {
 		return err

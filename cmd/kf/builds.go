@@ -1,0 +1,194 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// What the function build writes on the PipelineRun of a build.
+const (
+	buildComponent  = "build"
+	imageAnnotation = "tasks.kf.dev/image" // the name that the image is pushed under
+	resultDigest    = "IMAGE_DIGEST"
+	resultLog       = "LOG" // of a failure: the phase, its exit code, its last lines
+)
+
+var (
+	pipelineRuns = schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: "pipelineruns"}
+	taskRuns     = schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: "taskruns"}
+)
+
+// tektonRun is what is read of a PipelineRun or a TaskRun. Tekton's own types would make this program half as large again.
+type tektonRun struct {
+	metav1.ObjectMeta `json:"metadata"`
+	Status            struct {
+		StartTime, CompletionTime *metav1.Time
+		Conditions                []metav1.Condition
+		Results                   []struct {
+			Name  string
+			Value any
+		}
+	} `json:"status"`
+}
+
+func runOf(o *unstructured.Unstructured) (*tektonRun, error) {
+	r := &tektonRun{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, r); err != nil {
+		return nil, fmt.Errorf("read %s %s: %w", o.GetKind(), o.GetName(), err)
+	}
+	return r, nil
+}
+
+func (r *tektonRun) succeeded() metav1.Condition {
+	for _, c := range r.Status.Conditions {
+		if c.Type == v1alpha1.ConditionSucceeded {
+			return c
+		}
+	}
+	return metav1.Condition{Status: metav1.ConditionUnknown, Reason: "Pending"}
+}
+
+func (r *tektonRun) ended() bool { return r.succeeded().Status != metav1.ConditionUnknown }
+
+func (r *tektonRun) result(name string) string {
+	for _, result := range r.Status.Results {
+		if text, is := result.Value.(string); is && result.Name == name {
+			return strings.TrimSpace(text)
+		}
+	}
+	return ""
+}
+
+// duration is how long it has taken, or takes, in whole seconds, "" if it has not started.
+func (r *tektonRun) duration(now time.Time) string {
+	if r.Status.StartTime == nil {
+		return ""
+	}
+	if end := r.Status.CompletionTime; end != nil {
+		now = end.Time
+	}
+	return max(0, now.Sub(r.Status.StartTime.Time)).Round(time.Second).String()
+}
+
+// image is what it has made: the digest, and, wide, where.
+func (r *tektonRun) image(wide bool) string {
+	digest := r.result(resultDigest)
+	if digest == "" || !wide {
+		return digest
+	}
+	repository := r.Annotations[imageAnnotation]
+	if tag := strings.LastIndex(repository, ":"); tag > strings.LastIndex(repository, "/") {
+		repository = repository[:tag]
+	}
+	return repository + "@" + digest
+}
+
+func newBuilds(t *target) *cobra.Command {
+	var output output
+	c := &cobra.Command{
+		Use:   "builds [APP_NAME]",
+		Short: "List the builds from source, newest first",
+		Long: `builds lists the builds of the Space, or of one App: what made, or makes, an image of the source that was pushed. The operator
+says how many of an App's are kept.`,
+		Example: `  kf builds
+  kf builds shop -o wide`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := output.check(); err != nil {
+				return err
+			}
+			name, what := "", ""
+			if len(args) == 1 {
+				app, err := t.app(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				name, what = app.Name, " of App "+app.Name
+			} else if err := t.connect(); err != nil {
+				return err
+			}
+			found, err := t.builds(cmd.Context(), name)
+			if err != nil {
+				return err
+			}
+			if output.whole() {
+				return t.show(output, objectsOf(found))
+			}
+			t.progress("Listing builds%s in Space: %s", what, t.space)
+			rows, err := buildRows(found, output == "wide", time.Now())
+			if err != nil {
+				return err
+			}
+			return t.table(rows)
+		},
+	}
+	output.flag(c)
+	return c
+}
+
+// builds are the PipelineRuns that build an App, or any App for "", newest first.
+func (t *target) builds(ctx context.Context, app string) ([]*unstructured.Unstructured, error) {
+	d, err := dynamic.NewForConfig(t.cfg)
+	if err != nil {
+		return nil, err
+	}
+	selector := v1alpha1.ComponentLabel + "=" + buildComponent
+	if app != "" {
+		selector += "," + v1alpha1.NameLabel + "=" + app
+	}
+	found, err := client.Collect(client.All[*unstructured.Unstructured](ctx, d.Resource(pipelineRuns).Namespace(t.space),
+		metav1.ListOptions{LabelSelector: selector}))
+	if err != nil {
+		return nil, fmt.Errorf("list builds: %w", err)
+	}
+	slices.SortFunc(found, func(a, b *unstructured.Unstructured) int {
+		return cmp.Or(b.GetCreationTimestamp().Compare(a.GetCreationTimestamp().Time), cmp.Compare(a.GetName(), b.GetName()))
+	})
+	return found, nil
+}
+
+func objectsOf(found []*unstructured.Unstructured) []any {
+	items := []any{}
+	for _, o := range found {
+		unstructured.RemoveNestedField(o.Object, "metadata", "managedFields")
+		items = append(items, o.Object)
+	}
+	return items
+}
+
+func buildRows(found []*unstructured.Unstructured, wide bool, now time.Time) ([][]string, error) {
+	table := [][]string{{"Name", "App", "Succeeded", "Reason", "Started", "Duration", "Image"}}
+	if wide {
+		table[0] = append(table[0], "Message")
+	}
+	for _, o := range found {
+		r, err := runOf(o)
+		if err != nil {
+			return nil, err
+		}
+		c, started := r.succeeded(), ""
+		if at := r.Status.StartTime; at != nil {
+			started = at.UTC().Format(time.RFC3339)
+		}
+		row := []string{r.Name, r.Labels[v1alpha1.NameLabel], string(c.Status), c.Reason, started, r.duration(now), r.image(wide)}
+		if wide {
+			row = append(row, c.Message)
+		}
+		table = append(table, row)
+	}
+	return table, nil
+}
