@@ -3,6 +3,7 @@ module github.com/kf-tasks/kf-tasks
 go 1.26.4
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/fluent/fluent-logger-golang v1.10.2
 	github.com/go-logr/logr v1.4.3

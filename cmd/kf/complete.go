@@ -18,7 +18,7 @@ import (
 
 // completions says what an argument of a command names: of each command the kinds of its arguments, in order.
 var completions = map[string][]string{
-	"push": {"apps"}, "run-task": {"apps"}, "tasks": {"apps"}, "prune": {"apps"}, "create-job": {"apps"},
+	"push": {"apps"}, "rebase": {"apps"}, "run-task": {"apps"}, "tasks": {"apps"}, "prune": {"apps"}, "create-job": {"apps"},
 	"builds": {"apps"}, "build-logs": {"apps"},
 	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"},
 	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"},

@@ -15,6 +15,7 @@ type runTask struct {
 	*target
 	resources
 	command, name string
+	process       string
 	timeout       time.Duration
 	retries       int32
 	wait          bool
@@ -29,14 +30,17 @@ func newRunTask(t *target) *cobra.Command {
 		Short: "Run a short-lived Task on an App",
 		Long: `run-task runs the App's image once, to completion, with the App's environment, bound services and resources.
 
-Without --command the Task runs the App's own start command.`,
+Without --command the Task runs the App's own start command, or with --process a process type of its image: those that
+buildpacks have put there, from a Procfile for example, stand in the App's status.processes.`,
 		Example: `  kf run-task shop --command "bin/migrate --all" --name migration
-  kf run-task shop -c 'echo "$GREETING" | tr a-z A-Z' --wait`,
+  kf run-task shop -c 'echo "$GREETING" | tr a-z A-Z' --wait
+  kf run-task shop --process worker`,
 		Args: cobra.ExactArgs(1),
 		RunE: o.run,
 	}
 	f := c.Flags()
 	f.StringVarP(&o.command, "command", "c", "", "command to run, one string for the shell")
+	f.StringVar(&o.process, "process", "", "process type of the App's image to run in place of a command")
 	f.StringVar(&o.name, "name", "", "display name of the Task; its own name when left out")
 	f.DurationVar(&o.timeout, "timeout", 0, "end the Task when it runs longer, e.g. 90s or 2h; 0 is no limit")
 	f.Int32Var(&o.retries, "retries", 0, "how often to try again when it fails")
@@ -61,16 +65,19 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.command != "" && o.process != "" {
+		return errors.New("give --command or --process, not both")
+	}
 	ctx := cmd.Context()
 	app, err := o.app(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	if o.command == "" && !hasStartCommand(app) {
+	if o.command == "" && o.process == "" && !hasStartCommand(app) {
 		return errors.New("start command not found on App or Task: say what to run with --command")
 	}
 	task := app.NewTask(v1alpha1.TaskSpec{
-		DisplayName: o.name, Command: o.command, CPU: o.cpu, Memory: o.memory, Disk: o.disk,
+		DisplayName: o.name, Command: o.command, Process: o.process, CPU: o.cpu, Memory: o.memory, Disk: o.disk,
 		Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout), NotBefore: notBefore, Expires: expires,
 	})
 	task.GenerateName = app.Name + "-"

@@ -24,9 +24,13 @@ func Grant(namespace string) string {
 		" create rolebinding kf-tasks-build-pull --clusterrole=kf-tasks-build-pull --serviceaccount=kf-tasks:build"
 }
 
-// Image is the image that an App's Tasks are to run, "" if it names none.
+// Image is the image that an App's Tasks are to run, "" if there is none: the one that it names, or the last that was built. One that
+// is built from source keeps the image that it had until then.
 func Image(app *v1alpha1.App) string {
-	if app.Spec.Build.Image == nil {
+	switch {
+	case app.FromSource():
+		return app.Status.Image
+	case app.Spec.Build.Image == nil:
 		return ""
 	}
 	return *app.Spec.Build.Image
@@ -40,7 +44,9 @@ func NeedsInspection(app *v1alpha1.App, retry time.Time) bool {
 	switch {
 	case Image(app) == "":
 		return false
-	case was.Image != Image(app) || was.UpdateRequests != app.Spec.Build.UpdateRequests: // pushed again, a tag may mean another image
+	case was.Image != Image(app):
+		return true
+	case !app.FromSource() && was.UpdateRequests != app.Spec.Build.UpdateRequests: // pushed again, a tag may mean another image
 		return true
 	}
 	if was.Error == image.ErrTooLarge.Error() {
@@ -67,7 +73,8 @@ func nextInspection(was v1alpha1.StartCommandStatus) time.Time {
 
 // InSync says whether the App's status says all that its spec asks for, so that nothing need be done.
 func InSync(app *v1alpha1.App, retry time.Time) bool {
-	return app.DeletionTimestamp != nil || app.Status.ObservedGeneration == app.Generation && !NeedsInspection(app, retry)
+	return app.DeletionTimestamp != nil ||
+		app.Status.ObservedGeneration == app.Generation && !NeedsInspection(app, retry) && Next(app).Action == Nothing
 }
 
 // reason is why an image could not be read, for an App's status.
@@ -95,9 +102,12 @@ func noteInspection(app *v1alpha1.App, found image.Inspection, now time.Time) {
 		Image: s.Image, UpdateRequests: app.Spec.Build.UpdateRequests, Digest: found.Digest,
 		Hidden: found.Hidden,
 	}
+	processes := s.Processes
+	s.Processes = found.Processes
 	if found.Err != nil && found.Digest == "" && known.Image == s.Image { // better than an assumption is what was there before
 		s.StartCommands.Container, s.StartCommands.Args = known.Container, known.Args
 		s.StartCommands.Shell, s.StartCommands.ShellPath, s.StartCommands.Hidden = known.Shell, known.ShellPath, known.Hidden
+		s.Processes = processes
 	}
 	if found.Err != nil {
 		s.StartCommands.Error, s.StartCommands.Failures, s.StartCommands.LookedAt = reason(found.Err), failures, &metav1.Time{Time: now}
@@ -119,9 +129,11 @@ func SyncStatus(app *v1alpha1.App, found *image.Inspection, now time.Time) {
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonImageReady}
 	switch {
+	case s.Image == "" && app.FromSource():
+		ready = notBuilt(s.Conditions)
 	case s.Image == "":
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoImage
-		ready.Message = "spec.build.image names no image: push the App with --docker-image"
+		ready.Message = "spec.build names no image and no source: push the App with --docker-image, or from a folder"
 	case found != nil && errors.Is(found.Err, errNotGranted):
 		ready.Reason = v1alpha1.ReasonRegistryRefused
 		ready.Message = "a shell is assumed: " + found.Err.Error() + ", and build may read none here; to let it: " + Grant(app.Namespace)
@@ -140,7 +152,7 @@ func SyncStatus(app *v1alpha1.App, found *image.Inspection, now time.Time) {
 		ready.Message = "the image's " + s.StartCommands.ShellPath + " hands no variable of such a name on to a command: " +
 			strings.Join(lost, ", ") + ": bash in the image does, or another name"
 	}
-	if s.StartCommands.Error == errNoName.Error() { // which no registry can mend
+	if s.StartCommands.Error == errNoName.Error() && !app.FromSource() { // which no registry can mend
 		s.Image, ready.Status, ready.Reason = "", metav1.ConditionFalse, v1alpha1.ReasonInvalidApp
 		ready.Message = errNoName.Error() + ": push the App with another"
 	}

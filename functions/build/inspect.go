@@ -16,13 +16,20 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/build"
 	"github.com/kf-tasks/kf-tasks/shared/image"
 )
 
 // inspect inspects an App's image with the credentials that its Pods would be pulled with. An error is the API server's, and says
 // nothing about the image.
-func inspect(ctx context.Context, kube kubernetes.Interface, reach http.RoundTripper, app *v1alpha1.App) (image.Inspection, error) {
-	ref, err := name.ParseReference(Image(app), name.WeakValidation)
+func inspect(
+	ctx context.Context, kube kubernetes.Interface, reach http.RoundTripper, settings build.Settings, app *v1alpha1.App,
+) (image.Inspection, error) {
+	options := []name.Option{name.WeakValidation}
+	if settings.Insecure(Image(app)) {
+		options = append(options, name.Insecure)
+	}
+	ref, err := name.ParseReference(Image(app), options...)
 	if err != nil {
 		return image.Inspection{Err: fmt.Errorf("%w: %w", errNoName, err)}, nil
 	}

@@ -33,6 +33,7 @@ type Inspection struct {
 	ShellPath       string
 	Digest          string // of what its name means: of an index the index's
 	Hidden          string // the App's directory, if Tekton's lies over it
+	Processes       []v1alpha1.Process
 	Err             error
 }
 
@@ -113,7 +114,8 @@ func inspect(img v1.Image) Inspection {
 		return Inspection{Err: fmt.Errorf("read the image's configuration: %w", err)}
 	}
 	found := Inspection{Entrypoint: cf.Config.Entrypoint, Cmd: cf.Config.Cmd}
-	_, cnb := cf.Config.Labels["io.buildpacks.build.metadata"]
+	metadata, cnb := cf.Config.Labels[buildMetadata]
+	found.Processes = processes(metadata)
 	found.Hidden = hidden(cf.Config, cnb)
 	v2 := len(found.Entrypoint) > 0 && strings.HasPrefix(found.Entrypoint[0], "/lifecycle/")
 	if v2 {

@@ -41,12 +41,17 @@ const relay = `trap : HUP INT QUIT ALRM TERM USR1 USR2; (exec "$@"); exit $?`
 //	an image with a shell, or one not looked into     the shell, -c, string
 //	an image without a shell                          image's entrypoint + the string's words
 //
+// A process type is run by the program that buildpacks have put into the image for it. Words (args) are run without a shell.
+//
 // Without one the container's command and args are what they are in Kubernetes, and the image's ENTRYPOINT and CMD after them
 // what they are in Docker.
 func startCommand(app *v1alpha1.App, c corev1.Container, task v1alpha1.TaskSpec) (command, args []string, err error) {
 	im, taskCommand := imageOf(app, c), task.Command
 	line := cmp.Or(taskCommand, startLine(app, c))
 	switch {
+	case task.Process != "":
+		command, err = im.process(app, task.Process)
+		args = literalEach(task.Args) // in place of the process's own
 	case taskCommand != "" && strings.TrimSpace(taskCommand) == "":
 		return nil, nil, errBlank
 	case len(task.Args) > 0:
@@ -70,6 +75,26 @@ func startCommand(app *v1alpha1.App, c corev1.Container, task v1alpha1.TaskSpec)
 		return []string{shell, "-c", relay, path.Base(shell)}, slices.Concat(command, args), nil
 	}
 	return command, args, nil
+}
+
+// cnbProcesses has a program for each process type of an image of Cloud Native Buildpacks (buildpacks/spec, platform.md).
+const cnbProcesses = "/cnb/process/"
+
+// process is the program of a process type. What types there are is known of an image that was looked into.
+func (im image) process(app *v1alpha1.App, of string) (command []string, err error) {
+	var types []string
+	for _, p := range app.Status.Processes {
+		if types = append(types, p.Type); p.Type == of {
+			return []string{cnbProcesses + of}, nil
+		}
+	}
+	switch {
+	case !im.looked():
+		return nil, &UnfitApp{[]string{fmt.Sprintf("whether its image has a process type %q is not known before it was looked into", of)}}
+	case len(types) == 0:
+		return nil, fmt.Errorf("there is no process type %q: the image has none, as one that buildpacks have built would; run a command", of)
+	}
+	return nil, fmt.Errorf("there is no process type %q: the image has %s", of, strings.Join(types, ", "))
 }
 
 // startLine is the App's start command, where it was given as one string.

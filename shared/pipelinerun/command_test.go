@@ -209,3 +209,35 @@ func TestTheRelayTellsHowItsProgramEnded(t *testing.T) {
 		}
 	}
 }
+
+// TestAProcessType is run by its program; one that is not there is refused with those that are, and of an image that was not looked into
+// nobody knows.
+func TestAProcessType(t *testing.T) {
+	cnb := known(v1alpha1.ShellLauncher, "/bin/bash", []string{"/cnb/process/web"}, nil)
+	types := func(a *v1alpha1.App) { a.Status.Processes = []v1alpha1.Process{{Type: "web"}, {Type: "worker"}} }
+	for name, test := range map[string]struct {
+		app   func(*v1alpha1.App)
+		of    string
+		want  string
+		err   string
+		unfit bool
+	}{
+		"one that is there":                 {both(cnb, types), "worker", "/cnb/process/worker", "", false},
+		"whatever the App starts":           {both(cnb, types, started("bin/web")), "worker", "/cnb/process/worker", "", false},
+		"another":                           {both(cnb, types), "clock", "", `no process type "clock": the image has web, worker`, false},
+		"of an image that was not built so": {known(v1alpha1.ShellPOSIX, "/bin/sh", nil, nil), "worker", "", "the image has none", false},
+		"of one that was not looked into":   {nil, "worker", "", "not known", true},
+	} {
+		a := app(test.app)
+		command, args, err := startCommand(a, a.Spec.Template.Spec.Containers[0], v1alpha1.TaskSpec{Process: test.of})
+		var unfit *UnfitApp
+		all := append(command, args...)
+		if test.err != "" {
+			if err == nil || !strings.Contains(err.Error(), test.err) || errors.As(err, &unfit) != test.unfit {
+				t.Errorf("%s: %v, want %q", name, err, test.err)
+			}
+		} else if err != nil || len(all) == 0 || all[len(all)-1] != test.want {
+			t.Errorf("%s: %q %v, want %q", name, all, err, test.want)
+		}
+	}
+}

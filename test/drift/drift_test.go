@@ -227,8 +227,11 @@ func TestReasonsAreInTheDocs(t *testing.T) {
 			continue
 		}
 		page := "tasks.md"
-		if strings.Contains(block.Doc.Text(), "of a Job") {
+		switch doc := block.Doc.Text(); {
+		case strings.Contains(doc, "of a Job"):
 			page = "jobs.md"
+		case strings.Contains(doc, "BuildReady"):
+			page = "build.md"
 		}
 		var rows strings.Builder
 		for line := range strings.Lines(read(t, "docs", page)) {

@@ -3,6 +3,7 @@ package integration
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -39,6 +40,7 @@ import (
 
 // subject is a function with a piece of work that shows all that it writes.
 type subject struct {
+	function string // if it is not called as the subject is
 	settings []string
 	// resync is the PingSource by which it finds work whose event was lost; "" for one that does not look.
 	resync string
@@ -88,13 +90,15 @@ func (w work) deliver(t testing.TB, f *harness.Function, failing bool) {
 }
 
 var subjects = map[string]subject{
-	"command":    {writes: 1, again: 1, work: aCommand},
-	"runtask":    {resync: "every-minute", writes: 3, work: aTaskToRun},
-	"status":     {resync: "every-minute", writes: 1, work: aRunThatEnded},
-	"tick":       {resync: "every-minute", writes: 2, work: aJobThatIsDue},
-	"prune":      {resync: "every-hour", writes: 2, work: twoTasksTooMany, settings: []string{"RETAIN=2", "WORKERS=1", "SWEEP_INTERVAL=1ms"}},
-	"terminate":  {resync: "every-minute", writes: 2, work: aTaskToStopBeforeItRuns},
-	"build":      {resync: "every-minute", writes: 1, work: anAppWithAnImage},
+	"command":   {writes: 1, again: 1, work: aCommand},
+	"runtask":   {resync: "every-minute", writes: 3, work: aTaskToRun},
+	"status":    {resync: "every-minute", writes: 1, work: aRunThatEnded},
+	"tick":      {resync: "every-minute", writes: 2, work: aJobThatIsDue},
+	"prune":     {resync: "every-hour", writes: 2, work: twoTasksTooMany, settings: []string{"RETAIN=2", "WORKERS=1", "SWEEP_INTERVAL=1ms"}},
+	"terminate": {resync: "every-minute", writes: 2, work: aTaskToStopBeforeItRuns},
+	"build":     {resync: "every-minute", writes: 1, work: anAppWithAnImage},
+	"build from source": {function: "build", resync: "every-minute", writes: 2, work: anAppWithSource, settings: []string{
+		"STEP_IMAGE=registry.example/step@sha256:" + aDigest}},
 	"deadletter": {writes: 1, again: 1, work: anEventThatWasGivenUp},
 	"logs":       {writes: 2, work: aLogThatIsRead}, // two reviews, which hold for seconds
 	"start":      {resync: "resync", writes: 2, work: aCommandThatMayBegin},
@@ -103,7 +107,7 @@ var subjects = map[string]subject{
 }
 
 func eachSubject(t *testing.T, cell func(*testing.T, string, subject)) {
-	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "deadletter", "logs", "start", "wait", "webhook"} {
+	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "build from source", "deadletter", "logs", "start", "wait", "webhook"} {
 		t.Run(name, func(t *testing.T) { cell(t, name, subjects[name]) })
 	}
 }
@@ -112,7 +116,7 @@ func eachSubject(t *testing.T, cell func(*testing.T, string, subject)) {
 func (s subject) start(t *testing.T, name string, settings ...string) (*harness.World, *harness.Function) {
 	t.Helper()
 	w := harness.NewWorld(t)
-	return w, w.Function(t, name, append(settings, s.settings...)...)
+	return w, w.Function(t, cmp.Or(s.function, name), append(settings, s.settings...)...)
 }
 
 func (w work) want(t testing.TB) {
@@ -326,7 +330,7 @@ func TestFaultTwoInstancesAtOnce(t *testing.T) {
 	eachSubject(t, func(t *testing.T, name string, s subject) {
 		w, f := s.start(t, name)
 		work := s.work(w, f)
-		other := w.Function(t, name, s.settings...)
+		other := w.Function(t, cmp.Or(s.function, name), s.settings...)
 		f.Proxy.Inject(nil)
 		var all sync.WaitGroup
 		for range 3 {

@@ -75,9 +75,9 @@ func (w *writers) watched(f *harness.Function) {
 }
 
 // pinged starts a function that is pinged until the test ends: there is no Broker.
-func (w *writers) pinged(name string) *harness.Function {
+func (w *writers) pinged(name string, env ...string) *harness.Function {
 	w.t.Helper()
-	f := w.c.Function(w.t, name)
+	f := w.c.Function(w.t, name, env...)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

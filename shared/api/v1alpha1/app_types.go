@@ -80,6 +80,12 @@ type AppSpecBuild struct {
 	// Spec says how the image is built from source. One of image and spec counts, image before spec.
 	// +optional
 	Spec *BuildSpec `json:"spec,omitempty"`
+
+	// RebaseRequests changes whenever the image that was built is to get the newest run image under it, without a build.
+	// Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	RebaseRequests int `json:"rebaseRequests,omitempty"`
 }
 
 // AppSpecTemplate is the Pod that the App runs in.
@@ -142,10 +148,37 @@ type AppStatus struct {
 	// +optional
 	StartCommands StartCommandStatus `json:"startCommands,omitempty"`
 
+	// BuildName is the PipelineRun that builds, or has built, what spec.build.spec asks for.
+	// +optional
+	BuildName string `json:"buildName,omitempty"`
+
+	// RebaseName is the PipelineRun of the last rebase that was asked for, if one was. Not in Kf.
+	// +optional
+	RebaseName string `json:"rebaseName,omitempty"`
+
+	// Processes are the process types that buildpacks have put into the image. A Task may name one. Not in Kf.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Processes []Process `json:"processes,omitempty"`
+
 	// Instances is the number of servers, for people.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Instances InstanceStatus `json:"instances,omitempty"`
+}
+
+// Process is a process type of an image that buildpacks have built (buildpacks/spec, platform.md, io.buildpacks.build.metadata).
+type Process struct {
+	// Type names it, as "web" or "worker".
+	Type string `json:"type"`
+	// Command is what it starts, Args with which arguments: for people, for /cnb/process/TYPE in the image is what is run.
+	// +optional
+	// +listType=atomic
+	Command []string `json:"command,omitempty"`
+	// +optional
+	// +listType=atomic
+	Args []string `json:"args,omitempty"`
 }
 
 // InstanceStatus is the number of servers, for people.

@@ -54,4 +54,22 @@ const (
 	ParamBuildpack    = "BUILDPACK" // a list with commas
 	ParamRunImage     = "RUN_IMAGE"
 	ParamBuilderImage = "BUILDER_IMAGE"
+	// ParamDestinationImage is told to a Task of the operator's own: the name that its image is to be pushed under.
+	ParamDestinationImage = "DESTINATION_IMAGE"
 )
+
+// FromSource says whether the App's image is built from source: one of image and spec counts, image before spec.
+func (a *App) FromSource() bool {
+	image := a.Spec.Build.Image
+	return a.Spec.Build.Spec != nil && (image == nil || *image == "")
+}
+
+// Param is a parameter's value, "" if the build has none of the name.
+func (s *BuildSpec) Param(name string) string {
+	for _, p := range s.Params {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}

@@ -17,6 +17,8 @@ const (
 	ConditionSucceeded = "Succeeded"
 	// ConditionReady says whether an App or a Job is usable.
 	ConditionReady = "Ready"
+	// ConditionBuildReady says on an App that is built from source what became of its newest build, or rebase.
+	ConditionBuildReady = "BuildReady"
 	// ConditionAppReady says on a Task whether its App was found and has what a Task needs.
 	ConditionAppReady = "AppReady"
 	// ConditionPipelineRunReady mirrors the PipelineRun's own Succeeded condition on the Task, as Kf does.

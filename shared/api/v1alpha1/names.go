@@ -37,7 +37,9 @@ const (
 	ManagedByKf           = "kf"
 	TaskComponent         = "task"
 	TaskScheduleComponent = "task-schedule"
+	BuildComponent        = "build"
 	NetworkPolicyApp      = "app"
+	NetworkPolicyBuild    = "build"
 )
 
 // CommandsFrom is the annotation of a Space's Namespace that says from whom it takes commands, besides those who may do
@@ -64,6 +66,12 @@ const (
 // SwitchedAnnotation holds, on a Job that was suspended or resumed by a command, which command that was: its time, and a hash of its
 // source and id.
 const SwitchedAnnotation = "taskschedules.kf.dev/switched"
+
+// Annotations of the PipelineRun of a build: the name that its image is pushed under, and the source that it is made from.
+const (
+	ImageAnnotation  = "tasks.kf.dev/image"
+	SourceAnnotation = "tasks.kf.dev/source"
+)
 
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"

@@ -77,3 +77,15 @@ const (
 	// has a shell is not known.
 	ReasonRegistryRefused = "RegistryRefused"
 )
+
+// Reasons of an App's condition BuildReady, and of its Ready while there is no image of it yet.
+const (
+	ReasonBuilding        = "Building"        // Unknown: a build is under way
+	ReasonRebasing        = "Rebasing"        // Unknown: a rebase is
+	ReasonBuildNotStarted = "BuildNotStarted" // Unknown: for a registry that nobody has named, a quota, a right that is missing
+	ReasonBuilt           = "Built"           // True
+	ReasonRebased         = "Rebased"         // True
+	ReasonBuildFailed     = "BuildFailed"     // False: the message says the phase, its exit code and its last lines
+	ReasonRebaseFailed    = "RebaseFailed"    // False
+	ReasonInvalidBuild    = "InvalidBuild"    // False: spec.build.spec can't be built as it stands
+)

@@ -109,11 +109,11 @@ type TaskSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(word, !word.contains('\\u0000'))",message="a word can't hold a NUL byte: the kernel would end it there"
 	Args []string `json:"args,omitempty"`
 
-	// Process is a process type of an image that was built by buildpacks, such as "web" or "worker", to be run in place of a command. Not
-	// in Kf.
+	// Process is a process type of the App's image, such as "worker", that is run in place of a command: buildpacks have put it
+	// there, and status.processes of the App lists them. Not in Kf.
 	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._-]*$`
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9._-]+$') && self != '.' && self != '..'",message="process must be the name of a process type: letters, digits, '.', '_' and '-'"
 	Process string `json:"process,omitempty"`
 
 	// Env is added to the App's environment, and wins over it; Cloud Foundry's own variables stay. A value is taken as it
