@@ -75,7 +75,7 @@ func TestUploadSendsWhatIsNotThere(t *testing.T) {
 		return image, of
 	}
 	image, of := push()
-	if !strings.HasSuffix(image.Context().RepositoryStr(), "kf/src-demo-shop") || of == 0 {
+	if !strings.HasSuffix(image.Context().RepositoryStr(), "kf/src-demo.shop") || of == 0 {
 		t.Errorf("pushed %s, %d bytes", image, of)
 	}
 	s.asked, s.sent = map[string]int{}, 0
@@ -133,9 +133,9 @@ func TestAnUploadThatIsCutIsTriedAgain(t *testing.T) {
 // TestRepository: the prefix is what an operator wrote, and the hosts that are spoken to by plain HTTP are the ones listed.
 func TestRepository(t *testing.T) {
 	for prefix, want := range map[string]string{
-		"registry.example/kf":      "https registry.example/kf/src-demo-shop",
-		"registry.example:5000/kf": "http registry.example:5000/kf/src-demo-shop",
-		"registry.example:5000":    "http registry.example:5000/src-demo-shop",
+		"registry.example/kf":      "https registry.example/kf/src-demo.shop",
+		"registry.example:5000/kf": "http registry.example:5000/kf/src-demo.shop",
+		"registry.example:5000":    "http registry.example:5000/src-demo.shop",
 		"Registry.example/KF":      "is no place for images",
 		"https://registry.example": "is no place for images",
 	} {
