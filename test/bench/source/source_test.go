@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,23 +121,35 @@ func folder(b *testing.B, files, bytes int) string {
 	return dir
 }
 
-// BenchmarkPush: 100 MB of source, beside what the shell needs for it.
+// BenchmarkPush: 100 MB of source, beside what the shell needs for it, by turns, each into an empty registry: the machine may do other things too.
 func BenchmarkPush(b *testing.B) {
-	dir, to := folder(b, 2000, 50_000), newRegistry(b)
-	first := measured(b, "100 MB", dir, to)
-	measured(b, "the same again", dir, to)
+	dir := folder(b, 2000, 50_000)
+	var ours, shells []time.Duration
+	for range 5 {
+		to := newRegistry(b)
+		ours = append(ours, measured(b, "100 MB", dir, to))
+		measured(b, "the same again", dir, to)
+		shells = append(shells, shell(b, dir, newRegistry(b)))
+	}
+	slices.Sort(ours)
+	slices.Sort(shells)
+	b.Logf("medians: push %.1f s, tar | gzip | curl %.1f s: %.2f times that", ours[2].Seconds(), shells[2].Seconds(), ours[2].Seconds()/shells[2].Seconds())
+}
+
+// shell uploads a folder as a layer without a program of ours; it does not learn the digest.
+func shell(b *testing.B, dir, to string) time.Duration {
+	b.Helper()
 	began := time.Now()
 	answer, err := http.Post("http://"+to+"/v2/shell/blobs/uploads/", "", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	answer.Body.Close()
-	shell := exec.Command("sh", "-ec", `tar -cf - -C "$1" . | gzip | curl -sSf -o /dev/null -X PATCH -T - "$2"`, "sh", dir, "http://"+to+answer.Header.Get("Location"))
-	if out, err := shell.CombinedOutput(); err != nil {
+	c := exec.Command("sh", "-ec", `tar -cf - -C "$1" . | gzip | curl -sSf -o /dev/null -X PATCH -T - "$2"`, "sh", dir, "http://"+to+answer.Header.Get("Location"))
+	if out, err := c.CombinedOutput(); err != nil {
 		b.Fatalf("tar | gzip | curl: %v %s", err, out)
 	}
-	took := time.Since(began)
-	b.Logf("tar | gzip | curl: %.1f s; push takes %.2f times that", took.Seconds(), first.Seconds()/took.Seconds())
+	return time.Since(began)
 }
 
 // BenchmarkManyFiles: a hundred thousand.
