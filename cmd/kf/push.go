@@ -42,12 +42,12 @@ func newPush(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "push [APP_NAME] --task",
 		Short: "Create or update an App that is there for its Tasks and Jobs",
-		Long: `push makes an App from an image, or from the source in a folder, which the cluster builds an image of by buildpacks. It runs nothing by
-itself (--task): its Tasks and Jobs do.
+		Long: `push makes an App from an image, or from the source in a folder, which the cluster builds an image of by buildpacks. It runs
+nothing by itself (--task): its Tasks and Jobs do.
 
-The folder is the current one or that of --path; what .cfignore (or .kfignore) names in it, by the rules of .gitignore, is left out. It goes to
-the registry of --container-registry, else $KF_CONTAINER_REGISTRY, else the Space's, else the cluster's, with the credentials of docker. The
-build's log is shown to its end. A source that was built already is not built again.
+The folder is the current one or that of --path; what .cfignore (or .kfignore) names in it, by the rules of .gitignore, is left
+out. It goes to the registry of --container-registry, else $KF_CONTAINER_REGISTRY, else the Space's, else the cluster's, with the
+credentials of docker. The build's log is shown to its end. A source that was built already is not built again.
 
 A manifest.yml in the current folder, or that of --manifest, says of one App or several what the flags say; flags count for more.
 

@@ -140,7 +140,8 @@ func (o *push) apps(flags *pflag.FlagSet, args []string, from manifestFlags) ([]
 
 // ofOneApp is a flag that was given and says something of one App, "" if none was.
 func ofOneApp(flags *pflag.FlagSet) (found string) {
-	ofAll := []string{"task", "async", "manifest", "no-manifest", "var", "vars-file", "container-registry", "space", "namespace", "kubeconfig", "context"}
+	ofAll := []string{"task", "async", "manifest", "no-manifest", "var", "vars-file", "container-registry",
+		"space", "namespace", "kubeconfig", "context"}
 	flags.Visit(func(f *pflag.Flag) {
 		if !slices.Contains(ofAll, f.Name) {
 			found = f.Name

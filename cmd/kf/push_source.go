@@ -40,7 +40,8 @@ type source struct {
 
 func (s *source) flags(f *pflag.FlagSet) {
 	f.StringVarP(&s.dir, "path", "p", "", "folder of the source; the current one when left out")
-	f.StringSliceVarP(&s.buildpacks, "buildpack", "b", nil, "buildpack by its id; may be given several times; \"default\" is the builder's choice again")
+	f.StringSliceVarP(&s.buildpacks, "buildpack", "b", nil,
+		"buildpack by its id; may be given several times; \"default\" is the builder's choice again")
 	f.StringVarP(&s.stack, "stack", "s", "", "stack of the Space: its builder and run image")
 	f.StringVar(&s.builder, "builder", "", "builder image, instead of the stack's")
 	f.StringVar(&s.runImage, "run-image", "", "image that the App is put on, instead of the stack's")
@@ -83,8 +84,8 @@ func (o *push) upload(ctx context.Context, present *v1alpha1.App) error {
 		if present == nil {
 			why = "a new App needs --docker-image, or a registry for the source in " + dir
 		}
-		return fmt.Errorf("%s: say --container-registry registry.example/kf, or set KF_CONTAINER_REGISTRY, or have containerRegistry set in the "+
-			"ConfigMap build of namespace %s for all", why, settingsNamespace)
+		return fmt.Errorf("%s: say --container-registry registry.example/kf, or set KF_CONTAINER_REGISTRY, or have containerRegistry "+
+			"set in the ConfigMap build of namespace %s for all", why, settingsNamespace)
 	}
 	repo, err := sourceimage.Repository(strings.TrimRight(registry, "/"), o.space, o.name, s.insecure)
 	if err != nil {
@@ -253,7 +254,8 @@ func (s *source) next(spec map[string]any) (map[string]any, error) {
 	}
 	params = setEnv(params, v1alpha1.ParamSourceImage, s.image)
 	for _, p := range []struct{ name, value string }{
-		{v1alpha1.ParamBuildpack, strings.Join(s.buildpacks, ",")}, {v1alpha1.ParamBuilderImage, s.builder}, {v1alpha1.ParamRunImage, s.runImage},
+		{v1alpha1.ParamBuildpack, strings.Join(s.buildpacks, ",")},
+		{v1alpha1.ParamBuilderImage, s.builder}, {v1alpha1.ParamRunImage, s.runImage},
 	} {
 		switch {
 		case p.name == v1alpha1.ParamBuildpack && (p.value == "default" || p.value == "null"): // as of Cloud Foundry's CLI

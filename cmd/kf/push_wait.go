@@ -110,8 +110,8 @@ func (o *push) built(ctx context.Context, app metav1.Object) (string, error) {
 	shown := o.buildLog(ctx)
 	defer shown.end()
 	said := ""
-	p := patience{every: lookEvery, stopped: fmt.Sprintf("no longer waiting; the build goes on. `kf push %s` with the same source shows it again", o.name)}
-	err = o.await(ctx, p, func(ctx context.Context) (bool, error) {
+	stopped := fmt.Sprintf("no longer waiting; the build goes on. `kf push %s --task` of the same source shows it again", o.name)
+	err = o.await(ctx, patience{every: lookEvery, stopped: stopped}, func(ctx context.Context) (bool, error) {
 		if err := look(ctx); err != nil {
 			return false, err
 		}

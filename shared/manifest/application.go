@@ -12,16 +12,25 @@ import (
 var unheeded = func() map[string]string {
 	const serves = "an App that is there for its Tasks serves nothing"
 	all := map[string]string{
-		"metadata": "labels and annotations are set by kubectl label and kubectl annotate",
-		"timeout":  "it is how long a server may take to start; kf run-task --timeout bounds a Task", "lifecycle": "an App is built by buildpacks",
-		"features": "the App's image decides", "app-features": "the App's image decides", "cnb-credentials": "the builder has the buildpacks' credentials",
-		"log-rate-limit-per-second": "the log is not limited", "log_rate_limit_per_second": "the log is not limited",
-		"dockerfile": "an App is built by buildpacks", "build": "an App is built by buildpacks", "args": "say command", "entrypoint": "say command",
+		"metadata":                  "labels and annotations are set by kubectl label and kubectl annotate",
+		"timeout":                   "it is how long a server may take to start; kf run-task --timeout bounds a Task",
+		"lifecycle":                 "an App is built by buildpacks",
+		"dockerfile":                "an App is built by buildpacks",
+		"build":                     "an App is built by buildpacks",
+		"features":                  "the App's image decides",
+		"app-features":              "the App's image decides",
+		"cnb-credentials":           "the build has the credentials of the Space's ServiceAccount",
+		"log-rate-limit-per-second": "the log is not limited",
+		"log_rate_limit_per_second": "the log is not limited",
+		"args":                      "say command",
+		"entrypoint":                "say command",
 	}
-	for _, key := range []string{"routes", "route", "random-route", "default-route", "no-route", "host", "hosts", "domain", "domains", "no-hostname", "instances",
+	for _, key := range []string{
+		"routes", "route", "random-route", "default-route", "no-route", "host", "hosts", "domain", "domains", "no-hostname", "instances",
 		"sidecars", "health-check-type", "health-check-http-endpoint", "health-check-invocation-timeout", "health-check-interval",
 		"readiness-health-check-type", "readiness-health-check-http-endpoint", "readiness-health-check-invocation-timeout",
-		"readiness-health-check-interval", "enable-http2", "ports", "startupProbe", "livenessProbe", "readinessProbe"} {
+		"readiness-health-check-interval", "enable-http2", "ports", "startupProbe", "livenessProbe", "readinessProbe",
+	} {
 		all[key] = serves
 	}
 	return all

@@ -122,8 +122,8 @@ func (r *reader) text(f field) (string, error) {
 
 // essential are keys whose empty value says nothing.
 var essential = map[string]bool{
-	"name": true, "path": true, "memory": true, "disk_quota": true, "disk-quota": true, "cpu": true, "stack": true, "image": true, "type": true,
-	"a service": true, "buildpack": true, "an item of buildpacks": true,
+	"name": true, "path": true, "memory": true, "disk_quota": true, "disk-quota": true, "cpu": true, "stack": true,
+	"image": true, "type": true, "a service": true, "buildpack": true, "an item of buildpacks": true,
 }
 
 func (r *reader) texts(f field) (texts []string, err error) {

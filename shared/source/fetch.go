@@ -152,7 +152,8 @@ func (u *unpacker) entry(h *tar.Header) error {
 	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := u.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // a later entry counts, and is not written through a link
+	// A later entry counts, and is not written through a link.
+	if err := u.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	u.Files++

@@ -185,7 +185,7 @@ func checkLink(name, target string, stat func(string) (fs.FileInfo, error)) erro
 		return fmt.Errorf("%s is a link to a name that is not UTF-8, %q", name, target)
 	}
 	if _, err := stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is a link that leads out of the folder by other links, in a circle, or to what can't be looked at: %w", name, err)
+		return fmt.Errorf("%s is a link that leads out of the folder by other links, or in a circle, or can't be looked at: %w", name, err)
 	}
 	return nil
 }

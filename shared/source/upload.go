@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Repository is where the source of an App goes, below the registry's prefix (registry.example/kf): a namespace has no dot. Hosts in insecure are spoken to by
-// plain HTTP, as are those that are this machine.
+// Repository is where the source of an App goes, below the registry's prefix (registry.example/kf): a namespace has no dot, so no two
+// Apps have one. Hosts in insecure are spoken to by plain HTTP, as are those that are this machine.
 func Repository(prefix, namespace, app string, insecure []string) (name.Repository, error) {
 	text := fmt.Sprintf("%s/src-%s.%s", prefix, namespace, app)
 	repo, err := name.NewRepository(text)
