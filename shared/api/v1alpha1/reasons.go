@@ -67,6 +67,19 @@ const (
 	ReasonWatermarkInFuture = "WatermarkInFuture"
 )
 
+// Reasons of a Space's condition Ready.
+const (
+	// These two are True.
+	ReasonNamespaceMade    = "NamespaceMade"
+	ReasonNamespaceAdopted = "NamespaceAdopted"
+
+	ReasonInvalidSpace         = "InvalidSpace" // its spec can't be read
+	ReasonNameRefused          = "NameRefused"  // its namespace is the cluster's own
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	ReasonRoleBindingTaken     = "RoleBindingTaken" // somebody else's has the name
+	ReasonDeleting             = "Deleting"
+)
+
 // Reasons of an App's condition Ready.
 const (
 	ReasonImageReady = "ImageReady"
