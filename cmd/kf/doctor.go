@@ -143,7 +143,7 @@ func (d *doctor) cluster(context.Context) []finding {
 // kinds: each API that the functions use is served.
 func (d *doctor) kinds(context.Context) (found []finding) {
 	for _, need := range []struct{ group, kinds, help string }{
-		{"kf.dev/v1alpha1", "apps tasks taskschedules webhooks", "install kf-tasks: make deploy, or kubectl apply -f kf-tasks.yaml"},
+		{"kf.dev/v1alpha1", "apps tasks taskschedules webhooks spaces", "install kf-tasks: make deploy, or kubectl apply -f kf-tasks.yaml"},
 		{"tekton.dev/v1", "pipelineruns taskruns", "install Tekton Pipelines 1.0 or newer"},
 		{"serving.knative.dev/v1", "services", "install Knative Serving 1.15 or newer, with an ingress"},
 		{"eventing.knative.dev/v1", "brokers triggers", "install Knative Eventing 1.15 or newer, with a Broker class"},
@@ -162,7 +162,7 @@ func (d *doctor) kinds(context.Context) (found []finding) {
 
 // policies: without them nothing is refused, and nobody would notice.
 func (d *doctor) policies(ctx context.Context) []finding {
-	for _, name := range []string{"kf-tasks-one-start", "kf-tasks-marked", "kf-tasks-app-unfit", "kf-tasks-requested-by"} {
+	for _, name := range []string{"kf-tasks-one-start", "kf-tasks-marked", "kf-tasks-app-unfit", "kf-tasks-requested-by", "kf-tasks-space-namespaces"} {
 		_, err := d.kube.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(ctx, name, metav1.GetOptions{})
 		if err == nil {
 			_, err = d.kube.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{})
@@ -175,7 +175,7 @@ func (d *doctor) policies(ctx context.Context) []finding {
 }
 
 // functions of this project, which test/drift holds to the folder of their name.
-var functions = []string{"build", "command", "deadletter", "logs", "prune", "runtask", "start", "status", "terminate", "tick", "webhook"}
+var functions = []string{"build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "webhook"}
 
 // functions: each is deployed and Ready.
 func (d *doctor) functions(ctx context.Context) []finding {

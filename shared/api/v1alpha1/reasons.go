@@ -77,6 +77,7 @@ const (
 	ReasonNameRefused          = "NameRefused"  // its namespace is the cluster's own
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 	ReasonRoleBindingTaken     = "RoleBindingTaken" // somebody else's has the name
+	ReasonStepRefused          = "StepRefused"      // by the API server: a policy, a quota, a right that is missing
 	ReasonDeleting             = "Deleting"
 )
 

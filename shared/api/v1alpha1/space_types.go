@@ -207,7 +207,7 @@ type SpaceBuild struct {
 
 // SpaceSubject is a user, a group or a service account.
 //
-// +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (has(self.__namespace__) && self.__namespace__ != '')",message="namespace is where a ServiceAccount is: it has one, and User and Group have none"
+// +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (has(self.__namespace__) && self.__namespace__ != ”)",message="namespace is where a ServiceAccount is: it has one, and User and Group have none"
 type SpaceSubject struct {
 	// +kubebuilder:validation:Enum=User;Group;ServiceAccount
 	Kind string `json:"kind"`
