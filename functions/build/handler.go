@@ -64,8 +64,13 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // the time it finds none.
 func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error] {
 	return func(yield func(*v1alpha1.App, error) bool) {
+		spaces, err := h.spaces(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		for app, err := range client.All[*v1alpha1.App](ctx, h.Kf.Apps(""), metav1.ListOptions{ResourceVersion: "0"}) {
-			if (err != nil || !InSync(app, h.Now())) && !yield(app, err) {
+			if (err != nil || !InSync(app, h.Now()) || !HeldToSpace(app, spaces[app.Namespace])) && !yield(app, err) {
 				return
 			}
 		}
@@ -82,8 +87,9 @@ func (h *Handler) inspect(ctx context.Context, app *v1alpha1.App) (image.Inspect
 
 // sync brings an App's status up to date, and inspects its image if that is new.
 func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) error {
-	if InSync(app, retry) {
-		return nil
+	of, err := client.Find(ctx, h.Kf.Spaces(), "", app.Namespace)
+	if err != nil || InSync(app, retry) && HeldToSpace(app, of) {
+		return err
 	}
 	var found *image.Inspection
 	if NeedsInspection(app, retry) {
@@ -97,9 +103,10 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 		logging.FromContext(ctx).Warnw("the image could not be read", "app", app.Namespace+"/"+app.Name, "error", found.Err)
 	}
 	inspected := Image(app)
-	app, err := client.PatchStatus(ctx, h.Kf.Apps(app.Namespace), app, func(a *v1alpha1.App) {
+	app, err = client.PatchStatus(ctx, h.Kf.Apps(app.Namespace), app, func(a *v1alpha1.App) {
 		if Image(a) == inspected { // else it was changed meanwhile, and an event of that comes
 			SyncStatus(a, found, h.Now())
+			HoldToSpace(a, of, h.Now())
 		}
 	})
 	if err == nil {
