@@ -98,11 +98,12 @@ var subjects = map[string]subject{
 	"deadletter": {writes: 1, again: 1, work: anEventThatWasGivenUp},
 	"logs":       {writes: 2, work: aLogThatIsRead}, // two reviews, which hold for seconds
 	"start":      {resync: "resync", writes: 2, work: aCommandThatMayBegin},
+	"space":      {resync: "resync", writes: 5, work: aSpaceToMake},
 	"webhook":    {writes: 1, work: aDelivery, settings: []string{"COMMAND_SINK=" + handedOn.URL}},
 }
 
 func eachSubject(t *testing.T, cell func(*testing.T, string, subject)) {
-	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "deadletter", "logs", "start", "webhook"} {
+	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "deadletter", "logs", "start", "space", "webhook"} {
 		t.Run(name, func(t *testing.T) { cell(t, name, subjects[name]) })
 	}
 }
