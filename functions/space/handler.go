@@ -80,10 +80,11 @@ func (h *Handler) sync(ctx context.Context, space *v1alpha1.Space) error {
 
 		switch step.Action {
 		case Nothing:
-			return h.say(ctx, space, found)
+			_, err = h.say(ctx, space, found)
+			return client.IgnoreNotFound(err)
 		case DeleteNamespace: // which takes a while
-			if err := h.say(ctx, space, found); err != nil {
-				return err
+			if space, err = h.say(ctx, space, found); err != nil {
+				return client.IgnoreNotFound(err)
 			}
 		}
 		logging.FromContext(ctx).Infow("step", "space", space.Name, "action", step.Action)
@@ -94,10 +95,9 @@ func (h *Handler) sync(ctx context.Context, space *v1alpha1.Space) error {
 	return fmt.Errorf("space %s: not done after %d steps: does somebody undo them?", space.Name, mostSteps)
 }
 
-// say writes into a Space's status how it stands.
-func (h *Handler) say(ctx context.Context, space *v1alpha1.Space, found Found) error {
-	_, err := client.PatchStatusOnce(ctx, h.Kf.Spaces(), space, func(s *v1alpha1.Space) { Observe(s, found, h.Now()) })
-	return client.IgnoreNotFound(err)
+// say writes into a Space's status how it stands, and returns it as it then is.
+func (h *Handler) say(ctx context.Context, space *v1alpha1.Space, found Found) (*v1alpha1.Space, error) {
+	return client.PatchStatusOnce(ctx, h.Kf.Spaces(), space, func(s *v1alpha1.Space) { Observe(s, found, h.Now()) })
 }
 
 // gather reads what is there of a Space.
@@ -157,7 +157,8 @@ func (h *Handler) take(ctx context.Context, space *v1alpha1.Space, found Found, 
 		return space, nil
 	case client.RefusalOf(err) != client.NoRefusal: // by a policy, a quota: whoever looks at the Space is to see it; the resync tries again
 		found.Refused = fmt.Sprintf("%s: %v", step.Action, err)
-		return nil, h.say(ctx, space, found)
+		_, err = h.say(ctx, space, found)
+		return nil, client.IgnoreNotFound(err)
 	}
 	return nil, fmt.Errorf("%s for Space %s: %w", step.Action, space.Name, err)
 }

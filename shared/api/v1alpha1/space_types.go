@@ -207,7 +207,7 @@ type SpaceBuild struct {
 
 // SpaceSubject is a user, a group or a service account.
 //
-// +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (has(self.__namespace__) && self.__namespace__ != ”)",message="namespace is where a ServiceAccount is: it has one, and User and Group have none"
+// +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (has(self.__namespace__) && size(self.__namespace__) > 0)",message="namespace is where a ServiceAccount is: it has one, and User and Group have none"
 type SpaceSubject struct {
 	// +kubebuilder:validation:Enum=User;Group;ServiceAccount
 	Kind string `json:"kind"`
@@ -261,6 +261,7 @@ type SpaceStatusBuildConfig struct {
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
 	Env []SpaceEnvVar `json:"env,omitempty"`
 	// StacksV3 has one, of the builder and run image that hold; none where there are none.
 	// +optional
@@ -283,5 +284,6 @@ type StackV3 struct {
 type SpaceStatusRuntimeConfig struct {
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
 	Env []SpaceEnvVar `json:"env,omitempty"`
 }
