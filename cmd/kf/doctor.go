@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
@@ -251,13 +252,20 @@ func (d *doctor) inSpace(ctx context.Context) (found []finding) {
 		err = errors.New("it is being deleted")
 	}
 	found = append(found, of("Space "+d.space, err, "kf target SPACE chooses another; kubectl create namespace makes one"))
+	settings, err := client.Find(ctx, d.kf.Spaces(), "", d.space)
+	if err == nil && settings != nil {
+		if why := whyNotReady(settings.Status.Conditions, "space"); why != "" {
+			err = errors.New(why)
+		}
+	}
+	found = append(found, of("its settings", err, "kf space "+d.space))
 	apps, err := d.kf.Apps(d.space).List(ctx, metav1.ListOptions{Limit: 500})
 	if err != nil {
 		return append(found, of("its Apps", err, "is kf-tasks installed?"))
 	}
 	ready := 0
 	for _, app := range apps.Items {
-		if why := whyNotReady(app.Status.Conditions); why != "" {
+		if why := whyNotReady(app.Status.Conditions, "build"); why != "" {
 			found = append(found, of("App "+app.Name, errors.New(why), "kf push "+app.Name+" --task --docker-image IMAGE"))
 		} else {
 			ready++
@@ -266,12 +274,12 @@ func (d *doctor) inSpace(ctx context.Context) (found []finding) {
 	return append(found, finding{fmt.Sprintf("its Apps that can run Tasks (%d)", ready), stateOK, ""})
 }
 
-// whyNotReady is what an App says of itself; "" if its Tasks can run.
-func whyNotReady(conditions []metav1.Condition) string {
+// whyNotReady is what an App or a Space says of itself; "" if it can be used. The function is the one that looks at it.
+func whyNotReady(conditions []metav1.Condition, function string) string {
 	c := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
 	switch {
 	case c == nil:
-		return "the function build has not looked at it"
+		return "the function " + function + " has not looked at it"
 	case c.Status == metav1.ConditionTrue:
 		return ""
 	}
