@@ -230,6 +230,9 @@ func TestReasonsAreInTheDocs(t *testing.T) {
 		if strings.Contains(block.Doc.Text(), "of a Job") {
 			page = "jobs.md"
 		}
+		if strings.Contains(block.Doc.Text(), "of a Space") {
+			page = "spaces.md"
+		}
 		var rows strings.Builder
 		for line := range strings.Lines(read(t, "docs", page)) {
 			if strings.HasPrefix(line, "|") {
