@@ -41,6 +41,8 @@ type Handler struct {
 	IDs     *idAllocator
 	// Rules reads what a Space asks of its Pods, and whether a service account is there.
 	Rules func(ctx context.Context, namespace, account string) (space.Rules, error)
+	// Space finds the Space of a namespace, nil if there is no such object.
+	Space func(ctx context.Context, namespace string) (*v1alpha1.Space, error)
 	// Tries keeps Tasks whose run was refused from being tried at each event and resync. It is this process's own: to keep it in the
 	// Task would cost the write that it is there to save, and one that starts anew may well try once.
 	Tries *flowcontrol.Backoff
@@ -90,7 +92,12 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller) (*clou
 		return nil, err
 	}
 
-	d := Decide(task, app, h.Options, h.Now())
+	of, err := h.Space(ctx, task.Namespace)
+	if err != nil {
+		return nil, err
+	}
+
+	d := Decide(task, app, of, h.Options, h.Now())
 
 	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
 	a := attempt{Handler: h, task: task, app: app, tell: tell}

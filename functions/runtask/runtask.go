@@ -72,6 +72,7 @@ var rules = []struct {
 	{Wait, v1alpha1.ReasonInvalidApp, appUnfit},
 	{Wait, v1alpha1.ReasonAppHasNoImage, appHasNoImage},
 	{Wait, v1alpha1.ReasonAppNotSettled, appNotSettled},
+	{Wait, v1alpha1.ReasonImageNotAllowed, imageNotAllowed},
 	{Fail, v1alpha1.ReasonInvalidTask, invalidTask},
 	{Create, "Runnable", always},
 }
@@ -80,17 +81,19 @@ var rules = []struct {
 type situation struct {
 	task    *v1alpha1.Task
 	app     *v1alpha1.App       // nil if there is none
+	space   *v1alpha1.Space     // the same
 	run     *tekton.PipelineRun // what App and Task make
 	invalid error               // why they make none
 	now     time.Time
 }
 
-// Decide says what is to be done with a Task as it stands in the API, given its App (nil if there is none). The
+// Decide says what is to be done with a Task as it stands in the API, given its App and Space (each nil if there is none). The
 // PipelineRun to create carries no ID yet: IDs cost a write, which what is done before need not wait for.
-func Decide(task *v1alpha1.Task, app *v1alpha1.App, opts pipelinerun.Options, now time.Time) Decision {
-	s := situation{task: task, app: app, now: now}
+func Decide(task *v1alpha1.Task, app *v1alpha1.App, of *v1alpha1.Space, opts pipelinerun.Options, now time.Time) Decision {
+	s := situation{task: task, app: app, space: of, now: now}
 	if app != nil {
-		s.run, s.invalid = pipelinerun.For(app, task, 0, opts)
+		opts.DefaultTimeout = space.TaskTimeout(of, opts.DefaultTimeout)
+		s.run, s.invalid = pipelinerun.For(space.Inherit(app, of), task, 0, opts)
 	}
 	d := Decision{}
 	for _, r := range rules {
@@ -211,6 +214,12 @@ func appHasNoImage(s situation) (string, bool) {
 		why = c.Message
 	}
 	return fmt.Sprintf("App %q has no image yet (%s); the Task starts when it has", s.app.Name, why), s.app.Status.Image == ""
+}
+
+// imageNotAllowed: the Space may come to allow it, or the App to have another.
+func imageNotAllowed(s situation) (string, bool) {
+	why := space.NotAllowed(s.app, s.space)
+	return why + ": push the App with another image, and the Task starts", why != ""
 }
 
 func invalidTask(s situation) (string, bool) { return fmt.Sprint(s.invalid), s.invalid != nil }

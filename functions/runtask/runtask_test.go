@@ -86,7 +86,7 @@ func TestDecide(t *testing.T) {
 		if test.noApp {
 			app = nil
 		}
-		d := Decide(task, app, pipelinerun.Options{}, now.Time)
+		d := Decide(task, app, nil, pipelinerun.Options{}, now.Time)
 		if d.Action != test.action || test.reason != "" && d.Reason != test.reason || !strings.Contains(d.Message, test.message) {
 			t.Errorf("%s: %+v, want %s %s %q", name, d, test.action, test.reason, test.message)
 		}
@@ -147,7 +147,7 @@ func TestWithinTheRulesOfASpace(t *testing.T) {
 	app, task := &v1alpha1.App{}, &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
 	task.Spec.AppRef.Name, task.Spec.Command = "shop", "true"
 	app.Status.Image = "i"
-	made := func() Decision { return Decide(task, app, pipelinerun.Options{}, time.Now()) }
+	made := func() Decision { return Decide(task, app, nil, pipelinerun.Options{}, time.Now()) }
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
 	if d := Within(made(), space.Rules{Namespace: namespace, Account: true}); d.Action != Create ||
 		d.Run.Spec.PipelineSpec.Tasks[0].TaskSpec.Steps[0].SecurityContext == nil {

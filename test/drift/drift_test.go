@@ -233,6 +233,9 @@ func TestReasonsAreInTheDocs(t *testing.T) {
 		case strings.Contains(doc, "BuildReady"):
 			page = "build.md"
 		}
+		if strings.Contains(block.Doc.Text(), "of a Space") {
+			page = "spaces.md"
+		}
 		var rows strings.Builder
 		for line := range strings.Lines(read(t, "docs", page)) {
 			if strings.HasPrefix(line, "|") {

@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"regexp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Labels that Kf puts on its objects and that its CLI selects by (Kf v2.11, pkg/apis/kf/v1alpha1/app_types.go).
 const (
@@ -72,6 +76,23 @@ const (
 	ImageAnnotation  = "tasks.kf.dev/image"
 	SourceAnnotation = "tasks.kf.dev/source"
 )
+
+// What marks as a Space's what the function space has made for it.
+const (
+	// SpaceLabel holds the Space's name, on its namespace and RoleBindings.
+	SpaceLabel = "kf.dev/space"
+	// SpaceUIDAnnotation holds, on a namespace, the UID of the Space that it was made for: that one, and no other of the name, takes
+	// it with it.
+	SpaceUIDAnnotation = "kf.dev/space-uid"
+	// SpaceFinalizer keeps a Space until what was made for it is gone.
+	SpaceFinalizer = "kf.dev/space"
+)
+
+// clustersOwn are the names of namespaces that belong to the cluster. The CRD refuses a Space of such a name.
+var clustersOwn = regexp.MustCompile(`^(kube|knative|tekton|openshift)-|^(default|kf-tasks)$`)
+
+// ClustersOwn says whether a namespace belongs to the cluster, so that it can be no Space.
+func ClustersOwn(namespace string) bool { return clustersOwn.MatchString(namespace) }
 
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"

@@ -34,6 +34,7 @@ const (
 	ReasonAppHasNoImage         = "AppHasNoImage"         //
 	ReasonInvalidApp            = "InvalidApp"            // also of an App's Ready: its spec can't be read
 	ReasonPipelineRunNotCreated = "PipelineRunNotCreated" // a quota, a right that is missing, or a policy that says no
+	ReasonImageNotAllowed       = "ImageNotAllowed"       // by the Space; also of an App's Ready
 	ReasonServiceAccountMissing = "ServiceAccountMissing" // Tekton would end the run for it
 	// ... and of one that can never run.
 	ReasonInvalidTask        = "InvalidTask"        // App and Task make no run
@@ -67,6 +68,20 @@ const (
 	ReasonTaskNotCreated  = "TaskNotCreated"
 	// ReasonWatermarkInFuture: a clock was ahead, or the Job comes from elsewhere.
 	ReasonWatermarkInFuture = "WatermarkInFuture"
+)
+
+// Reasons of a Space's condition Ready.
+const (
+	// These two are True.
+	ReasonNamespaceMade    = "NamespaceMade"
+	ReasonNamespaceAdopted = "NamespaceAdopted"
+
+	ReasonInvalidSpace         = "InvalidSpace" // its spec can't be read
+	ReasonNameRefused          = "NameRefused"  // its namespace is the cluster's own
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	ReasonRoleBindingTaken     = "RoleBindingTaken" // somebody else's has the name
+	ReasonStepRefused          = "StepRefused"      // by the API server: a policy, a quota, a right that is missing
+	ReasonDeleting             = "Deleting"
 )
 
 // Reasons of an App's condition Ready.
