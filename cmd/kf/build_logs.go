@@ -29,9 +29,6 @@ const (
 	stepPrefix = "step-"
 )
 
-// conditionBuildReady is the App's: what became of its newest build.
-const conditionBuildReady = "BuildReady"
-
 type buildLogs struct {
 	*target
 	build  string
@@ -237,7 +234,7 @@ func (o *buildLogs) why(ctx context.Context, app *v1alpha1.App, run *tektonRun, 
 			return lines, nil
 		}
 	}
-	c := meta.FindStatusCondition(app.Status.Conditions, conditionBuildReady)
+	c := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionBuildReady)
 	if newest && c != nil && c.Status == metav1.ConditionFalse && c.Message != "" {
 		return c.Message, nil
 	}

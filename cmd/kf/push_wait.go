@@ -36,13 +36,6 @@ type buildStanding struct {
 	run, image, reason, message string
 }
 
-// What the function build writes of a build, besides what every App has.
-const (
-	conditionBuildReady = "BuildReady"
-	reasonBuilding      = "Building"
-	reasonRebaseFailed  = "RebaseFailed" // the image that was there is as good as before
-)
-
 // standingOf reads how an App stands whose generation was written by this push. BuildReady comes first: while a build is under way, the
 // App can be ready with the image of the one before.
 func standingOf(app map[string]any, generation int64) (s buildStanding) {
@@ -62,14 +55,14 @@ func standingOf(app map[string]any, generation int64) (s buildStanding) {
 		return value, reason, message
 	}
 	var value string
-	value, s.reason, s.message = find(conditionBuildReady)
+	value, s.reason, s.message = find(v1alpha1.ConditionBuildReady)
 	switch {
 	case observed < generation, value == "":
 		return s
-	case value == "False" && s.reason != reasonRebaseFailed:
+	case value == "False" && s.reason != v1alpha1.ReasonRebaseFailed: // after that one the image that was there is as good as before
 		s.state = buildFailed
 		return s
-	case value == "Unknown" && s.reason == reasonBuilding:
+	case value == "Unknown" && s.reason == v1alpha1.ReasonBuilding:
 		s.state = buildRunning
 		return s
 	case value == "Unknown":

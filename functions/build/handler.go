@@ -118,7 +118,7 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 		return err
 	}
 	step := Next(app)
-	news, err := h.Runs.Take(ctx, app, step)
+	news, err := h.Runs.Take(ctx, app, of, step)
 	if err != nil {
 		return err
 	}
