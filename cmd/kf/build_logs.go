@@ -44,8 +44,9 @@ func newBuildLogs(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build-logs APP_NAME",
 		Short: "Show what the steps of a build wrote",
-		Long: `build-logs shows what the steps of an App's newest build wrote, one after the other, or of the build that --build names. With --follow
-it waits for what is still to come, and ends with the build. Of a build whose Pod is gone it shows what is left: the last lines of a failure.`,
+		Long: `build-logs shows what the steps of an App's newest build wrote, one after the other, or of the build that --build names.
+With --follow it waits for what is still to come, and ends with the build. Of a build whose Pod is gone it shows what is
+left: the last lines of a failure.`,
 		Example: `  kf build-logs shop --follow
   kf build-logs shop --build shop-build-0123456789ab`,
 		Args: cobra.ExactArgs(1),
@@ -90,7 +91,8 @@ func (o *buildLogs) chosen(ctx context.Context, app *v1alpha1.App) (name string,
 		return "", false, err
 	}
 	if len(found) == 0 {
-		return "", false, notFound("there is no build of App %q: kf push builds one from source, and an operator says how many are kept", app.Name)
+		return "", false, notFound("there is no build of App %q: kf push builds one from source, and an operator says how many are kept",
+			app.Name)
 	}
 	var names []string
 	for _, b := range found {
@@ -99,7 +101,8 @@ func (o *buildLogs) chosen(ctx context.Context, app *v1alpha1.App) (name string,
 	at := 0
 	if o.build != "" {
 		if at = slices.Index(names, o.build); at < 0 {
-			return "", false, notFound("there is no build %q of App %q; there is: %s", o.build, app.Name, strings.Join(names[:min(10, len(names))], ", "))
+			return "", false, notFound("there is no build %q of App %q; there is: %s", o.build, app.Name,
+				strings.Join(names[:min(10, len(names))], ", "))
 		}
 	}
 	return names[at], at == 0, nil

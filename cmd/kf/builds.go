@@ -99,8 +99,8 @@ func newBuilds(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "builds [APP_NAME]",
 		Short: "List the builds from source, newest first",
-		Long: `builds lists the builds of the Space, or of one App: what made, or makes, an image of the source that was pushed. The operator
-says how many of an App's are kept.`,
+		Long: `builds lists the builds of the Space, or of one App: what made, or makes, an image of the source that was pushed. The
+operator says how many of an App's are kept.`,
 		Example: `  kf builds
   kf builds shop -o wide`,
 		Args: cobra.MaximumNArgs(1),
@@ -181,7 +181,9 @@ func buildRows(found []*unstructured.Unstructured, wide bool, now time.Time) ([]
 		if at := r.Status.StartTime; at != nil {
 			started = at.UTC().Format(time.RFC3339)
 		}
-		row := []string{r.Name, r.Labels[v1alpha1.NameLabel], string(c.Status), c.Reason, started, r.duration(now), r.result(resultDigest)}
+		row := []string{
+			r.Name, r.Labels[v1alpha1.NameLabel], string(c.Status), c.Reason, started, r.duration(now), r.result(resultDigest),
+		}
 		if wide {
 			row = append(row, r.repository(), c.Message)
 		}
