@@ -60,7 +60,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 		receiver.Refuse(ctx, w, receiver.Unreadable(err))
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it is read: what follows may last
 	token, caller, err := h.caller(ctx)
 	if err != nil {
 		receiver.Refuse(ctx, w, err)
