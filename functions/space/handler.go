@@ -9,6 +9,7 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
@@ -71,28 +72,38 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // sync takes a Space step by step to what it asks for, and says on it how it stands.
 func (h *Handler) sync(ctx context.Context, space *v1alpha1.Space) error {
 	for range mostSteps {
-		found, err := h.gather(ctx, space)
-		if err != nil {
+		now, err := h.advance(ctx, space)
+		if apierrors.IsConflict(err) { // somebody has written meanwhile, another delivery maybe
+			now, err = client.FindAgain(ctx, h.Kf.Spaces(), space)
+		}
+		if err != nil || now == nil {
 			return err
 		}
-
-		step := Next(space, found)
-
-		switch step.Action {
-		case Nothing:
-			_, err = h.say(ctx, space, found)
-			return client.IgnoreNotFound(err)
-		case DeleteNamespace: // which takes a while
-			if space, err = h.say(ctx, space, found); err != nil {
-				return client.IgnoreNotFound(err)
-			}
-		}
-		logging.FromContext(ctx).Infow("step", "space", space.Name, "action", step.Action)
-		if space, err = h.take(ctx, space, found, step); err != nil || space == nil {
-			return err
-		}
+		space = now
 	}
 	return fmt.Errorf("space %s: not done after %d steps: does somebody undo them?", space.Name, mostSteps)
+}
+
+// advance takes the next step for a Space, and returns it as it then is; nil when there is none left to take.
+func (h *Handler) advance(ctx context.Context, space *v1alpha1.Space) (*v1alpha1.Space, error) {
+	found, err := h.gather(ctx, space)
+	if err != nil {
+		return nil, err
+	}
+
+	step := Next(space, found)
+
+	switch step.Action {
+	case Nothing:
+		_, err = h.say(ctx, space, found)
+		return nil, client.IgnoreNotFound(err)
+	case DeleteNamespace: // which takes a while
+		if space, err = h.say(ctx, space, found); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+	}
+	logging.FromContext(ctx).Infow("step", "space", space.Name, "action", step.Action)
+	return h.take(ctx, space, found, step)
 }
 
 // say writes into a Space's status how it stands, and returns it as it then is.
