@@ -31,8 +31,8 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// kf runs the CLI, which is to end with a code and to print all of some texts.
-func (w *world) kf(t *testing.T, code int, texts []string, args ...string) string {
+// does runs the CLI, which is to end with a code and to print all of some texts.
+func (w *world) does(t *testing.T, code int, texts []string, args ...string) string {
 	t.Helper()
 	out, said, got := w.RunKf(t, w.space, args...)
 	if got != code {
@@ -64,23 +64,23 @@ func TestAFolderToATask(t *testing.T) {
 	push := []string{"push", "packed", "--task", "-p", dir, "-e", "GREETING=hello"}
 
 	began := time.Now()
-	first := digests.FindAllString(w.kf(t, 0, []string{"App packed is ready"}, push...), -1)
+	first := digests.FindAllString(w.does(t, 0, []string{"App packed is ready"}, push...), -1)
 	t.Logf("from a folder to an image: %s", time.Since(began))
 	if len(first) == 0 {
 		t.Fatal("no digest of the image is printed")
 	}
-	w.kf(t, 0, []string{"migrate --all: orders", "migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
-	w.kf(t, 0, []string{"HELLO"}, "run-task", "packed", "--command", `echo "$GREETING" | tr a-z A-Z`, "--wait")
+	w.does(t, 0, []string{"migrate --all: orders", "migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
+	w.does(t, 0, []string{"HELLO"}, "run-task", "packed", "--command", `echo "$GREETING" | tr a-z A-Z`, "--wait")
 
-	w.kf(t, 0, []string{"Nothing to build"}, push...)
-	if list := w.kf(t, 0, nil, "builds", "packed", "-o", "name"); strings.Count(list, "packed-build-") != 1 {
+	w.does(t, 0, []string{"Nothing to build"}, push...)
+	if list := w.does(t, 0, nil, "builds", "packed", "-o", "name"); strings.Count(list, "packed-build-") != 1 {
 		t.Errorf("pushed twice, there is one build:\n%s", list)
 	}
 
 	write(t, filepath.Join(dir, "fail-build"), "it is broken on purpose\n")
-	w.kf(t, 1, []string{"build", "51", "it is broken on purpose"}, push...)
-	w.kf(t, 0, []string{"it is broken on purpose"}, "build-logs", "packed")
-	w.kf(t, 0, []string{"migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
+	w.does(t, 1, []string{"build", "51", "it is broken on purpose"}, push...)
+	w.does(t, 0, []string{"it is broken on purpose"}, "build-logs", "packed")
+	w.does(t, 0, []string{"migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
 	if app, err := w.Kf.Apps(w.space).Get(ctx, "packed", metav1.GetOptions{}); err != nil || !strings.HasSuffix(app.Status.Image, first[len(first)-1]) {
 		t.Errorf("a build that failed has taken the image: %+v %v", app.Status, err)
 	}
@@ -89,12 +89,12 @@ func TestAFolderToATask(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "bin", "migrate"), "#!/bin/sh\necho mended\n")
-	w.kf(t, 0, []string{"App packed is ready"}, push...)
-	w.kf(t, 0, []string{"mended"}, "run-task", "packed", "--process", "migrate", "--wait")
+	w.does(t, 0, []string{"App packed is ready"}, push...)
+	w.does(t, 0, []string{"mended"}, "run-task", "packed", "--process", "migrate", "--wait")
 
-	w.kf(t, 0, nil, "rebase", "packed")
+	w.does(t, 0, nil, "rebase", "packed")
 	harness.Eventually(t, 2*time.Minute, w.rebased("packed"))
-	w.kf(t, 0, []string{"mended"}, "run-task", "packed", "--process", "migrate", "--wait")
+	w.does(t, 0, []string{"mended"}, "run-task", "packed", "--process", "migrate", "--wait")
 }
 
 func (w *world) rebased(app string) func() error {
@@ -118,12 +118,12 @@ func (n *notYet) Error() string { return "not yet: " + n.what }
 func TestASpaceFromNothing(t *testing.T) {
 	c := harness.Deployed(t)
 	w := &world{c, "e2e-space-" + strings.ToLower(t.Name()[len("TestASpace"):])}
-	w.kf(t, 0, nil, "create-space", w.space)
+	w.does(t, 0, nil, "create-space", w.space)
 	t.Cleanup(func() { w.RunKf(t, w.space, "delete-space", w.space, "--force") })
-	w.kf(t, 0, []string{w.space}, "spaces")
-	w.kf(t, 0, []string{"App packed is ready"}, "push", "packed", "--task", "-p", folder(t))
-	w.kf(t, 0, []string{"migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
-	w.kf(t, 0, nil, "delete-space", w.space, "--force")
+	w.does(t, 0, []string{w.space}, "spaces")
+	w.does(t, 0, []string{"App packed is ready"}, "push", "packed", "--task", "-p", folder(t))
+	w.does(t, 0, []string{"migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
+	w.does(t, 0, nil, "delete-space", w.space, "--force")
 	harness.Eventually(t, 2*time.Minute, func() error {
 		if n, err := w.Kube.CoreV1().Namespaces().Get(ctx, w.space, metav1.GetOptions{}); err == nil {
 			return &notYet{"namespace " + n.Name + " is there"}
