@@ -14,7 +14,7 @@ include test/cluster/cluster.mk
 
 .PHONY: generate build deploy builder undeploy release reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
-generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas and EventTypes of the events
+generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
 	$(TOOL) controller-gen crd paths=./shared/api/... output:crd:dir=config/crd
 	$(TOOL) controller-gen crd:maxDescLen=0 paths=./shared/api/... output:crd:dir=config/crd/short
@@ -43,7 +43,8 @@ demo: MEANWHILE := --meanwhile hack/compile.sh
 demo: cluster-full deploy ## Bring up a cluster if there is none, and run Tasks of a sample App on it
 	@hack/demo.sh
 
-test: prepare vet test-unit test-builder test-integration test-pods ## Run all tests but the end-to-end ones, on real API servers and real Pods
+test: prepare vet test-unit test-builder ## Run all tests but the end-to-end ones, on real API servers and real Pods
+	@$(MAKE) --no-print-directory --output-sync=line -j$(if $(filter existing,$(CLUSTER)),1,2) test-integration test-pods # both wait more than they work
 
 prepare: $(CLUSTER_PROGRAM) ## Install what the tests need of Debian's packages, if it is missing
 	@$(CLUSTER_PROGRAM) prepare
@@ -73,8 +74,8 @@ test-integration: prepare ## Run the functions as processes against a real API s
 	@[ "$$CLUSTER" = existing ] || go -C test/cluster test -count=1 -v ./smoke # clusters of its own
 
 test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs and termination of real Pods
-	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage tekton
-	@CLUSTER_DIR=.cluster-test . hack/env.sh && \
+	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-pods --stage tekton
+	@CLUSTER_DIR=.cluster-pods . hack/env.sh && \
 	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer ko build --bare --sbom=none ./test/fixtures/writer 2>&1 | tail -1 && \
 	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/step ko build --bare --sbom=none ./functions/build/step 2>&1 | tail -1 && \
 	  go build -C builder -o ../bin/builder ./cmd/builder && mkdir -p dist && \
@@ -84,22 +85,19 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e
 
-e2e-builder: ## Make the builder image of builds from source, push it, and name it in the ConfigMap build; deploy does so too
-	@hack/builder.sh
-
-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
+e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e/undeploy
 
 check-rights: ## Compare the rights of config/rbac with what the tests' runs used of them, by the API servers' audit logs
-	@go run ./test/rights .cluster-test/logs/audit.log $(CLUSTER_DIR)/logs/audit.log
+	@go run ./test/rights .cluster-test/logs/audit.log .cluster-pods/logs/audit.log $(CLUSTER_DIR)/logs/audit.log
 
 soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
 
 KILLS ?= 200
 one-start: $(CLUSTER_PROGRAM) ## Kill Pods, the kubelet, Tekton's controller and functions KILLS (200) times, and count how often each command begins
-	@$(CLUSTER_PROGRAM) up --dir .cluster-test --stage tekton
-	@CLUSTER_DIR=.cluster-test . hack/env.sh && \
+	@$(CLUSTER_PROGRAM) up --dir .cluster-pods --stage tekton
+	@CLUSTER_DIR=.cluster-pods . hack/env.sh && \
 	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/writer ko build --bare --sbom=none ./test/fixtures/writer 2>&1 | tail -1 && \
 	  go test -count=1 -timeout=120m -v -run TestNoKillBeginsACommandTwice ./test/pods -args -kills $(KILLS) -seed $(or $(SEED),$(shell date +%s))
 

@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# Removes everything that deploy applied. The CRDs go first, and with them every App, Task and Job and what they own. No step
-# waits for ever, and one that fails keeps none of the others from being done.
+# Removes everything that deploy applied. The CRDs go first, and with them every Space, App, Task and Job and what they own. The
+# namespaces of Spaces stay, for they hold more than is this project's. No step waits for ever, and one that fails keeps none of the others
+# from being done.
 cd "$(dirname "$0")/.." && . hack/env.sh
 failed=0
 remove() { echo "removing $1"; kubectl delete --ignore-not-found "${@:2}" || failed=1; }
-remove "Apps, Tasks, Jobs and their CRDs" --timeout=120s -k config/crd
+# It would take the namespaces along with the Spaces. Without it nobody takes their finalizers off.
+remove "the function that makes and deletes namespaces" --timeout=120s --cascade=foreground -n kf-tasks services.serving.knative.dev space
+for space in $(kubectl get spaces.kf.dev -o name 2>/dev/null); do
+  kubectl patch "$space" --type=merge -p '{"metadata":{"finalizers":null}}' || failed=1
+done
+remove "what Spaces let others do" --timeout=30s rolebindings -A -l kf.dev/space
+remove "Spaces, Apps, Tasks, Jobs and their CRDs" --timeout=120s -k config/crd
 # A namespace with Pods in it looks again only after half of their grace period, which is ten minutes for some functions.
 remove "the sources, the Triggers and the Broker" --timeout=60s -n kf-tasks --all \
   pingsources.sources.knative.dev,apiserversources.sources.knative.dev,sinkbindings.sources.knative.dev,triggers.eventing.knative.dev,brokers.eventing.knative.dev

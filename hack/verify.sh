@@ -17,12 +17,12 @@ for m in $modules; do
   go mod verify -C "$m" > /dev/null || wrong "$m: what was downloaded is not what go.sum says"
 done
 
-echo "CRDs, deep copies, schemas and EventTypes"
+echo "CRDs, deep copies, schemas, EventTypes and AsyncAPI"
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 tar --exclude=./.git --exclude='./.cluster*' --exclude=./bin --exclude=./dist -cf - . | tar -xf - -C "$copy"
 make -s -C "$copy" generate > "$copy.log" 2>&1 || { cat "$copy.log"; wrong "make generate"; }
-for generated in config shared; do
+for generated in config docs shared; do
   diff -r "$generated" "$copy/$generated" || wrong "$generated: run make generate"
 done
 rm -f "$copy.log"

@@ -29,9 +29,6 @@ const (
 	stepPrefix = "step-"
 )
 
-// conditionBuildReady is the App's: what became of its newest build.
-const conditionBuildReady = "BuildReady"
-
 type buildLogs struct {
 	*target
 	build  string
@@ -47,8 +44,9 @@ func newBuildLogs(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build-logs APP_NAME",
 		Short: "Show what the steps of a build wrote",
-		Long: `build-logs shows what the steps of an App's newest build wrote, one after the other, or of the build that --build names. With --follow
-it waits for what is still to come, and ends with the build. Of a build whose Pod is gone it shows what is left: the last lines of a failure.`,
+		Long: `build-logs shows what the steps of an App's newest build wrote, one after the other, or of the build that --build names.
+With --follow it waits for what is still to come, and ends with the build. Of a build whose Pod is gone it shows what is
+left: the last lines of a failure.`,
 		Example: `  kf build-logs shop --follow
   kf build-logs shop --build shop-build-0123456789ab`,
 		Args: cobra.ExactArgs(1),
@@ -93,7 +91,8 @@ func (o *buildLogs) chosen(ctx context.Context, app *v1alpha1.App) (name string,
 		return "", false, err
 	}
 	if len(found) == 0 {
-		return "", false, notFound("there is no build of App %q: kf push builds one from source, and an operator says how many are kept", app.Name)
+		return "", false, notFound("there is no build of App %q: kf push builds one from source, and an operator says how many are kept",
+			app.Name)
 	}
 	var names []string
 	for _, b := range found {
@@ -102,7 +101,8 @@ func (o *buildLogs) chosen(ctx context.Context, app *v1alpha1.App) (name string,
 	at := 0
 	if o.build != "" {
 		if at = slices.Index(names, o.build); at < 0 {
-			return "", false, notFound("there is no build %q of App %q; there is: %s", o.build, app.Name, strings.Join(names[:min(10, len(names))], ", "))
+			return "", false, notFound("there is no build %q of App %q; there is: %s", o.build, app.Name,
+				strings.Join(names[:min(10, len(names))], ", "))
 		}
 	}
 	return names[at], at == 0, nil
@@ -136,7 +136,7 @@ func (o *buildLogs) show(ctx context.Context, app *v1alpha1.App, build string, n
 	case metav1.ConditionUnknown:
 		return note("build %s goes on: %s", build, c.Reason)
 	case metav1.ConditionTrue:
-		return note("build %s: %s, image %s", build, c.Reason, run.image(true))
+		return note("build %s: %s, image %s@%s", build, c.Reason, run.repository(), run.result(resultDigest))
 	}
 	why, err := o.why(ctx, app, run, newest)
 	if err != nil {
@@ -237,7 +237,7 @@ func (o *buildLogs) why(ctx context.Context, app *v1alpha1.App, run *tektonRun, 
 			return lines, nil
 		}
 	}
-	c := meta.FindStatusCondition(app.Status.Conditions, conditionBuildReady)
+	c := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionBuildReady)
 	if newest && c != nil && c.Status == metav1.ConditionFalse && c.Message != "" {
 		return c.Message, nil
 	}

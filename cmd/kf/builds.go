@@ -36,12 +36,13 @@ var (
 type tektonRun struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Status            struct {
-		StartTime, CompletionTime *metav1.Time
-		Conditions                []metav1.Condition
-		Results                   []struct {
-			Name  string
-			Value any
-		}
+		StartTime      *metav1.Time       `json:"startTime"`
+		CompletionTime *metav1.Time       `json:"completionTime"`
+		Conditions     []metav1.Condition `json:"conditions"`
+		Results        []struct {
+			Name  string `json:"name"`
+			Value any    `json:"value"`
+		} `json:"results"`
 	} `json:"status"`
 }
 
@@ -84,17 +85,13 @@ func (r *tektonRun) duration(now time.Time) string {
 	return max(0, now.Sub(r.Status.StartTime.Time)).Round(time.Second).String()
 }
 
-// image is what it has made: the digest, and, wide, where.
-func (r *tektonRun) image(wide bool) string {
-	digest := r.result(resultDigest)
-	if digest == "" || !wide {
-		return digest
+// repository is where its image is pushed to.
+func (r *tektonRun) repository() string {
+	name := r.Annotations[imageAnnotation]
+	if tag := strings.LastIndex(name, ":"); tag > strings.LastIndex(name, "/") {
+		name = name[:tag]
 	}
-	repository := r.Annotations[imageAnnotation]
-	if tag := strings.LastIndex(repository, ":"); tag > strings.LastIndex(repository, "/") {
-		repository = repository[:tag]
-	}
-	return repository + "@" + digest
+	return name
 }
 
 func newBuilds(t *target) *cobra.Command {
@@ -102,8 +99,8 @@ func newBuilds(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "builds [APP_NAME]",
 		Short: "List the builds from source, newest first",
-		Long: `builds lists the builds of the Space, or of one App: what made, or makes, an image of the source that was pushed. The operator
-says how many of an App's are kept.`,
+		Long: `builds lists the builds of the Space, or of one App: what made, or makes, an image of the source that was pushed. The
+operator says how many of an App's are kept.`,
 		Example: `  kf builds
   kf builds shop -o wide`,
 		Args: cobra.MaximumNArgs(1),
@@ -173,7 +170,7 @@ func objectsOf(found []*unstructured.Unstructured) []any {
 func buildRows(found []*unstructured.Unstructured, wide bool, now time.Time) ([][]string, error) {
 	table := [][]string{{"Name", "App", "Succeeded", "Reason", "Started", "Duration", "Image"}}
 	if wide {
-		table[0] = append(table[0], "Message")
+		table[0] = append(table[0], "Repository", "Message")
 	}
 	for _, o := range found {
 		r, err := runOf(o)
@@ -184,9 +181,11 @@ func buildRows(found []*unstructured.Unstructured, wide bool, now time.Time) ([]
 		if at := r.Status.StartTime; at != nil {
 			started = at.UTC().Format(time.RFC3339)
 		}
-		row := []string{r.Name, r.Labels[v1alpha1.NameLabel], string(c.Status), c.Reason, started, r.duration(now), r.image(wide)}
+		row := []string{
+			r.Name, r.Labels[v1alpha1.NameLabel], string(c.Status), c.Reason, started, r.duration(now), r.result(resultDigest),
+		}
 		if wide {
-			row = append(row, c.Message)
+			row = append(row, r.repository(), c.Message)
 		}
 		table = append(table, row)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,13 +25,14 @@ var completions = map[string][]string{
 	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"},
 	"bind-service": {"apps", "services"}, "unbind-service": {"apps", "services"}, "vcap-services": {"apps"},
 	"set-env": {"apps"}, "unset-env": {"apps"}, "env": {"apps"}, "target": {"namespaces"},
+	"create-space": {"namespaces"}, "space": {"spaces"}, "delete-space": {"spaces"},
 	"delete-job": {"taskschedules"}, "delete-job-schedule": {"taskschedules"},
 }
 
 // complete lets a shell complete Spaces, Apps, Tasks and Jobs; `kf completion bash` (zsh, fish) writes what it needs.
 func (t *target) complete(root *cobra.Command) {
 	spaces := func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return t.named(c.Context(), "namespaces"), cobra.ShellCompDirectiveNoFileComp
+		return t.spaceNames(c.Context()), cobra.ShellCompDirectiveNoFileComp
 	}
 	_ = root.RegisterFlagCompletionFunc("space", spaces)
 	for _, c := range root.Commands() {
@@ -44,6 +46,8 @@ func (t *target) complete(root *cobra.Command) {
 				found = t.ids(c.Context(), args[0])
 			case "services":
 				found = t.serviceNames(c.Context())
+			case "namespaces":
+				found = t.spaceNames(c.Context())
 			case "apps tasks":
 				found = append(t.named(c.Context(), "apps"), t.named(c.Context(), "tasks")...)
 			default:
@@ -68,14 +72,24 @@ func whichShell(root *cobra.Command) {
 // patienceOfAShell is how long somebody who has pressed the tab key waits.
 const patienceOfAShell = 3 * time.Second
 
+// spaceNames are those of namespaces, with a Space or without, as far as either may be listed.
+func (t *target) spaceNames(ctx context.Context) []string {
+	all := append(t.named(ctx, "namespaces"), t.named(ctx, "spaces")...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // named are the names of objects; none where they can't be had, for a shell has nobody to tell why.
 func (t *target) named(ctx context.Context, resource string) (names []string) {
 	if t.connect() != nil {
 		return nil
 	}
 	of, space := v1alpha1.GroupVersion.WithResource(resource), t.space
-	if resource == "namespaces" {
+	switch resource {
+	case "namespaces":
 		of, space = schema.GroupVersionResource{Version: "v1", Resource: resource}, ""
+	case "spaces":
+		space = ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, patienceOfAShell)
 	defer cancel()

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
@@ -143,7 +144,7 @@ func (d *doctor) cluster(context.Context) []finding {
 // kinds: each API that the functions use is served.
 func (d *doctor) kinds(context.Context) (found []finding) {
 	for _, need := range []struct{ group, kinds, help string }{
-		{"kf.dev/v1alpha1", "apps tasks taskschedules webhooks", "install kf-tasks: make deploy, or kubectl apply -f kf-tasks.yaml"},
+		{"kf.dev/v1alpha1", "apps tasks taskschedules webhooks spaces", "install kf-tasks: make deploy, or kubectl apply -f kf-tasks.yaml"},
 		{"tekton.dev/v1", "pipelineruns taskruns", "install Tekton Pipelines 1.0 or newer"},
 		{"serving.knative.dev/v1", "services", "install Knative Serving 1.15 or newer, with an ingress"},
 		{"eventing.knative.dev/v1", "brokers triggers", "install Knative Eventing 1.15 or newer, with a Broker class"},
@@ -162,7 +163,7 @@ func (d *doctor) kinds(context.Context) (found []finding) {
 
 // policies: without them nothing is refused, and nobody would notice.
 func (d *doctor) policies(ctx context.Context) []finding {
-	for _, name := range []string{"kf-tasks-one-start", "kf-tasks-marked", "kf-tasks-app-unfit", "kf-tasks-requested-by"} {
+	for _, name := range []string{"kf-tasks-one-start", "kf-tasks-marked", "kf-tasks-app-unfit", "kf-tasks-requested-by", "kf-tasks-space-namespaces"} {
 		_, err := d.kube.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(ctx, name, metav1.GetOptions{})
 		if err == nil {
 			_, err = d.kube.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{})
@@ -175,7 +176,7 @@ func (d *doctor) policies(ctx context.Context) []finding {
 }
 
 // functions of this project, which test/drift holds to the folder of their name.
-var functions = []string{"build", "command", "deadletter", "logs", "prune", "runtask", "start", "status", "terminate", "tick", "webhook"}
+var functions = []string{"build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait", "webhook"}
 
 // functions: each is deployed and Ready.
 func (d *doctor) functions(ctx context.Context) []finding {
@@ -251,13 +252,20 @@ func (d *doctor) inSpace(ctx context.Context) (found []finding) {
 		err = errors.New("it is being deleted")
 	}
 	found = append(found, of("Space "+d.space, err, "kf target SPACE chooses another; kubectl create namespace makes one"))
+	settings, err := client.Find(ctx, d.kf.Spaces(), "", d.space)
+	if err == nil && settings != nil {
+		if why := whyNotReady(settings.Status.Conditions, "space"); why != "" {
+			err = errors.New(why)
+		}
+	}
+	found = append(found, of("its settings", err, "kf space "+d.space))
 	apps, err := d.kf.Apps(d.space).List(ctx, metav1.ListOptions{Limit: 500})
 	if err != nil {
 		return append(found, of("its Apps", err, "is kf-tasks installed?"))
 	}
 	ready := 0
 	for _, app := range apps.Items {
-		if why := whyNotReady(app.Status.Conditions); why != "" {
+		if why := whyNotReady(app.Status.Conditions, "build"); why != "" {
 			found = append(found, of("App "+app.Name, errors.New(why), "kf push "+app.Name+" --task --docker-image IMAGE"))
 		} else {
 			ready++
@@ -266,12 +274,12 @@ func (d *doctor) inSpace(ctx context.Context) (found []finding) {
 	return append(found, finding{fmt.Sprintf("its Apps that can run Tasks (%d)", ready), stateOK, ""})
 }
 
-// whyNotReady is what an App says of itself; "" if its Tasks can run.
-func whyNotReady(conditions []metav1.Condition) string {
+// whyNotReady is what an App or a Space says of itself; "" if it can be used. The function is the one that looks at it.
+func whyNotReady(conditions []metav1.Condition, function string) string {
 	c := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
 	switch {
 	case c == nil:
-		return "the function build has not looked at it"
+		return "the function " + function + " has not looked at it"
 	case c.Status == metav1.ConditionTrue:
 		return ""
 	}

@@ -106,3 +106,35 @@ func given(c *cobra.Command, flag string, value time.Duration) *metav1.Duration 
 	}
 	return &metav1.Duration{Duration: value}
 }
+
+// period reads the times between which a Task may start.
+func period(notBefore, expires string, now time.Time) (from, to *metav1.Time, err error) {
+	if from, err = moment("--not-before", notBefore, now); err != nil {
+		return nil, nil, err
+	}
+	if to, err = moment("--expires", expires, now); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case from != nil && to != nil && !from.Before(to):
+		return nil, nil, errors.New("--not-before must be before --expires: such a Task could never start")
+	case to != nil && !now.Before(to.Time):
+		return nil, nil, errors.New("--expires is over: such a Task could never start")
+	}
+	return from, to, nil
+}
+
+// moment reads a time, or a duration from now, up to a whole second: the API server keeps no parts.
+func moment(flag, value string, now time.Time) (*metav1.Time, error) {
+	if value == "" {
+		return nil, nil
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if d, isDuration := time.ParseDuration(value); isDuration == nil {
+		at, err = now.Add(d), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %q is neither a time, such as 2026-12-01T01:00:00Z, nor a duration, such as 90m", flag, value)
+	}
+	return &metav1.Time{Time: at.Add(time.Second - 1).Truncate(time.Second)}, nil
+}

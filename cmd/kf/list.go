@@ -17,19 +17,29 @@ type listing struct {
 	what     string // for people
 	resource string
 	which    metav1.ListOptions
-	wide     bool // also the columns of kubectl's -o wide
-	output   output
+	// everywhere is of a kind that is in no namespace.
+	everywhere bool
+	wide       bool // also the columns of kubectl's -o wide
+	output     output
 }
 
 func (t *target) list(ctx context.Context, l listing) error {
 	if l.output.whole() {
 		return t.objects(ctx, l)
 	}
-	table, err := t.kf.Table(ctx, t.space, l.resource, l.which)
+	namespace := t.space
+	if l.everywhere {
+		namespace = ""
+	}
+	table, err := t.kf.Table(ctx, namespace, l.resource, l.which)
 	if err != nil {
 		return err
 	}
-	t.progress("Listing %s in Space: %s", l.what, t.space)
+	if l.everywhere {
+		t.progress("Listing %s", l.what)
+	} else {
+		t.progress("Listing %s in Space: %s", l.what, t.space)
+	}
 	return t.table(rows(table, l.wide || l.output == "wide"))
 }
 

@@ -50,7 +50,11 @@ func (t *target) objects(ctx context.Context, l listing) error {
 		return err
 	}
 	items := []any{}
-	of := d.Resource(v1alpha1.GroupVersion.WithResource(l.resource)).Namespace(t.space)
+	namespace := t.space
+	if l.everywhere {
+		namespace = ""
+	}
+	of := d.Resource(v1alpha1.GroupVersion.WithResource(l.resource)).Namespace(namespace)
 	for o, err := range client.All[*unstructured.Unstructured](ctx, of, l.which) {
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 type prune struct {
@@ -80,12 +81,16 @@ func (o *prune) policy(ctx context.Context, app *v1alpha1.App) (retention.Policy
 		return policy, fmt.Errorf("setting of the function prune: %w", err)
 	}
 	namespaces := schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	space, err := d.Resource(namespaces).Get(ctx, app.Namespace, metav1.GetOptions{})
+	namespace, err := d.Resource(namespaces).Get(ctx, app.Namespace, metav1.GetOptions{})
+	if err != nil {
+		o.progress("The namespace's settings can't be read (%v): taking the cluster's.", err)
+		namespace = &unstructured.Unstructured{}
+	}
+	of, err := client.Find(ctx, o.kf.Spaces(), "", app.Namespace)
 	if err != nil {
 		o.progress("The Space's settings can't be read (%v): taking the cluster's.", err)
-		space = &unstructured.Unstructured{}
 	}
-	return retention.Resolve(policy, space.GetAnnotations(), app.Annotations)
+	return retention.Resolve(policy, space.Retention(of, namespace.GetAnnotations()), app.Annotations)
 }
 
 // settings are the function's environment, in the words of the annotations.

@@ -7,17 +7,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/manifest"
 	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
@@ -28,70 +28,176 @@ type push struct {
 	command *string // nil if it is not named; "" is the image's own
 	env     []string
 	task    bool
+	name    string
+	source  source
+	async   bool
+
+	// of the manifest alone
+	services []manifest.Service
 }
 
 func newPush(t *target) *cobra.Command {
 	o := &push{target: t}
-	command := ""
+	command, from := "", manifestFlags{}
 	c := &cobra.Command{
-		Use:   "push APP_NAME --docker-image IMAGE --task",
+		Use:   "push [APP_NAME] --task",
 		Short: "Create or update an App that is there for its Tasks and Jobs",
-		Long: `push makes an App from an image. It runs nothing by itself (--task): its Tasks and Jobs do.
+		Long: `push makes an App from an image, or from the source in a folder, which the cluster builds an image of by buildpacks. It runs
+nothing by itself (--task): its Tasks and Jobs do.
 
-Pushed again, it gets what is given; what is not given stays as it is, and an App that serves goes on serving. Its image is looked at
-again, for a tag may have moved.`,
-		Example: `  kf push shop --docker-image registry.example/shop:7 --task -e GREETING=hello -m 256M`,
-		Args:    cobra.ExactArgs(1),
+The folder is the current one or that of --path; what .cfignore (or .kfignore) names in it, by the rules of .gitignore, is left
+out. It goes to the registry of --container-registry, else $KF_CONTAINER_REGISTRY, else the Space's, else the cluster's, with the
+credentials of docker. The build's log is shown to its end. A source that was built already is not built again.
+
+A manifest.yml in the current folder, or that of --manifest, says of one App or several what the flags say; flags count for more.
+
+Pushed again, it gets what is given; what is not given stays as it is, and an App that serves goes on serving. The image of
+--docker-image is looked at again, for a tag may have moved.`,
+		Example: `  # build this folder
+  kf push shop --task
+
+  # another folder, with one buildpack, in the background
+  kf push shop --task -p ../shop -b paketo-buildpacks/ruby --async
+
+  # all Apps of a manifest
+  kf push --task -f ci/manifest.yml --var version=7 --vars-file prod.yml
+
+  # an image that is there
+  kf push shop --docker-image registry.example/shop:7 --task -e GREETING=hello -m 256M`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("command") {
 				o.command = &command
 			}
-			return o.run(cmd, args)
+			return o.run(cmd, args, from)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.image, "docker-image", "", "image of the App")
+	f.StringVar(&o.image, "docker-image", "", "image of the App, instead of source")
 	f.BoolVar(&o.task, "task", false, "the App is there for its Tasks and Jobs, and serves nothing")
 	f.StringVarP(&command, "command", "c", "", "start command, which Tasks without a command run; \"\" is the image's own again")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable NAME=VALUE; may be given several times")
 	o.resources.flags(c)
+	o.source.flags(f)
+	from.flags(f)
+	asyncFlag(c, &o.async, "the App is built, and ready")
 	return c
 }
 
-func (o *push) run(cmd *cobra.Command, args []string) error {
-	if err := o.check(); err != nil {
-		return err
-	}
+func (o *push) run(cmd *cobra.Command, args []string, from manifestFlags) error {
 	if !o.task {
 		return errors.New("say --task: this system runs Tasks and Jobs of Apps, not servers")
+	}
+	apps, err := o.apps(cmd.Flags(), args, from)
+	if err != nil {
+		return err
+	}
+	for _, app := range apps {
+		if err := app.check(); err != nil {
+			return err
+		}
+	}
+	if err := o.connect(); err != nil {
+		return err
+	}
+	for _, app := range apps {
+		app.target = o.target
+		if err := app.push(cmd.Context()); err != nil {
+			if len(apps) > 1 {
+				return fmt.Errorf("App %s: %w", app.name, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses what is wrong whatever the cluster says.
+func (o *push) check() error {
+	if err := o.resources.check(); err != nil {
+		return err
+	}
+	if wrong := validation.IsDNS1123Subdomain(o.name); len(wrong) > 0 {
+		return fmt.Errorf("%.300q is no name of an App: %s", o.name, wrong[0])
 	}
 	if o.command != nil {
 		if err := checkCommand(*o.command); err != nil {
 			return err
 		}
 	}
-	for _, e := range o.env {
+	if err := checkEnv("--env", o.env); err != nil {
+		return err
+	}
+	if o.image != "" && o.source.given() {
+		return errors.New("--docker-image says that the App has an image, and --path, --buildpack, --stack, --builder, --run-image and " +
+			"--build-env say how to build one: leave out one of them")
+	}
+	return o.source.check()
+}
+
+// checkEnv refuses what is no variable, or would not reach a process as it is.
+func checkEnv(flag string, env []string) error {
+	for _, e := range env {
 		name, value, ok := strings.Cut(e, "=")
 		if !ok || name == "" {
-			return fmt.Errorf("--env %s: write NAME=VALUE", e)
+			return fmt.Errorf("%s %s: write NAME=VALUE", flag, e)
 		}
 		if unfit := verbatim.UnfitVariable(name, value); unfit != "" {
-			return fmt.Errorf("--env %.80s: %s", name, unfit)
+			return fmt.Errorf("%s %.80s: %s", flag, name, unfit)
 		}
 	}
-	if err := o.connect(); err != nil {
-		return err
-	}
-	ctx := cmd.Context()
-	app, err := o.write(ctx, args[0])
-	if err != nil {
-		return fmt.Errorf("push App %s: %w", args[0], err)
-	}
-	if err := o.appReady(ctx, app); err != nil {
-		return err
-	}
-	o.printf("App %[1]s is ready.\n\nRun a Task on it:\n  kf run-task %[1]s --command \"...\" --space %[2]s\n", app.GetName(), o.space)
 	return nil
+}
+
+// push makes one App what it is to be: what could be refused is looked at before anything is uploaded, and all of that before the App
+// is written.
+func (o *push) push(ctx context.Context) error {
+	bound, err := o.serviceBindings(ctx)
+	if err != nil {
+		return err
+	}
+	present, err := client.Find(ctx, o.kf.Apps(o.space), o.space, o.name)
+	if err != nil {
+		return err
+	}
+	if o.image == "" {
+		if err := o.upload(ctx, present); err != nil {
+			return err
+		}
+	}
+	app, err := o.write(ctx, o.name)
+	if err != nil {
+		return fmt.Errorf("push App %s: %w", o.name, err)
+	}
+	if err := o.bind(ctx, bound); err != nil {
+		return err
+	}
+	image, err := o.settled(ctx, app)
+	if err != nil || o.async {
+		return err
+	}
+	if image != "" {
+		o.printf("The image is %s.\n", image)
+	}
+	o.printf("App %[1]s is ready.\n\nRun a Task on it:\n  kf run-task %[1]s --command \"...\" --space %[2]s\n", o.name, o.space)
+	return nil
+}
+
+// settled waits until the App can be used, and returns the image that was built for it, if one was.
+func (o *push) settled(ctx context.Context, app metav1.Object) (image string, err error) {
+	switch {
+	case o.async:
+		o.printf("App %[1]s is written. `kf apps --space %[2]s` shows when it is ready.\n", o.name, o.space)
+		return "", nil
+	case o.source.image != "":
+		if o.source.same {
+			o.progress("Nothing to build: this source was built, or is being built, as it is to be built now.")
+		}
+		if image, err = o.built(ctx, app); err != nil {
+			return "", err
+		}
+	}
+	return image, o.appReady(ctx, app)
 }
 
 // write creates the App, or changes what the flags name of it.
@@ -121,9 +227,6 @@ func (o *push) write(ctx context.Context, name string) (app metav1.Object, err e
 }
 
 func (o *push) create(ctx context.Context, apps dynamic.ResourceInterface, name string) (metav1.Object, error) {
-	if o.image == "" {
-		return nil, errors.New("a new App needs --docker-image")
-	}
 	spec, err := o.spec(nil)
 	if err != nil {
 		return nil, err
@@ -137,13 +240,9 @@ func (o *push) create(ctx context.Context, apps dynamic.ResourceInterface, name 
 // spec is what the flags name of an App's spec: a merge patch of the App that is there, or all of a new one. Lists have
 // no merge patch but the whole list, so the App is read as it is: fields that this program has never heard of stay.
 func (o *push) spec(present map[string]any) (map[string]any, error) {
-	updates, _, err := unstructured.NestedInt64(present, "spec", "build", "updateRequests")
+	build, err := o.build(present)
 	if err != nil {
 		return nil, err
-	}
-	build := map[string]any{"updateRequests": updates + 1} // a tag may mean another image than before
-	if o.image != "" {
-		build["image"] = o.image
 	}
 	spec := map[string]any{"build": build}
 	if present == nil {
@@ -175,62 +274,25 @@ func (o *push) spec(present map[string]any) (map[string]any, error) {
 	return spec, err
 }
 
-// container changes what the flags name of the App's container, and says whether they name anything of it.
-func (o *push) container(c map[string]any) (changed bool, err error) {
-	switch {
-	case o.command == nil:
-	case *o.command == "":
-		delete(c, "args")
-		changed = true
-	default:
-		c["args"], changed = []any{verbatim.Literal(*o.command)}, true
-	}
-	env, _, err := unstructured.NestedSlice(c, "env")
+// build is what is said of where the image comes from.
+func (o *push) build(present map[string]any) (map[string]any, error) {
+	updates, _, err := unstructured.NestedInt64(present, "spec", "build", "updateRequests")
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	for _, e := range o.env {
-		name, value, _ := strings.Cut(e, "=")
-		env = setEnv(env, name, verbatim.Literal(value))
-		c["env"], changed = env, true
-	}
-	for name, quantity := range map[corev1.ResourceName]string{
-		corev1.ResourceCPU: o.cpu, corev1.ResourceMemory: o.memory, corev1.ResourceEphemeralStorage: o.disk,
-	} {
-		if quantity == "" {
-			continue
+	again := updates + 1 // a tag may mean another image than before
+	if o.source.image != "" {
+		build, changed, err := o.source.build(present)
+		if o.source.same = !changed; changed && err == nil {
+			build["updateRequests"] = again
 		}
-		q := resource.MustParse(quantity) // check has parsed it
-		for _, kind := range []string{"requests", "limits"} {
-			if kind == "limits" && name == corev1.ResourceCPU && !limitBelow(c, q) {
-				continue // there is no limit of CPU in Cloud Foundry
-			}
-			if err := unstructured.SetNestedField(c, q.String(), "resources", kind, string(name)); err != nil {
-				return false, err
-			}
-		}
-		changed = true
+		return build, err
 	}
-	return changed, nil
-}
-
-// limitBelow says whether a container has a limit of CPU below a request, which Kubernetes refuses.
-func limitBelow(container map[string]any, request resource.Quantity) bool {
-	limit, there, _ := unstructured.NestedFieldNoCopy(container, "resources", "limits", string(corev1.ResourceCPU))
-	q, err := resource.ParseQuantity(fmt.Sprint(limit))
-	return there && err == nil && q.Cmp(request) < 0
-}
-
-// setEnv gives the variable of a name a value, or adds it last.
-func setEnv(env []any, name, value string) []any {
-	for i := range env {
-		if v, ok := env[i].(map[string]any); ok && v["name"] == name {
-			v["value"] = value
-			delete(v, "valueFrom") // no variable has both
-			return env
-		}
+	build := map[string]any{"updateRequests": again}
+	if o.image != "" {
+		build["image"] = o.image
 	}
-	return append(env, map[string]any{"name": name, "value": value})
+	return build, nil
 }
 
 // appReady returns when the function build has settled the App's image.

@@ -19,6 +19,8 @@ type runTask struct {
 	timeout       time.Duration
 	retries       int32
 	wait          bool
+
+	notBefore, expires string
 }
 
 func newRunTask(t *target) *cobra.Command {
@@ -42,6 +44,8 @@ buildpacks have put there, from a Procfile for example, stand in the App's statu
 	f.StringVar(&o.name, "name", "", "display name of the Task; its own name when left out")
 	f.DurationVar(&o.timeout, "timeout", 0, "end the Task when it runs longer, e.g. 90s or 2h; 0 is no limit")
 	f.Int32Var(&o.retries, "retries", 0, "how often to try again when it fails")
+	f.StringVar(&o.notBefore, "not-before", "", "start no earlier: a time, e.g. 2026-12-01T01:00:00Z, or a duration from now, e.g. 90m")
+	f.StringVar(&o.expires, "expires", "", "give up if it has not started by then: a time, or a duration from now")
 	waitFlag(c, &o.wait)
 	o.resources.flags(c)
 	return c
@@ -57,6 +61,10 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	if err := checkCommand(o.command); err != nil {
 		return err
 	}
+	notBefore, expires, err := period(o.notBefore, o.expires, time.Now())
+	if err != nil {
+		return err
+	}
 	if o.command != "" && o.process != "" {
 		return errors.New("give --command or --process, not both")
 	}
@@ -70,7 +78,7 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	}
 	task := app.NewTask(v1alpha1.TaskSpec{
 		DisplayName: o.name, Command: o.command, Process: o.process, CPU: o.cpu, Memory: o.memory, Disk: o.disk,
-		Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),
+		Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout), NotBefore: notBefore, Expires: expires,
 	})
 	task.GenerateName = app.Name + "-"
 	task, err = o.kf.Tasks(o.space).Create(ctx, task, metav1.CreateOptions{})

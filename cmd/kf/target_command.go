@@ -5,10 +5,14 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 func newTarget(t *target) *cobra.Command {
@@ -43,7 +47,7 @@ one of the kubeconfig's current context, for kubectl too.`,
 			if name == "" {
 				name = raw.CurrentContext
 			}
-			return t.table([][]string{{"Cluster", "Context", "Space"}, {t.cfg.Host, name, t.space}})
+			return t.table([][]string{{"Cluster", "Context", "Space", "Settings"}, {t.cfg.Host, name, t.space, t.settingsOf(cmd.Context())}})
 		},
 	}
 }
@@ -57,12 +61,25 @@ func (t *target) spaceIsThere(ctx context.Context) error {
 	_, err = c.Namespaces().Get(ctx, t.space, metav1.GetOptions{})
 	switch codeOf(err, true) {
 	case exitNotFound:
-		return notFound("there is no Space %q; `kubectl get namespaces` lists what there is", t.space)
+		return notFound("there is no Space %q; `kf spaces` and `kubectl get namespaces` list what there is", t.space)
 	case exitForbidden:
 		t.progress("Whether there is a Space %s can't be seen with your rights.", t.space)
 		return nil
 	}
 	return err
+}
+
+// settingsOf says whether there is more to the Space than a namespace.
+func (t *target) settingsOf(ctx context.Context) string {
+	switch space, err := client.Find(ctx, t.kf.Spaces(), "", t.space); {
+	case err != nil:
+		return "not seen"
+	case space == nil:
+		return "none: a namespace"
+	case meta.IsStatusConditionTrue(space.Status.Conditions, v1alpha1.ConditionReady):
+		return "kf space " + t.space
+	}
+	return "not ready: kf space " + t.space
 }
 
 // choose makes the Space that of the context in the kubeconfig.

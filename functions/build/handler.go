@@ -90,8 +90,13 @@ func (h *Handler) ofRun(ctx context.Context, e cloudevents.Event) error {
 // the time it finds none.
 func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.App, error] {
 	return func(yield func(*v1alpha1.App, error) bool) {
+		spaces, err := h.spaces(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		for app, err := range client.All[*v1alpha1.App](ctx, h.Kf.Apps(""), metav1.ListOptions{ResourceVersion: "0"}) {
-			if (err != nil || !InSync(app, h.Now())) && !yield(app, err) {
+			if (err != nil || !InSync(app, h.Now()) || !HeldToSpace(app, spaces[app.Namespace])) && !yield(app, err) {
 				return
 			}
 		}
@@ -108,11 +113,12 @@ func (h *Handler) inspect(ctx context.Context, app *v1alpha1.App) (image.Inspect
 
 // sync takes the App's build one step on if it is from source, inspects its image if that is new, and brings its status up to date.
 func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) error {
-	if InSync(app, retry) {
-		return nil
+	of, err := client.Find(ctx, h.Kf.Spaces(), "", app.Namespace)
+	if err != nil || InSync(app, retry) && HeldToSpace(app, of) {
+		return err
 	}
 	step := Next(app)
-	news, err := h.Runs.Take(ctx, app, step)
+	news, err := h.Runs.Take(ctx, app, of, step)
 	if err != nil {
 		return err
 	}
@@ -136,6 +142,7 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 		note(a)
 		if Image(a) == Image(after) { // else it was changed meanwhile, and an event of that comes
 			SyncStatus(a, found, h.Now())
+			HoldToSpace(a, of, h.Now())
 		}
 	})
 	if err == nil {

@@ -43,7 +43,7 @@ func main() {
 		Kf:   receiver.Must(client.New(kube)),
 		Runs: runs,
 		Inspect: func(ctx context.Context, app *v1alpha1.App) (image.Inspection, error) {
-			settings, err := runs.Settings(ctx)
+			settings, err := runs.Settings(ctx, nil)
 			if wrong := (badSettings{}); err != nil && !errors.As(err, &wrong) {
 				return image.Inspection{}, err
 			}

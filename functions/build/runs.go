@@ -30,13 +30,19 @@ type Runs struct {
 	Rules func(ctx context.Context, namespace, account string) (space.Rules, error)
 }
 
-// Settings reads an operator's settings. A badSettings says what is wrong with them.
-func (r *Runs) Settings(ctx context.Context) (build.Settings, error) {
+// Settings reads an operator's settings, as they hold in a Space (nil if there is none). A badSettings says what is wrong with them.
+func (r *Runs) Settings(ctx context.Context, of *v1alpha1.Space) (build.Settings, error) {
 	found, err := client.Find(ctx, r.Core.ConfigMaps(r.Namespace), r.Namespace, build.ConfigMap)
-	if err != nil || found == nil {
+	if err != nil {
 		return build.Defaults(), err
 	}
-	s, err := build.ReadSettings(found.Data)
+	s := build.Defaults()
+	if found != nil {
+		s, err = build.ReadSettings(found.Data)
+	}
+	if err == nil {
+		s, err = s.In(of)
+	}
 	if err != nil {
 		return build.Defaults(), badSettings{err}
 	}
@@ -46,12 +52,12 @@ func (r *Runs) Settings(ctx context.Context) (build.Settings, error) {
 type badSettings struct{ error }
 
 // Take takes an App's build one step on, and says what there is to note of it.
-func (r *Runs) Take(ctx context.Context, app *v1alpha1.App, step Step) (News, error) {
+func (r *Runs) Take(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space, step Step) (News, error) {
 	switch step.Action {
 	case Build, Rebase:
-		return r.begin(ctx, app, step)
+		return r.begin(ctx, app, of, step)
 	case Watch:
-		return r.watch(ctx, app, step)
+		return r.watch(ctx, app, of, step)
 	case Drop:
 		return News{Drop: true}, r.retain(ctx, app, build.Defaults().Keep)
 	}
@@ -60,8 +66,8 @@ func (r *Runs) Take(ctx context.Context, app *v1alpha1.App, step Step) (News, er
 
 // begin creates a run, whose name is the lock, and cancels those that it supersedes. Killed in between, the next delivery finds the run
 // there and goes on.
-func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, step Step) (News, error) {
-	settings, err := r.Settings(ctx)
+func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space, step Step) (News, error) {
+	settings, err := r.Settings(ctx, of)
 	if wrong := (badSettings{}); errors.As(err, &wrong) {
 		return Waiting(wrong.Error()), nil
 	}
@@ -106,7 +112,7 @@ var errInvalid = errors.New("spec.build.spec can't be built")
 func (r *Runs) render(
 	ctx context.Context, app *v1alpha1.App, step Step, settings build.Settings,
 ) (run *tekton.PipelineRun, waits string, err error) {
-	name := build.ServiceAccount(app)
+	name := settings.ServiceAccountOf(app)
 	account, err := client.Find(ctx, r.Core.ServiceAccounts(app.Namespace), app.Namespace, name)
 	if err != nil {
 		return nil, "", err
@@ -150,7 +156,7 @@ func secretNames(lists ...[]corev1.LocalObjectReference) (names []string) {
 }
 
 // watch looks what has become of a run.
-func (r *Runs) watch(ctx context.Context, app *v1alpha1.App, step Step) (News, error) {
+func (r *Runs) watch(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space, step Step) (News, error) {
 	run, err := client.Find(ctx, r.Tekton.PipelineRuns(app.Namespace), app.Namespace, step.Run)
 	switch {
 	case err != nil:
@@ -165,7 +171,7 @@ func (r *Runs) watch(ctx context.Context, app *v1alpha1.App, step Step) (News, e
 	if err != nil {
 		return News{}, err
 	}
-	settings, err := r.Settings(ctx)
+	settings, err := r.Settings(ctx, of)
 	if wrong := (badSettings{}); err != nil && !errors.As(err, &wrong) {
 		return News{}, err
 	}

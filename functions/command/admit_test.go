@@ -20,7 +20,7 @@ func TestRefusalsCantFillASpace(t *testing.T) {
 			e.SetType(events.TaskRun)
 			e.SetID(fmt.Sprint(i))
 			e.SetSource(strings.Repeat("é\x1b", i*10))
-			w := Shown(e, events.Target{Namespace: "n"}.Act(e.Type()), user, errors.New("why"))
+			w := Shown(e, events.Target{Namespace: "n"}.Acts(e.Type())[0], user, errors.New("why"))
 			shown[w.About.Name+w.Reason+w.Once] = true
 			if !strings.HasSuffix(w.Note, "why") || strings.Contains(w.Note, "\x1b") || len(w.Note) > 1024 {
 				t.Errorf("%q", w.Note)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
@@ -35,7 +37,7 @@ type Handler struct {
 // a Broker shows to nobody, that it was refused.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	if e.Type() == events.CommandAccepted || e.Type() == events.CommandRefused {
-		return nil, nil // our own, come back by a Trigger of somebody's that filters nothing
+		return nil, nil // our own, come back by a Trigger of somebody's that filters nothing: they never run anything
 	}
 	var fact events.CommandFact
 	err := h.carryOut(ctx, e, &fact)
@@ -56,32 +58,54 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // carryOut carries out one command, for who may do the same by kubectl. Nothing is read before that is known, so that a
 // refusal tells nothing of what there is. Delivered again, it finds the command done.
 func (h *Handler) carryOut(ctx context.Context, e cloudevents.Event, fact *events.CommandFact) error {
-	target, err := events.TargetOf(e)
+	target, err := events.TargetAt(receiver.Path(ctx), e)
 	if err != nil {
 		return receiver.Permanent(err)
 	}
 	fact.Namespace = target.Namespace
-	fact.RequestedBy, err = h.admit(ctx, e, target.Act(e.Type()))
-	if err != nil {
-		return err
+	for _, act := range target.Acts(e.Type()) {
+		if fact.RequestedBy, err = h.admit(ctx, e, act); err != nil {
+			return err
+		}
 	}
-	cmd, err := events.Read(e)
+	cmd, err := events.ReadAt(target, e)
 	if err != nil {
 		return receiver.Permanent(err)
 	}
 	switch cmd := cmd.(type) {
 	case events.RunTask:
-		fact.Task, err = h.runTask(ctx, e, fact.RequestedBy, cmd)
+		err = h.runTask(ctx, e, cmd, fact)
 	case events.RunJob:
-		fact.Task, err = h.runJob(ctx, e, fact.RequestedBy, cmd)
+		err = h.runJob(ctx, e, cmd, fact)
 	case events.TerminateTask:
-		fact.Task, err = h.terminateTask(ctx, e, fact.RequestedBy, cmd)
+		err = h.terminateTask(ctx, e, cmd, fact)
+	case events.SuspendJob:
+		err = h.switchJob(ctx, e, cmd.Namespace, cmd.Job, true, fact)
+	case events.ResumeJob:
+		err = h.switchJob(ctx, e, cmd.Namespace, cmd.Job, false, fact)
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) { // the API server says that it can never be
 		err = receiver.Permanent(err)
 	}
 	if err != nil {
-		fact.Task = "" // a refusal tells nothing of what there is
+		fact.Task, fact.Job = "", "" // a refusal tells nothing of what there is
 	}
 	return err
+}
+
+// app and job read what a command is about. One that is not there may come yet: the sender tries again.
+func (h *Handler) app(ctx context.Context, namespace, name string) (*v1alpha1.App, error) {
+	app, err := client.Find(ctx, h.Kf.Apps(namespace), namespace, name)
+	if err == nil && app == nil {
+		err = fmt.Errorf("there is no App %s/%s", namespace, name)
+	}
+	return app, err
+}
+
+func (h *Handler) job(ctx context.Context, namespace, name string) (*v1alpha1.TaskSchedule, error) {
+	job, err := client.Find(ctx, h.Kf.TaskSchedules(namespace), namespace, name)
+	if err == nil && job == nil {
+		err = fmt.Errorf("there is no Job %s/%s", namespace, name)
+	}
+	return job, err
 }

@@ -13,45 +13,49 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
-// runTask makes a Task of an App. An App that is not there may be pushed yet: the sender tries again.
-func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, by string, cmd events.RunTask) (string, error) {
-	app, err := client.Find(ctx, h.Kf.Apps(cmd.Namespace), cmd.Namespace, cmd.App)
+// runTask makes a Task of an App.
+func (h *Handler) runTask(ctx context.Context, e cloudevents.Event, cmd events.RunTask, fact *events.CommandFact) error {
+	app, err := h.app(ctx, cmd.Namespace, cmd.App)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if app == nil {
-		return "", fmt.Errorf("there is no App %s/%s", cmd.Namespace, cmd.App)
-	}
-	task := cmd.Task(app, e, by)
-	return task.Name, h.create(ctx, task)
+	return h.create(ctx, e, cmd.Task(app, e, fact.RequestedBy), fact)
 }
 
 // runJob makes a Task of a Job, apart from its schedule: a Job that is suspended runs too.
-func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, by string, cmd events.RunJob) (string, error) {
-	job, err := client.Find(ctx, h.Kf.TaskSchedules(cmd.Namespace), cmd.Namespace, cmd.Job)
+func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, cmd events.RunJob, fact *events.CommandFact) error {
+	job, err := h.job(ctx, cmd.Namespace, cmd.Job)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if job == nil {
-		return "", fmt.Errorf("there is no Job %s/%s", cmd.Namespace, cmd.Job)
-	}
-	task := cmd.Task(job, e, by)
-	return task.Name, h.create(ctx, task)
+	return h.create(ctx, e, cmd.Task(job, e, fact.RequestedBy), fact)
 }
 
 // create creates a Task whose name is the lock: there already, it is success if it was made from the same event, for the
-// same identity. Who else asks by that source and id is refused, and told nothing of whose the Task is.
-func (h *Handler) create(ctx context.Context, task *v1alpha1.Task) error {
+// same identity. Who else asks by that source and id is refused, and told nothing of whose the Task is. A command that comes too
+// late, or too early, is refused unless it was carried out before.
+func (h *Handler) create(ctx context.Context, e cloudevents.Event, task *v1alpha1.Task, fact *events.CommandFact) (err error) {
 	log := logging.FromContext(ctx).With("task", task.Namespace+"/"+task.Name)
-	there, err := client.CreateOnce(ctx, h.Kf.Tasks(task.Namespace), task)
+	fact.Task = task.Name
+	untimely := events.Timely(task, h.Now())
+	var there *v1alpha1.Task
+	if untimely == nil {
+		there, err = client.CreateOnce(ctx, h.Kf.Tasks(task.Namespace), task)
+	} else {
+		there, err = client.Find(ctx, h.Kf.Tasks(task.Namespace), task.Namespace, task.Name)
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("create Task %s/%s: %w", task.Namespace, task.Name, err)
+	case there == nil && untimely != nil:
+		return receiver.Permanent(untimely)
 	case there == nil:
 		log.Infow("created")
 		return nil
-	case there.Annotations[v1alpha1.EventAnnotation] != task.Annotations[v1alpha1.EventAnnotation]:
+	case !events.EventRef{Source: e.Source(), ID: e.ID()}.IsFrom(there):
 		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
+	case there.Annotations[v1alpha1.StoppedFirstAnnotation] != "" && there.Spec.Terminated:
+		fact.Reason = "it was asked to stop before it came, and does not start"
 	case there.Spec.RequestedBy != task.Spec.RequestedBy:
 		return receiver.Forbidden(fmt.Errorf(
 			"the source and id of this event are taken in namespace %s: send it with an id of your own", task.Namespace))

@@ -36,7 +36,7 @@ func Read(e cloudevents.Event) Loss {
 	l.Reason = fmt.Sprintf("%s answered %v", ext("knativeerrordest"), e.Extensions()["knativeerrorcode"])
 	ref := corev1.ObjectReference{Kind: ext("kind"), Name: ext("name"), Namespace: ext("namespace")}
 	switch e.Type() {
-	case events.TaskRun, events.TaskTerminate, events.JobRun:
+	case events.TaskRun, events.TaskTerminate, events.JobRun, events.JobSuspend, events.JobResume:
 		target, err := events.TargetOf(e)
 		if code := fmt.Sprint(e.Extensions()["knativeerrorcode"]); err != nil || code == "401" || code == "403" {
 			return l // a refusal is shown by command, once for each sender: not for each event of who may not command

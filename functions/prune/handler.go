@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/metadata"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
@@ -30,7 +31,9 @@ type Handler struct {
 	Pods     corev1client.PodsGetter
 	Events   eventsv1client.EventsGetter
 	Emit     func(context.Context, cloudevents.Event) error
-	// Policy is the cluster's. Spaces and Apps override it by annotation.
+	// Space finds the Space of a namespace, nil if there is no such object.
+	Space func(ctx context.Context, namespace string) (*v1alpha1.Space, error)
+	// Policy is the cluster's. Spaces and Apps override it.
 	Policy retention.Policy
 	// Deletions bounds those of all sweeps together, and Workers those of one sweep that are under way at once.
 	Deletions *limiter

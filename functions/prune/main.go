@@ -11,13 +11,16 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("prune", &cfg, &cfg.Env)
+	kf := receiver.Must(client.New(kube))
 	h := &Handler{
-		Kf:       receiver.Must(client.New(kube)),
+		Kf:       kf,
+		Space:    space.NewLookup(kf).Of,
 		Metadata: receiver.Must(metadata.NewForConfig(kube)),
 		Pods:     receiver.Must(corev1client.NewForConfig(kube)),
 		Events:   receiver.Must(eventsv1client.NewForConfig(kube)),

@@ -19,6 +19,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 // sweep brings one App down to its policy. It may be cut off anywhere, run again, and run by several at once; why it
 // deletes none too many all the same is argued in shared/retention.
 func (h *Handler) sweep(ctx context.Context, app types.NamespacedName) error {
-	space, err := h.find(ctx, namespaces, "", app.Namespace)
+	namespace, err := h.find(ctx, namespaces, "", app.Namespace)
 	if err != nil {
 		return err
 	}
@@ -42,10 +43,17 @@ func (h *Handler) sweep(ctx context.Context, app types.NamespacedName) error {
 	if err != nil {
 		return err
 	}
-	if space.DeletionTimestamp != nil || is.DeletionTimestamp != nil { // and with them all of its Tasks
+	if namespace.DeletionTimestamp != nil || is.DeletionTimestamp != nil { // and with them all of its Tasks
 		return nil
 	}
-	policy, err := retention.Resolve(h.Policy, space.Annotations, is.Annotations)
+	of, err := h.Space(ctx, app.Namespace)
+	if err != nil {
+		return err
+	}
+	if of != nil && of.Unreadable != "" {
+		return h.refuse(ctx, app, is.UID, fmt.Errorf("the Space %s: %s", of.Name, of.Unreadable))
+	}
+	policy, err := retention.Resolve(h.Policy, space.Retention(of, namespace.Annotations), is.Annotations)
 	if err != nil {
 		return h.refuse(ctx, app, is.UID, err)
 	}

@@ -41,6 +41,8 @@ type Handler struct {
 	IDs     *idAllocator
 	// Rules reads what a Space asks of its Pods, and whether a service account is there.
 	Rules func(ctx context.Context, namespace, account string) (space.Rules, error)
+	// Space finds the Space of a namespace, nil if there is no such object.
+	Space func(ctx context.Context, namespace string) (*v1alpha1.Space, error)
 	// Tries keeps Tasks whose run was refused from being tried at each event and resync. It is this process's own: to keep it in the
 	// Task would cost the write that it is there to save, and one that starts anew may well try once.
 	Tries *flowcontrol.Backoff
@@ -70,6 +72,9 @@ func (h *Handler) resync(ctx context.Context) error {
 	h.Tries.GC()
 	unhandled := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.HandledLabel})
 	return resync.Each(ctx, atOnce, unhandled, func(t *v1alpha1.Task) error {
+		if Asleep(t, h.Now()) {
+			return nil
+		}
 		_, err := h.run(ctx, events.HintAt(t), h.Emit)
 		return err
 	})
@@ -87,7 +92,12 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller) (*clou
 		return nil, err
 	}
 
-	d := Decide(task, app, h.Options)
+	of, err := h.Space(ctx, task.Namespace)
+	if err != nil {
+		return nil, err
+	}
+
+	d := Decide(task, app, of, h.Options, h.Now())
 
 	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
 	a := attempt{Handler: h, task: task, app: app, tell: tell}
@@ -100,6 +110,8 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller) (*clou
 		return nil, a.wait(ctx, d)
 	case Fail:
 		return a.fail(ctx, d)
+	case Expire:
+		return a.expire(ctx, d)
 	case Create:
 		return a.create(ctx, d)
 	case CreateCancelled:
@@ -210,6 +222,22 @@ func (a *attempt) fail(ctx context.Context, d Decision) (*cloudevents.Event, err
 		return nil, client.IgnoreNotFound(err)
 	}
 	return a.finish(ctx)
+}
+
+// expire ends a Task that has no run.
+func (a *attempt) expire(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+	run, err := client.Find(ctx, a.Tekton.PipelineRuns(a.task.Namespace), a.task.Namespace, a.task.Name)
+	if err != nil {
+		return nil, err
+	}
+	if run == nil || !pipelinerun.Owned(run, a.task) {
+		return a.fail(ctx, d)
+	}
+	id, err := strconv.Atoi(run.Labels[v1alpha1.VersionLabel])
+	if err != nil {
+		return nil, fmt.Errorf("PipelineRun %s/%s says no ID: %w", run.Namespace, run.Name, err)
+	}
+	return a.handled(ctx, id, events.TaskCreated)
 }
 
 // record writes a Wait or a Fail into the Task, with its ID unless it has one by now.

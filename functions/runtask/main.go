@@ -35,6 +35,7 @@ func main() {
 		Now:     time.Now,
 		IDs:     newIDAllocator(kf),
 		Tries:   flowcontrol.NewBackOff(firstTry, lastTry),
+		Space:   space.NewLookup(kf).Of,
 		Rules: func(ctx context.Context, namespace, account string) (space.Rules, error) {
 			return space.Read(ctx, k8s, namespace, account)
 		},

@@ -33,6 +33,8 @@ const (
 	Wait Action = "wait"
 	// Fail: the Task can't run as it stands, and can't be changed. It ends here.
 	Fail Action = "fail"
+	// Expire ends the Task as Fail does, unless a predecessor has made its run and died: then what becomes of that is for start.
+	Expire Action = "expire"
 	// Create the PipelineRun.
 	Create Action = "create"
 )
@@ -62,12 +64,15 @@ var rules = []struct {
 	{Finish, "Ended", ended},
 	{Mark, "LabelTakenOff", labelTakenOff},
 	{CreateCancelled, "Terminated", terminated},
+	{Expire, v1alpha1.ReasonExpired, expired},
 	{Fail, v1alpha1.ReasonInvalidTask, taskUnreadable},
+	{Wait, v1alpha1.ReasonNotDue, notDue},
 	{Wait, v1alpha1.ReasonAppNotFound, appNotFound},
 	{Wait, v1alpha1.ReasonInvalidApp, appUnreadable},
 	{Wait, v1alpha1.ReasonInvalidApp, appUnfit},
 	{Wait, v1alpha1.ReasonAppHasNoImage, appHasNoImage},
 	{Wait, v1alpha1.ReasonAppNotSettled, appNotSettled},
+	{Wait, v1alpha1.ReasonImageNotAllowed, imageNotAllowed},
 	{Fail, v1alpha1.ReasonInvalidTask, invalidTask},
 	{Create, "Runnable", always},
 }
@@ -76,16 +81,19 @@ var rules = []struct {
 type situation struct {
 	task    *v1alpha1.Task
 	app     *v1alpha1.App       // nil if there is none
+	space   *v1alpha1.Space     // the same
 	run     *tekton.PipelineRun // what App and Task make
 	invalid error               // why they make none
+	now     time.Time
 }
 
-// Decide says what is to be done with a Task as it stands in the API, given its App (nil if there is none). The
+// Decide says what is to be done with a Task as it stands in the API, given its App and Space (each nil if there is none). The
 // PipelineRun to create carries no ID yet: IDs cost a write, which what is done before need not wait for.
-func Decide(task *v1alpha1.Task, app *v1alpha1.App, opts pipelinerun.Options) Decision {
-	s := situation{task: task, app: app}
+func Decide(task *v1alpha1.Task, app *v1alpha1.App, of *v1alpha1.Space, opts pipelinerun.Options, now time.Time) Decision {
+	s := situation{task: task, app: app, space: of, now: now}
 	if app != nil {
-		s.run, s.invalid = pipelinerun.For(app, task, 0, opts)
+		opts.DefaultTimeout = space.TaskTimeout(of, opts.DefaultTimeout)
+		s.run, s.invalid = pipelinerun.For(space.Inherit(app, of), task, 0, opts)
 	}
 	d := Decision{}
 	for _, r := range rules {
@@ -148,6 +156,26 @@ func ended(s situation) (string, bool) { return "", s.task.Final() }
 
 func terminated(s situation) (string, bool) { return "", s.task.Spec.Terminated }
 
+func expired(s situation) (string, bool) {
+	return "the Task had not started when it expired (spec.expires), and will not", s.task.Expired(s.now)
+}
+
+// notDue: it is looked at again by each resync.
+func notDue(s situation) (string, bool) {
+	if !s.task.NotYet(s.now) {
+		return "", false
+	}
+	at := s.task.Spec.NotBefore.UTC().Format(time.RFC3339)
+	return "the Task starts at " + at + " (spec.notBefore), or within seconds after that", true
+}
+
+// Asleep says that a Task waits for its time and says so: to look at it again before that is of no use.
+func Asleep(t *v1alpha1.Task, now time.Time) bool {
+	says := v1alpha1.Reason(t.Status.Conditions, v1alpha1.ConditionSucceeded)
+	return t.NotYet(now) && !t.Spec.Terminated && !t.Expired(now) &&
+		says == v1alpha1.ReasonNotDue && t.Status.ObservedGeneration == t.Generation
+}
+
 // taskUnreadable: the Task is older than its schema, which takes no such Task any more.
 func taskUnreadable(s situation) (string, bool) {
 	if name := s.task.Spec.AppRef.Name; s.task.Unreadable == "" && !client.ValidName(name) {
@@ -188,6 +216,12 @@ func appHasNoImage(s situation) (string, bool) {
 	return fmt.Sprintf("App %q has no image yet (%s); the Task starts when it has", s.app.Name, why), s.app.Status.Image == ""
 }
 
+// imageNotAllowed: the Space may come to allow it, or the App to have another.
+func imageNotAllowed(s situation) (string, bool) {
+	why := space.NotAllowed(s.app, s.space)
+	return why + ": push the App with another image, and the Task starts", why != ""
+}
+
 func invalidTask(s situation) (string, bool) { return fmt.Sprint(s.invalid), s.invalid != nil }
 
 func always(situation) (string, bool) { return "", true }
@@ -199,7 +233,7 @@ func (d Decision) Record(t *v1alpha1.Task, id int, now time.Time) {
 	}
 	succeeded := metav1.Condition{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionUnknown, Reason: d.Reason, Message: d.Message}
 	appReady := metav1.Condition{Type: v1alpha1.ConditionAppReady, Status: metav1.ConditionFalse, Reason: d.Reason, Message: d.Message}
-	if d.Action == Fail {
+	if d.Action == Fail || d.Action == Expire {
 		end := metav1.NewTime(now)
 		t.Status.CompletionTime = &end
 		succeeded.Status = metav1.ConditionFalse

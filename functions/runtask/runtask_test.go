@@ -25,6 +25,8 @@ func TestDecide(t *testing.T) {
 	labelled := func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.VersionLabel: "1.16.0"} }
 	terminated := func(t *v1alpha1.Task) { t.Spec.Terminated = true }
 	ended := func(t *v1alpha1.Task) { Decision{Action: Fail, Reason: "InvalidTask"}.Record(t, 3, now.Time) }
+	tomorrow := metav1.NewTime(now.Add(24 * time.Hour))
+	later := func(t *v1alpha1.Task) { t.Spec.NotBefore = &tomorrow }
 	both := func(a, b func(*v1alpha1.Task)) func(*v1alpha1.Task) {
 		return func(t *v1alpha1.Task) { a(t); b(t) }
 	}
@@ -56,9 +58,15 @@ func TestDecide(t *testing.T) {
 		}, action: Wait, reason: "AppHasNoImage", message: "push it"},
 		"can't be rendered": {task: func(t *v1alpha1.Task) { t.Spec.CPU = "x" },
 			action: Fail, reason: "InvalidTask", message: "spec.cpu"},
-		"terminated":               {task: terminated, action: CreateCancelled},
-		"terminated, without App":  {task: terminated, noApp: true, action: CreateCancelled},
-		"handled, then terminated": {task: both(handled, terminated), action: Nothing, reason: "HandledBefore"},
+		"its time is to come":              {task: later, noApp: true, action: Wait, reason: "NotDue", message: "starts at "},
+		"its time has come":                {task: func(t *v1alpha1.Task) { t.Spec.NotBefore = &now }, action: Create},
+		"expires later":                    {task: func(t *v1alpha1.Task) { t.Spec.Expires = &tomorrow }, action: Create},
+		"expired":                          {task: func(t *v1alpha1.Task) { t.Spec.Expires = &now }, noApp: true, action: Expire, reason: "Expired"},
+		"its time is to come, terminated":  {task: both(later, terminated), action: CreateCancelled},
+		"its time is to come, and expired": {task: both(later, func(t *v1alpha1.Task) { t.Spec.Expires = &now }), action: Expire},
+		"terminated":                       {task: terminated, action: CreateCancelled},
+		"terminated, without App":          {task: terminated, noApp: true, action: CreateCancelled},
+		"handled, then terminated":         {task: both(handled, terminated), action: Nothing, reason: "HandledBefore"},
 		// Its function died before it could label it, and the App is right by now: what has ended never runs.
 		"ended":                  {task: ended, action: Finish, reason: "Ended"},
 		"ended, without App":     {task: ended, noApp: true, action: Finish, reason: "Ended"},
@@ -78,7 +86,7 @@ func TestDecide(t *testing.T) {
 		if test.noApp {
 			app = nil
 		}
-		d := Decide(task, app, pipelinerun.Options{})
+		d := Decide(task, app, nil, pipelinerun.Options{}, now.Time)
 		if d.Action != test.action || test.reason != "" && d.Reason != test.reason || !strings.Contains(d.Message, test.message) {
 			t.Errorf("%s: %+v, want %s %s %q", name, d, test.action, test.reason, test.message)
 		}
@@ -139,7 +147,7 @@ func TestWithinTheRulesOfASpace(t *testing.T) {
 	app, task := &v1alpha1.App{}, &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
 	task.Spec.AppRef.Name, task.Spec.Command = "shop", "true"
 	app.Status.Image = "i"
-	made := func() Decision { return Decide(task, app, pipelinerun.Options{}) }
+	made := func() Decision { return Decide(task, app, nil, pipelinerun.Options{}, time.Now()) }
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
 	if d := Within(made(), space.Rules{Namespace: namespace, Account: true}); d.Action != Create ||
 		d.Run.Spec.PipelineSpec.Tasks[0].TaskSpec.Steps[0].SecurityContext == nil {
@@ -171,5 +179,32 @@ func TestLabelsOfOthersStayTheirs(t *testing.T) {
 	task.OwnerReferences = []metav1.OwnerReference{v1alpha1.OwnedBy(&v1alpha1.TaskSchedule{}, "TaskSchedule")}
 	if got, _ := Marked(task, app, 7, true); got.Owners != nil {
 		t.Errorf("a Job's Task gets the owners %v", got.Owners)
+	}
+}
+
+func TestWhatSleepsIsLeftAloneUntilItsTime(t *testing.T) {
+	now := time.Now()
+	at := metav1.NewTime(now.Add(time.Hour))
+	made := func() *v1alpha1.Task {
+		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Generation: 2}}
+		task.Spec.NotBefore = &at
+		Decision{Action: Wait, Reason: v1alpha1.ReasonNotDue}.Record(task, 1, now)
+		return task
+	}
+	if !Asleep(made(), now) {
+		t.Error("it is looked at again")
+	}
+	for what, change := range map[string]func(*v1alpha1.Task){
+		"its time has come":       func(t *v1alpha1.Task) { t.Spec.NotBefore.Time = now },
+		"asked to stop":           func(t *v1alpha1.Task) { t.Spec.Terminated = true },
+		"changed":                 func(t *v1alpha1.Task) { t.Generation++ },
+		"does not say so yet":     func(t *v1alpha1.Task) { t.Status.Conditions = nil },
+		"expired in the meantime": func(t *v1alpha1.Task) { t.Spec.Expires = &metav1.Time{Time: now} },
+	} {
+		task := made()
+		task.Spec.NotBefore = &metav1.Time{Time: at.Time}
+		if change(task); Asleep(task, now) {
+			t.Errorf("%s: it is left alone", what)
+		}
 	}
 }

@@ -62,6 +62,7 @@ var rules = []struct {
 	{Nothing, "RunGone", runGone},
 	{Nothing, "Ended", podEnded},
 	{EndRun, v1alpha1.ReasonRestored, strayRun},
+	{EndRun, v1alpha1.ReasonExpired, expired},
 	{Remove, "LeftOver", leftOver},
 	{Nothing, "Stopping", stopping},
 	{EndRun, "", stuckOnItsNode},
@@ -115,6 +116,12 @@ func runGone(f Facts) bool { return f.TaskRun == nil || f.Run == nil }
 // one Pod after the other.
 func strayRun(f Facts) bool {
 	return (f.Task == nil || !pipelinerun.Owned(f.Run, f.Task)) && !f.Run.IsDone() && !f.Run.IsCancelled() && f.Run.DeletionTimestamp == nil
+}
+
+// expired: the command must not begin any more, and has not; whether its Pod is up or will ever be. The run is not to make another.
+func expired(f Facts) bool {
+	return f.Task != nil && f.Task.Expired(f.Now) && len(f.Task.Status.Starts) == 0 && !f.Task.Spec.Terminated &&
+		!f.Run.IsDone() && !f.Run.IsCancelled()
 }
 
 // leftOver: what has ended leaves no Pod that can still start, or run. A log that is being delivered is read first.

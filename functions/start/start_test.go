@@ -70,11 +70,20 @@ func TestDecide(t *testing.T) {
 	}
 	shutdown := func(f *Facts) { f.Pod.Status.Phase, f.Pod.Status.Reason = corev1.PodFailed, "Terminated" }
 	noNode := func(f *Facts) { f.Node = nil }
+	expires := func(in time.Duration) func(*Facts) {
+		return func(f *Facts) { f.Task.Spec.Expires = &metav1.Time{Time: now.Add(in)} }
+	}
 	for name, test := range map[string]struct {
 		facts  Facts
 		action Action
 		reason string
 	}{
+		"expired":                       {facts(expires(0)), EndRun, "Expired"},
+		"expired, no node has room":     {facts(expires(-time.Hour), pending), EndRun, "Expired"},
+		"expired, and its run ends":     {facts(expires(0), func(f *Facts) { f.Run.Spec.Status = "Cancelled" }), Nothing, "Stopping"},
+		"expired, and it has begun":     {facts(expires(0), here, label), Nothing, "Started"},
+		"expired, and terminated":       {facts(expires(0), func(f *Facts) { f.Task.Spec.Terminated = true }), Nothing, "Stopping"},
+		"expires later":                 {facts(expires(time.Second)), Permit, ""},
 		"its containers are up":         {facts(), Permit, ""},
 		"they are not yet":              {facts(pending), Nothing, "Waiting"},
 		"the start is written":          {facts(here), Label, ""},

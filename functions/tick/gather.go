@@ -35,7 +35,7 @@ func (h *Handler) gatherer(ctx context.Context, namespace, selector string) *gat
 			if err != nil {
 				return nil, err
 			}
-			if owner := metav1.GetControllerOf(task); owner != nil && !task.Final() {
+			if owner := metav1.GetControllerOf(task); owner != nil && !task.Final() && !task.NotYet(h.Now()) {
 				key := jobKey{task.Namespace, owner.UID}
 				of[key] = append(of[key], *task)
 			}

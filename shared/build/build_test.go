@@ -284,6 +284,40 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
+// TestSettingsInASpace: what a Space says counts before what holds for all, and what an App says before both.
+func TestSettingsInASpace(t *testing.T) {
+	of := &v1alpha1.Space{}
+	of.Name = "team"
+	of.Spec.BuildConfig.ContainerRegistry = "r.example/team"
+	of.Spec.BuildConfig.ServiceAccount = "builds"
+	of.Spec.BuildConfig.Env = []v1alpha1.SpaceEnvVar{{EnvVar: v1alpha1.EnvVar{Name: "BP_RUBY", Value: "2"}}, {EnvVar: v1alpha1.EnvVar{Name: "PROXY", Value: "p"}}}
+	of.Spec.Build.BuilderImage = "r.example/builder:2"
+	all := options(t, map[string]string{"runImage": "r.example/run:1"}).Settings
+	if s, err := all.In(nil); err != nil || s.ContainerRegistry != all.ContainerRegistry || s.ServiceAccountOf(app(nil)) != "default" {
+		t.Errorf("no Space: %+v %v", s, err)
+	}
+	s, err := all.In(of)
+	if err != nil || s.Repository("team", "shop") != "r.example/team/app-team.shop" || s.ServiceAccountOf(app(nil)) != "builds" || s.ServiceAccountOf(app(full)) != "shop" {
+		t.Errorf("%+v %v", s, err)
+	}
+	for name, want := range map[string]struct {
+		app               *v1alpha1.App
+		builder, run, env string
+	}{
+		"silent": {app(nil), "r.example/builder:2", "r.example/run:1", "map[BP_RUBY:2 PROXY:p]"},
+		"own":    {app(func(a *v1alpha1.App) { param(v1alpha1.ParamBuilderImage, "b")(a); a.Spec.Build.Spec.Env = []corev1.EnvVar{{Name: "BP_RUBY", Value: "3"}} }), "b", "r.example/run:1", "map[BP_RUBY:3 PROXY:p]"},
+	} {
+		in, err := InputsOf(want.app, s)
+		if err != nil || in.Builder != want.builder || in.Run != want.run || fmt.Sprint(in.Env) != want.env {
+			t.Errorf("%s: %+v %v", name, in, err)
+		}
+	}
+	of.Spec.Build.RunImage = "a b"
+	if _, err := all.In(of); err == nil || !strings.Contains(err.Error(), "Space team: runImage") {
+		t.Errorf("%v", err)
+	}
+}
+
 // ended is a run as Tekton leaves it.
 func ended(status corev1.ConditionStatus, reason, message string) *tekton.PipelineRun {
 	run := &tekton.PipelineRun{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.ImageAnnotation: "r.example:5000/kf/app-team.shop:build-1"}}}

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -120,22 +121,16 @@ func skeleton(app *v1alpha1.App, name string, o Options) *tekton.PipelineRun {
 				{Name: ResultDigest, Value: *tekton.NewStructuredValues("$(tasks." + taskName + ".results." + ResultDigest + ")")},
 			},
 		},
-		TaskRunTemplate: tekton.PipelineTaskRunTemplate{ServiceAccountName: ServiceAccount(app), PodTemplate: podTemplate(app, o)},
+		TaskRunTemplate: tekton.PipelineTaskRunTemplate{ServiceAccountName: o.ServiceAccountOf(app), PodTemplate: podTemplate(app, o)},
 		Timeouts:        &tekton.TimeoutFields{Pipeline: limit, Tasks: limit},
 	}
 	return run
 }
 
-// ServiceAccount is that of the App's Pods.
-func ServiceAccount(app *v1alpha1.App) string {
+// ServiceAccountOf is that of an App's builds: the App's own, else the Space's.
+func (s Settings) ServiceAccountOf(app *v1alpha1.App) string {
 	p := app.Spec.Template.Spec
-	switch {
-	case p.ServiceAccountName != "":
-		return p.ServiceAccountName
-	case p.DeprecatedServiceAccount != "":
-		return p.DeprecatedServiceAccount
-	}
-	return "default"
+	return cmp.Or(p.ServiceAccountName, p.DeprecatedServiceAccount, s.ServiceAccount, "default")
 }
 
 // podTemplate passes Pod Security "restricted". What is built is not to act as the App: it gets no token.

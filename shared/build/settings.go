@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 // ConfigMap is the name of the ConfigMap that has the settings, in the functions' namespace.
@@ -32,6 +35,32 @@ type Settings struct {
 	Keep int
 	// UserID and GroupID are CNB_USER_ID and CNB_GROUP_ID of the builder image, as whom all steps run.
 	UserID, GroupID int64
+	// Env is the environment of a Space's builds; ServiceAccount is what their Pods run as. An App's own win.
+	Env            []corev1.EnvVar
+	ServiceAccount string
+}
+
+// In is the settings as they hold in a Space (nil if there is none): what it says counts before what holds for all. The error names
+// what of it is wrong.
+func (s Settings) In(of *v1alpha1.Space) (Settings, error) {
+	if of == nil {
+		return s, nil
+	}
+	for key, value := range map[string]string{
+		"containerRegistry": of.Spec.BuildConfig.ContainerRegistry, "builderImage": of.Spec.Build.BuilderImage, "runImage": of.Spec.Build.RunImage,
+	} {
+		if value == "" {
+			continue
+		}
+		if err := readers[key](&s, value); err != nil {
+			return s, fmt.Errorf("Space %s: %s %.200q: %w", of.Name, key, value, err)
+		}
+	}
+	for _, v := range of.Spec.BuildConfig.Env {
+		s.Env = append(s.Env, corev1.EnvVar{Name: v.Name, Value: v.Value, ValueFrom: v.ValueFrom})
+	}
+	s.ServiceAccount = of.Spec.BuildConfig.ServiceAccount
+	return s, nil
 }
 
 // Defaults are the settings where nobody sets any.

@@ -25,6 +25,8 @@ var Catalogue = map[string]Entry{
 	TaskRun:         {"asks to run an App's image once, as a Task", RunTask{}},
 	TaskTerminate:   {"asks to stop a Task", TerminateTask{}},
 	JobRun:          {"asks to run a Job now, apart from its schedule", RunJob{}},
+	JobSuspend:      {"asks to suspend a Job: its schedule then starts nothing", SuspendJob{}},
+	JobResume:       {"asks to resume a Job that is suspended", ResumeJob{}},
 	TaskCreated:     {"a Task has got its ID and its PipelineRun", TaskFact{}},
 	TaskStarted:     {"a Task's run has started", TaskFact{}},
 	TaskSucceeded:   {"a Task's process has ended with exit code 0", TaskFact{}},

@@ -4,14 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-	"github.com/kf-tasks/kf-tasks/shared/quantity"
-	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
 // RunTask is the data of dev.kf.task.run.v1.
@@ -32,14 +32,51 @@ type RunTask struct {
 	Retries int32            `json:"retries,omitempty"`
 	// Env is added to the App's environment, and wins over it. Values are plain.
 	Env []v1alpha1.EnvVar `json:"env,omitempty"`
+	// Args are words that are run without a shell, in place of a command.
+	Args []string `json:"args,omitempty"`
+	// Process is a process type of the App's image, where that was built by buildpacks, in place of a command.
+	Process string `json:"process,omitempty"`
+	// Labels are the Task's, beside those of this system.
+	Labels map[string]string `json:"labels,omitempty"`
+	// NotBefore is when the Task may start, at most 30 days ahead. Expires is when it may not start any more.
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+	Expires   *metav1.Time `json:"expires,omitempty"`
+
+	after string // the chain of what has led to it
 }
 
-// TerminateTask is the data of dev.kf.task.terminate.v1: a Task by its name, or by its App and ID.
+// TerminateTask is the data of dev.kf.task.terminate.v1: a Task by its name, by its App and ID, or by its App or Job and the event
+// that asked for it.
 type TerminateTask struct {
+	Namespace string    `json:"namespace"`
+	Task      string    `json:"task,omitempty"`
+	App       string    `json:"app,omitempty"`
+	ID        int       `json:"id,omitempty"`
+	Job       string    `json:"job,omitempty"`
+	Run       *EventRef `json:"run,omitempty"`
+}
+
+// names says whether the command names one Task, in one way.
+func (c TerminateTask) names() bool {
+	switch {
+	case c.Run != nil:
+		return c.Task == "" && c.ID == 0 && (c.App == "") != (c.Job == "") && c.Run.Source != "" && c.Run.ID != ""
+	case c.Task != "":
+		return c.Job == ""
+	}
+	return c.App != "" && c.ID != 0 && c.Job == ""
+}
+
+// SuspendJob is the data of dev.kf.job.suspend.v1, ResumeJob that of dev.kf.job.resume.v1.
+type SuspendJob struct {
 	Namespace string `json:"namespace"`
-	Task      string `json:"task,omitempty"`
-	App       string `json:"app,omitempty"`
-	ID        int    `json:"id,omitempty"`
+	Job       string `json:"job"`
+}
+
+// ResumeJob is the data of dev.kf.job.resume.v1.
+type ResumeJob struct {
+	Namespace string `json:"namespace"`
+	Job       string `json:"job"`
 }
 
 // RunJob is the data of dev.kf.job.run.v1: one run of a Job, now. What is given overrides the Job's template.
@@ -52,19 +89,39 @@ type RunJob struct {
 	Disk      string `json:"disk,omitempty"`
 	// Env is added to the environment of the Job's Tasks, and wins over it.
 	Env []v1alpha1.EnvVar `json:"env,omitempty"`
+	// Args and Process are what else can be run in place of the Job's command; the rest is as of RunTask.
+	Args      []string          `json:"args,omitempty"`
+	Process   string            `json:"process,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	NotBefore *metav1.Time      `json:"notBefore,omitempty"`
+	Expires   *metav1.Time      `json:"expires,omitempty"`
 }
 
-// Read is what an event commands: a RunTask, RunJob or TerminateTask with all that it needs.
+// Read is what an event commands: a RunTask, RunJob, TerminateTask, SuspendJob or ResumeJob with all that it needs.
 func Read(e cloudevents.Event) (any, error) {
+	cmd, err := readData(e)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAttributes(e); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Type(), err)
+	}
+	return cmd, nil
+}
+
+func readData(e cloudevents.Event) (any, error) {
 	switch e.Type() {
 	case TaskRun:
 		return read(e, "namespace and app", func(c RunTask) bool { return c.Namespace != "" && c.App != "" })
 	case JobRun:
 		return read(e, "namespace and job", func(c RunJob) bool { return c.Namespace != "" && c.Job != "" })
 	case TaskTerminate:
-		return read(e, "a namespace and a task, or an app and an id", func(c TerminateTask) bool {
-			return c.Namespace != "" && (c.Task != "" || c.App != "" && c.ID != 0)
-		})
+		const needs = "a namespace, and a task, or an app and an id, or an app or a job and its run's source and id; one of these,"
+		return read(e, needs, func(c TerminateTask) bool { return c.Namespace != "" && c.names() })
+	case JobSuspend:
+		return read(e, "namespace and job", func(c SuspendJob) bool { return c.Namespace != "" && c.Job != "" })
+	case JobResume:
+		return read(e, "namespace and job", func(c ResumeJob) bool { return c.Namespace != "" && c.Job != "" })
 	}
 	return nil, fmt.Errorf("%q is no type of command", e.Type())
 }
@@ -89,23 +146,24 @@ func TaskName(of, source, id string) string {
 	return strings.TrimRight(of[:min(len(of), room)], ".-") + "-" + hex.EncodeToString(sum[:10])
 }
 
-// fits says what a command asks for that no Task can have, and writes its amounts as Kubernetes reads them.
-func (c *RunTask) fits() error { return fits(c.Command, &c.CPU, &c.Memory, &c.Disk) }
-
-func (c *RunJob) fits() error { return fits(c.Command, &c.CPU, &c.Memory, &c.Disk) }
-
-func fits(command string, cpu, memory, disk *string) (err error) {
-	if unfit := verbatim.Unfit(command); unfit != "" {
-		return fmt.Errorf("command: %s", unfit)
+// checkAttributes says what an event's attributes say that its data does not: a reader who filters by them would take it for
+// another command than this one.
+func checkAttributes(e cloudevents.Event) error {
+	t, err := TargetOf(e)
+	if err != nil {
+		return err
 	}
-	if *cpu, err = quantity.Cores(*cpu); err != nil {
-		return fmt.Errorf("cpu: %w", err)
+	about := []string{"", t.Namespace}
+	for _, name := range []string{t.App, t.Task, t.Job} {
+		if name != "" {
+			about = append(about, t.Namespace+"/"+name)
+		}
 	}
-	if *memory, err = quantity.Bytes(*memory); err != nil {
-		return fmt.Errorf("memory: %w", err)
+	if !slices.Contains(about, e.Subject()) {
+		return fmt.Errorf("its subject is %.100q, and its data is about %s: leave the subject out", e.Subject(), about[len(about)-1])
 	}
-	if *disk, err = quantity.Bytes(*disk); err != nil {
-		return fmt.Errorf("disk: %w", err)
+	if s := e.DataSchema(); s != "" && path.Base(s) != e.Type()+".json" {
+		return fmt.Errorf("its dataschema is %.100q, and the type's is shared/events/schemas/%s.json: leave it out", s, e.Type())
 	}
-	return nil
+	return checkCause(e)
 }

@@ -3,10 +3,14 @@
 package events
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
@@ -26,6 +30,8 @@ const (
 	TaskRun       = "dev.kf.task.run.v1"
 	TaskTerminate = "dev.kf.task.terminate.v1"
 	JobRun        = "dev.kf.job.run.v1"
+	JobSuspend    = "dev.kf.job.suspend.v1"
+	JobResume     = "dev.kf.job.resume.v1"
 )
 
 // CommandAudience is what a token is for that a command is sent with.
@@ -55,10 +61,19 @@ type TaskFact struct {
 	Task      string `json:"task"`
 	UID       string `json:"uid"`
 	ID        int    `json:"id,omitempty"`
-	Job       string `json:"job,omitempty"`
-	// RequestedBy is who asked for the Task by a command, where that had to be said.
+	// Job and Instant are the Job that the Task is of, and the instant of its schedule that it was made for.
+	Job     string       `json:"job,omitempty"`
+	Instant *metav1.Time `json:"instant,omitempty"`
+	// Command is the event that asked for the Task, and RequestedBy who did, where that had to be said.
+	Command     *EventRef           `json:"command,omitempty"`
 	RequestedBy string              `json:"requestedBy,omitempty"`
 	Status      v1alpha1.TaskStatus `json:"status"`
+}
+
+// EventRef identifies an event (CloudEvents 1.0.2, 3.1).
+type EventRef struct {
+	Source string `json:"source"`
+	ID     string `json:"id"`
 }
 
 // NewTaskFact makes the fact event of a Task: its id says what happened to which Task, so that two deliveries of one
@@ -71,10 +86,15 @@ func NewTaskFact(eventType, fn string, t *v1alpha1.Task) *cloudevents.Event {
 	e.SetID(string(t.UID) + "." + eventType)
 	e.SetExtension("kffunction", fn)
 	e.SetExtension("kfapp", t.Spec.AppRef.Name)
-	if err := e.SetData(cloudevents.ApplicationJSON, TaskFact{
-		Namespace: t.Namespace, App: t.Spec.AppRef.Name, Task: t.Name, UID: string(t.UID), ID: t.ID(),
+	causeOf(t).tell(&e)
+	f := TaskFact{
+		Namespace: t.Namespace, App: t.Spec.AppRef.Name, Task: t.Name, UID: string(t.UID), ID: t.ID(), Command: madeFrom(t),
 		Job: t.Labels[v1alpha1.TaskScheduleLabel], RequestedBy: t.Spec.RequestedBy, Status: t.Status,
-	}); err != nil {
+	}
+	if instant := t.Instant(); !instant.IsZero() {
+		f.Instant = &metav1.Time{Time: instant}
+	}
+	if err := e.SetData(cloudevents.ApplicationJSON, f); err != nil {
 		panic(err) // plain data: can't fail
 	}
 	return &e
@@ -108,7 +128,8 @@ func NewJobFact(fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloud
 	e.SetType(eventType)
 	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s/taskschedules/%s", v1alpha1.GroupVersion, j.Namespace, j.Name))
 	e.SetSubject(j.Namespace + "/" + j.Name)
-	e.SetID(fmt.Sprintf("%s.%d.%s", j.UID, d.Instant.Unix(), eventType))
+	e.SetID(jobFactID(j.UID, d.Instant.Time, eventType))
+	cause{chain: link(j.Namespace, "jobs", j.Name)}.tell(&e)
 	e.SetExtension("kffunction", fn)
 	e.SetExtension("kfapp", j.Spec.TaskTemplate.AppRef.Name)
 	if err := e.SetData(cloudevents.ApplicationJSON, JobFact{
@@ -119,6 +140,10 @@ func NewJobFact(fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloud
 	return &e
 }
 
+func jobFactID(job types.UID, instant time.Time, eventType string) string {
+	return fmt.Sprintf("%s.%d.%s", job, instant.Unix(), eventType)
+}
+
 // CommandFact is the data of every dev.kf.command.* fact event: what became of a command.
 type CommandFact struct {
 	// Namespace is where it was to do something; "" where it named none that there can be.
@@ -126,9 +151,11 @@ type CommandFact struct {
 	Command   CommandRef `json:"command"`
 	// Task is the Task that it made or marked; "" where there was nothing to do, and in refusals.
 	Task string `json:"task,omitempty"`
+	// Job is the Job that it suspended or resumed.
+	Job string `json:"job,omitempty"`
 	// RequestedBy is who sent it, where that is known.
 	RequestedBy string `json:"requestedBy,omitempty"`
-	// Status and Reason are the answer of a refusal: an HTTP status, and words.
+	// Status and Reason are the answer of a refusal: an HTTP status, and words. What was accepted has a Reason where nothing came of it.
 	Status int    `json:"status,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
@@ -148,8 +175,9 @@ func NewCommandFact(eventType, fn string, command cloudevents.Event, f CommandFa
 	e := cloudevents.NewEvent()
 	e.SetType(eventType)
 	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s", v1alpha1.GroupVersion, f.Namespace))
-	e.SetSubject(strings.TrimSuffix(f.Namespace+"/"+f.Task, "/"))
+	e.SetSubject(strings.TrimSuffix(f.Namespace+"/"+cmp.Or(f.Task, f.Job), "/"))
 	e.SetID(TaskName("command", command.Source(), command.ID()) + "." + eventType)
+	causeIn(command).tell(&e)
 	e.SetExtension("kffunction", fn)
 	if err := e.SetData(cloudevents.ApplicationJSON, f); err != nil {
 		panic(err) // plain data: can't fail

@@ -229,12 +229,14 @@ func FuzzCommand(f *testing.F) {
 	for _, seed := range []string{
 		`{"namespace":"n","app":"a","name":"x","command":"c","cpu":"1","memory":"1Gi","disk":"1Gi","timeout":"10m","retries":2}`,
 		`{"namespace":"n","task":"t","id":7}`, `{"namespace":"n","job":"j"}`, `{"Namespace":"n"}`, `{"namespace":"n","namespace":"m"}`,
+		`{"namespace":"n","app":"a","args":["x"],"labels":{"team":"a"},"notBefore":"2026-11-28T10:00:00.5Z","expires":"2026-11-28T10:00:02Z"}`,
+		`{"namespace":"n","job":"j","run":{"source":"s","id":"1"}}`,
 		`{"namespace":null,"timeout":"1e9h"}`, `{"id":1e3}`, `{"retries":99999999999}`, "{\"namespace\":\"\xff\\ud800\\u001b[2J\"}", `[]`, `{} {}`, `{"\u001b":1}`, "",
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for kind, cmd := range map[string]any{TaskRun: &RunTask{}, TaskTerminate: &TerminateTask{}, JobRun: &RunJob{}} {
+		for kind, cmd := range map[string]any{TaskRun: &RunTask{}, TaskTerminate: &TerminateTask{}, JobRun: &RunJob{}, JobSuspend: &SuspendJob{}} {
 			e := cloudevents.NewEvent()
 			e.SetType(kind)
 			_ = e.SetData(cloudevents.ApplicationJSON, data)
@@ -252,11 +254,11 @@ func FuzzCommand(f *testing.F) {
 			if json.Unmarshal(data, &said) != nil || json.Unmarshal(b, &understood) != nil {
 				t.Fatalf("%q is taken for a command", data)
 			}
-			for _, amount := range []string{"cpu", "memory", "disk"} {
+			for _, amount := range []string{"cpu", "memory", "disk", "notBefore", "expires"} {
 				delete(said, amount) // written as Kubernetes reads it: TestAmountsHaveOneMeaning
 			}
 			for name, value := range said {
-				if got := understood[name]; got != value && value != nil && name != "timeout" && got != nil {
+				if got := understood[name]; !reflect.DeepEqual(got, value) && value != nil && name != "timeout" && got != nil {
 					t.Errorf("%s: %s is %v, understood as %v", data, name, value, got)
 				}
 			}

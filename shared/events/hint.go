@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 // Hint is all that a handler gets to know from an event: where to look. Whoever reaches the Broker can send one that says
@@ -40,10 +42,15 @@ func About[T any](e cloudevents.Event, worth func(*T) bool) (h Hint, look bool, 
 		return h, false, unreadable(e, err)
 	}
 	h = Hint{meta.Metadata.Namespace, meta.Metadata.Name, meta.Metadata.UID}
-	if err := CheckNames(h.Namespace, h.Name); err != nil {
+	object := new(T)
+	check := CheckNames
+	if _, ok := any(object).(*v1alpha1.Space); ok { // which is in no namespace
+		check = func(_, name string) error { return checkName(name) }
+		h.Namespace = ""
+	}
+	if err := check(h.Namespace, h.Name); err != nil {
 		return h, false, unreadable(e, err)
 	}
-	object := new(T)
 	err = json.Unmarshal(e.Data(), object)
 	partly, ok := any(object).(interface{ ReadInPart() bool })
 	return h, err != nil || ok && partly.ReadInPart() || worth(object), nil
@@ -78,6 +85,10 @@ func CheckNames(namespace, name string) error {
 	if wrong := validation.IsDNS1123Label(namespace); wrong != nil {
 		return fmt.Errorf("namespace %.80q: %s", namespace, strings.Join(wrong, ", "))
 	}
+	return checkName(name)
+}
+
+func checkName(name string) error {
 	if wrong := validation.IsDNS1123Subdomain(name); wrong != nil {
 		return fmt.Errorf("name %.80q: %s", name, strings.Join(wrong, ", "))
 	}

@@ -56,6 +56,27 @@ func TestAHintSaysWhereToLook(t *testing.T) {
 	}
 }
 
+// TestASpaceIsInNoNamespace, whatever an event says.
+func TestASpaceIsInNoNamespace(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"metadata":{"name":"team","uid":"u","generation":1}}`:      "/team/u true",
+		`{"metadata":{"namespace":"../x","name":"team"}}`:            "/team/ true",
+		`{"metadata":{"name":"team"},"spec":{"defaults":"what?"}}`:   "/team/ true",
+		`{"metadata":{"name":"../secrets/x"}}`:                       "refused",
+		`{"metadata":{}}`:                                            "refused",
+		`{"metadata":{"name":"team","finalizers":["kf.dev/space"]}}`: "/team/ false",
+	} {
+		h, look, err := About(event(ResourceUpdated, data), func(s *v1alpha1.Space) bool { return len(s.Finalizers) == 0 })
+		got := fmt.Sprintf("%s/%s/%s %t", h.Namespace, h.Name, h.UID, look)
+		if err != nil {
+			got = "refused"
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s (%v)", data, got, want, err)
+		}
+	}
+}
+
 func TestTheAppThatATasksEventIsAbout(t *testing.T) {
 	for _, c := range []struct{ eventType, data, want string }{
 		{ResourceAdded, `{"metadata":{"namespace":"n","name":"t"},"spec":{"appRef":{"name":"shop"}}}`, "n/shop"},

@@ -17,6 +17,10 @@ type Target struct {
 	App       string `json:"app"`
 	Task      string `json:"task"`
 	Job       string `json:"job"`
+	// Run is given where the Task is that of a run command.
+	Run *EventRef `json:"run"`
+
+	reacts bool // it is run for an event of any type
 }
 
 // TargetOf reads what a command is about, as Command reads it: as JSON, whatever the event says of its data. Without the
@@ -37,19 +41,26 @@ func TargetOf(e cloudevents.Event) (Target, error) {
 	return t, nil
 }
 
-// Act is what a command about the Target would need of Kubernetes, were the same done by kubectl. A command that can't be
-// carried out as it stands has one too: whoever may not command a Space gets nothing shown in it, however wrong what he asks
+// Acts are what a command about the Target would need of Kubernetes, were the same done by kubectl. A command that can't be
+// carried out as it stands has them too: whoever may not command a Space gets nothing shown in it, however wrong what he asks
 // for is.
 //
 // A Task that is named by its App and ID has a name that is not known yet, and is not looked up for who may not have it:
-// the right must be one to patch any Task there.
-func (t Target) Act(eventType string) authz.ResourceAttributes {
-	act := authz.ResourceAttributes{
-		Verb: "create", Namespace: t.Namespace, Resource: "tasks",
-		Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version,
+// the right must be one to patch any Task there. One that is named by its run is made where it is not there yet.
+func (t Target) Acts(eventType string) []authz.ResourceAttributes {
+	act := func(verb, resource, name string) authz.ResourceAttributes {
+		return authz.ResourceAttributes{Verb: verb, Namespace: t.Namespace, Resource: resource, Name: name,
+			Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version}
 	}
-	if eventType == TaskTerminate {
-		act.Verb, act.Name = "patch", t.Task
+	create := act("create", "tasks", "")
+	switch {
+	case t.reacts:
+	case eventType == TaskTerminate && t.Run != nil:
+		return []authz.ResourceAttributes{act("patch", "tasks", ""), create}
+	case eventType == TaskTerminate:
+		return []authz.ResourceAttributes{act("patch", "tasks", t.Task)}
+	case eventType == JobSuspend, eventType == JobResume:
+		return []authz.ResourceAttributes{act("patch", "taskschedules", t.Job)}
 	}
-	return act
+	return []authz.ResourceAttributes{create}
 }

@@ -19,12 +19,12 @@ const (
 // say who it is, by a token for the audience.
 func Refusal(user, audience string, act authz.ResourceAttributes) error {
 	if user == "" {
-		return fmt.Errorf("to %s tasks in namespace %s by an event, send it with a bearer token: "+
-			"kubectl -n %[2]s create token ACCOUNT --audience %[3]s", act.Verb, act.Namespace, audience)
+		return fmt.Errorf("to %s %s in namespace %s by an event, send it with a bearer token: "+
+			"kubectl -n %[3]s create token ACCOUNT --audience %[4]s", act.Verb, act.Resource, act.Namespace, audience)
 	}
-	what := "tasks"
+	what := act.Resource
 	if act.Name != "" {
-		what = "task " + act.Name
+		what = strings.TrimSuffix(what, "s") + " " + act.Name
 	}
 	refused := fmt.Sprintf("%s may not %s %s in namespace %s", user, act.Verb, what, act.Namespace)
 	namespace, account, isAccount := serviceAccount(user)

@@ -9,8 +9,8 @@ import (
 
 // TestARefusalSaysWhatToDo: in words that can be pasted, whoever is refused.
 func TestARefusalSaysWhatToDo(t *testing.T) {
-	run := authz.ResourceAttributes{Verb: "create", Namespace: "shop"}
-	stop := authz.ResourceAttributes{Verb: "patch", Namespace: "shop", Name: "t"}
+	run := authz.ResourceAttributes{Verb: "create", Namespace: "shop", Resource: "tasks"}
+	stop := authz.ResourceAttributes{Verb: "patch", Namespace: "shop", Resource: "tasks", Name: "t"}
 	for _, c := range []struct {
 		user string
 		act  authz.ResourceAttributes

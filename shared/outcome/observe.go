@@ -79,6 +79,7 @@ var rules = []struct {
 	{metav1.ConditionTrue, v1alpha1.ReasonSucceeded, succeeded},
 	{metav1.ConditionFalse, asNoted, lost},
 	{metav1.ConditionFalse, v1alpha1.ReasonFailed, failedTooOften},
+	{metav1.ConditionFalse, v1alpha1.ReasonExpired, expired},
 	{metav1.ConditionFalse, v1alpha1.ReasonCancelled, cancelled},
 	{metav1.ConditionFalse, v1alpha1.ReasonTimedOut, timedOut},
 	{metav1.ConditionFalse, v1alpha1.ReasonOutOfMemory, outOfMemory},
@@ -250,6 +251,14 @@ func succeeded(s situation) (string, bool) { return "", s.run.IsTrue() }
 func failedTooOften(s situation) (string, bool) {
 	message, _ := exitedWithAnError(s)
 	return cmp.Or(message, "the command failed") + ", and had begun as often as it may", s.usedUp() && len(s.Task.Status.Starts) > 1
+}
+
+// expired: start has cancelled the run, before the command had begun.
+func expired(s situation) (string, bool) {
+	_, isCancelled := cancelled(s)
+	end := s.Run.Status.CompletionTime
+	return "the Task had not started when it expired (spec.expires): nothing was run",
+		isCancelled && s.unbegun() && !s.Task.Spec.Terminated && end != nil && s.Task.Expired(end.Time)
 }
 
 // cancelled: a run that times out cancels its TaskRun too.

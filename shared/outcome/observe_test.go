@@ -235,3 +235,27 @@ func TestAnEndByASignalIsToldWhenItIsSettled(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatExpiredHasNotBeenTerminated: start has cancelled its run, before the command had begun.
+func TestWhatExpiredHasNotBeenTerminated(t *testing.T) {
+	at := metav1.NewTime(time.Unix(1e9, 0))
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.Task)
+		want   string
+	}{
+		"expired":            {func(*v1alpha1.Task) {}, v1alpha1.ReasonExpired},
+		"asked to stop":      {func(t *v1alpha1.Task) { t.Spec.Terminated = true }, v1alpha1.ReasonCancelled},
+		"cancelled before":   {func(t *v1alpha1.Task) { t.Spec.Expires = &metav1.Time{Time: at.Add(time.Second)} }, v1alpha1.ReasonCancelled},
+		"it had begun":       {func(t *v1alpha1.Task) { t.Status.Starts = []v1alpha1.TaskStart{{}} }, v1alpha1.ReasonCancelled},
+		"it does not expire": {func(t *v1alpha1.Task) { t.Spec.Expires = nil }, v1alpha1.ReasonCancelled},
+	} {
+		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
+		task.Spec.Expires = &at
+		test.change(task)
+		r := run(corev1.ConditionFalse, "Cancelled")
+		r.Status.CompletionTime = &at
+		if o := Observe(Facts{Task: task, Run: r}); o.Reason != test.want || o.Succeeded != metav1.ConditionFalse {
+			t.Errorf("%s: %s %s, want %s", name, o.Reason, o.Message, test.want)
+		}
+	}
+}

@@ -41,7 +41,7 @@ const relay = `trap : HUP INT QUIT ALRM TERM USR1 USR2; (exec "$@"); exit $?`
 //	an image with a shell, or one not looked into     the shell, -c, string
 //	an image without a shell                          image's entrypoint + the string's words
 //
-// A process type is run by the program that buildpacks have put into the image for it.
+// A process type is run by the program that buildpacks have put into the image for it. Words (args) are run without a shell.
 //
 // Without one the container's command and args are what they are in Kubernetes, and the image's ENTRYPOINT and CMD after them
 // what they are in Docker.
@@ -51,8 +51,11 @@ func startCommand(app *v1alpha1.App, c corev1.Container, task v1alpha1.TaskSpec)
 	switch {
 	case task.Process != "":
 		command, err = im.process(app, task.Process)
+		args = literalEach(task.Args) // in place of the process's own
 	case taskCommand != "" && strings.TrimSpace(taskCommand) == "":
 		return nil, nil, errBlank
+	case len(task.Args) > 0:
+		command, args = im.runs(c, task.Args)
 	case line != "":
 		command, args, err = im.reads(c, line)
 	case len(c.Command) > 0:
@@ -123,17 +126,21 @@ func (im image) looked() bool { return im.Digest != "" }
 
 func (im image) shell() string { return cmp.Or(im.ShellPath, "/bin/sh") }
 
+// cnb says whether it is of Cloud Native Buildpacks: the other launchers are of Kf's v2 buildpacks.
+func (im image) cnb() bool {
+	return im.Shell == v1alpha1.ShellLauncher && (len(im.Container) == 0 || !strings.HasPrefix(im.Container[0], "/lifecycle/"))
+}
+
 func isBash(shell string) bool { return path.Base(shell) == "bash" }
 
 // reads has a line read as the image can.
 func (im image) reads(c corev1.Container, line string) (command, args []string, err error) {
-	cnb := im.Shell == v1alpha1.ShellLauncher && (len(im.Container) == 0 || !strings.HasPrefix(im.Container[0], "/lifecycle/"))
 	switch {
 	case len(c.Command) > 0:
 		return c.Command, []string{verbatim.Literal(line)}, nil
-	case cnb && isBash(im.ShellPath):
+	case im.cnb() && isBash(im.ShellPath):
 		return []string{cnbLauncher}, []string{verbatim.Literal(line)}, nil
-	case cnb:
+	case im.cnb():
 		words, err := split(line)
 		return []string{cnbLauncher, "--"}, words, err
 	case im.Shell == v1alpha1.ShellLauncher: // Kf's v2 buildpacks
@@ -148,6 +155,25 @@ func (im image) reads(c corev1.Container, line string) (command, args []string, 
 	default:
 		return []string{im.shell(), "-c"}, []string{verbatim.Literal(line)}, nil
 	}
+}
+
+// runs is how words are run without a shell, as `docker run IMAGE WORDS` would.
+func (im image) runs(c corev1.Container, words []string) (command, args []string) {
+	if im.Shell == v1alpha1.ShellLauncher && !im.cnb() && len(c.Command) == 0 { // they take one string, which bash reads
+		words = []string{shellquote.Join(words...)}
+	}
+	words = literalEach(words)
+	switch {
+	case len(c.Command) > 0:
+		return c.Command, words
+	case im.cnb():
+		return []string{cnbLauncher, "--"}, words
+	case len(im.Container) > 0:
+		return literalEach(im.Container), words
+	case !im.looked():
+		return nil, words // Tekton asks the registry for ENTRYPOINT
+	}
+	return words[:1], words[1:]
 }
 
 func split(line string) ([]string, error) {

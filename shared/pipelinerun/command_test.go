@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,6 +119,39 @@ func TestStartCommand(t *testing.T) {
 		if !errors.Is(err, test.err) || len(got)+len(test.want) > 0 && !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %q %v, want %q %v", name, got, err, test.want, test.err)
 		}
+	}
+}
+
+// TestWordsAreRunWithoutAShell: as `docker run IMAGE WORDS` would; what reads one string gets it quoted.
+func TestWordsAreRunWithoutAShell(t *testing.T) {
+	const cnb, sh, bash, none = v1alpha1.ShellLauncher, v1alpha1.ShellPOSIX, "/bin/bash", v1alpha1.ShellNone
+	words := []string{"a b", "$(date); $HOME", "|"}
+	literal := []string{"a b", "$$(date); $HOME", "|"}
+	for name, test := range map[string]struct {
+		app  func(*v1alpha1.App)
+		want []string // before the words
+	}{
+		"the App's entrypoint":   {with(known(sh, bash, []string{"/entry"}, nil), corev1.Container{Command: []string{"/run", "-x"}}), []string{"/run", "-x"}},
+		"the image's":            {known(none, "", []string{"/entry"}, []string{"cmd"}), []string{"/entry"}},
+		"none: it is a program":  {known(none, "", nil, []string{"cmd"}), nil},
+		"the App's line is left": {both(known(none, "", []string{"/entry"}, nil), started("serve")), []string{"/entry"}},
+		"buildpacks":             {known(cnb, "", []string{"/cnb/process/web"}, nil), []string{cnbLauncher, "--"}},
+		"not looked into":        {nil, nil},
+	} {
+		a := app(test.app)
+		command, args, err := startCommand(a, a.Spec.Template.Spec.Containers[0], v1alpha1.TaskSpec{Args: words})
+		got := slices.Concat(command, args)
+		if len(got) > 4 && got[2] == relay {
+			got = got[4:]
+		}
+		if want := slices.Concat(test.want, literal); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q %v, want %q", name, got, err, want)
+		}
+	}
+	a := app(known(cnb, bash, []string{"/lifecycle/entrypoint.bash"}, nil))
+	_, args, err := startCommand(a, a.Spec.Template.Spec.Containers[0], v1alpha1.TaskSpec{Args: words})
+	if line := args[len(args)-1]; err != nil || line != `'a b' '$$(date); $HOME' \|` {
+		t.Errorf("Kf's v2 buildpacks: %q %v", line, err)
 	}
 }
 

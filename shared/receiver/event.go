@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -37,26 +38,41 @@ func refused(status int, format string, args ...any) *refusal {
 // ReadEvent reads the event of a request. It is as strict as the specification where that can be read in two ways: what
 // two readers understand differently passes one's check and is carried out by the other.
 func ReadEvent(r *http.Request) (*cloudevents.Event, error) {
+	in, body, err := read(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case in == batched:
+		return nil, refused(http.StatusUnsupportedMediaType, "a batch is many events: post one")
+	}
+	return parse(r.Context(), r.Header, body, in)
+}
+
+// read reads a request that has one event or many.
+func read(r *http.Request) (in mode, body []byte, err error) {
 	if r.Method != http.MethodPost {
-		return nil, refused(http.StatusMethodNotAllowed, "post a CloudEvent; GET is for /healthz alone")
+		return 0, nil, refused(http.StatusMethodNotAllowed, "post a CloudEvent; GET is for /healthz alone")
 	}
 	if err := attributesOnce(r.Header); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	structured, err := mode(r.Header)
-	if err != nil {
-		return nil, err
+	if in, err = modeOf(r.Header); err != nil {
+		return 0, nil, err
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, unread(err)
+	if body, err = io.ReadAll(r.Body); err != nil {
+		return 0, nil, unread(err)
 	}
-	if structured {
+	return in, body, nil
+}
+
+// parse reads one event.
+func parse(ctx context.Context, h http.Header, body []byte, in mode) (*cloudevents.Event, error) {
+	if in == structured {
 		if err := envelope(body); err != nil {
 			return nil, err
 		}
 	}
-	e, err := binding.ToEvent(r.Context(), cehttp.NewMessage(r.Header, io.NopCloser(bytes.NewReader(body))))
+	e, err := binding.ToEvent(ctx, cehttp.NewMessage(h, io.NopCloser(bytes.NewReader(body))))
 	switch {
 	case errors.Is(err, binding.ErrUnknownEncoding):
 		return nil, refused(http.StatusUnsupportedMediaType,
@@ -67,7 +83,7 @@ func ReadEvent(r *http.Request) (*cloudevents.Event, error) {
 	if err := e.Validate(); err != nil {
 		return nil, refused(http.StatusBadRequest, "this is no CloudEvent: %v", err)
 	}
-	return e, sound(e, r.Header, structured)
+	return e, sound(e, h, in)
 }
 
 // attributesOnce decodes the headers that are attributes of an event, in place. The SDK does not: sent in structured mode,
@@ -103,28 +119,36 @@ var (
 	percentCode = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 )
 
-// mode says whether the event is in the body as a whole.
-func mode(h http.Header) (structured bool, err error) {
+// mode is how a request holds its events (CloudEvents' HTTP binding 1.0.2, 3).
+type mode int
+
+const (
+	binary     mode = iota // attributes in headers, data in the body
+	structured             // an event in the body
+	batched                // a list of events in the body
+)
+
+func modeOf(h http.Header) (mode, error) {
 	if coding := strings.Join(h.Values("Content-Encoding"), ", "); coding != "" && !strings.EqualFold(coding, "identity") {
-		return false, refused(http.StatusUnsupportedMediaType, "the body is encoded as %q: send it as it is", coding)
+		return 0, refused(http.StatusUnsupportedMediaType, "the body is encoded as %q: send it as it is", coding)
 	}
 	kind, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
-		return false, nil // of the data, whatever it may be
+		return binary, nil // of the data, whatever it may be
 	}
 	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return false, refused(http.StatusUnsupportedMediaType, "the body is in %q: send UTF-8", charset)
+		return 0, refused(http.StatusUnsupportedMediaType, "the body is in %q: send UTF-8", charset)
 	}
 	switch {
-	case strings.HasPrefix(kind, "application/cloudevents-batch"):
-		return false, refused(http.StatusUnsupportedMediaType,
-			"batches are not taken: each event has an answer of its own, so post one by one")
+	case kind == cloudevents.ApplicationCloudEventsBatchJSON:
+		return batched, nil
 	case kind == cloudevents.ApplicationCloudEventsJSON:
-		return true, nil
+		return structured, nil
 	case strings.HasPrefix(kind, "application/cloudevents"):
-		return false, refused(http.StatusUnsupportedMediaType, "the format %s is not known: send application/cloudevents+json", kind)
+		return 0, refused(http.StatusUnsupportedMediaType,
+			"the format %s is not known: send application/cloudevents+json, or application/cloudevents-batch+json", kind)
 	}
-	return false, nil
+	return binary, nil
 }
 
 // unread says why a body could not be read.
@@ -161,9 +185,9 @@ func envelope(body []byte) error {
 }
 
 // sound checks what an event says, however it came.
-func sound(e *cloudevents.Event, h http.Header, structured bool) error {
+func sound(e *cloudevents.Event, h http.Header, in mode) error {
 	attributes := map[string]string{"Id": e.ID(), "Source": e.Source(), "Type": e.Type(), "Subject": e.Subject()}
-	if structured {
+	if in == structured {
 		for name, value := range attributes {
 			if header := h.Values("Ce-" + name); len(header) > 0 && header[0] != value {
 				return refused(http.StatusBadRequest, "the header Ce-%s says another thing than the event in the body", name)

@@ -18,8 +18,8 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/strictjson"
 )
 
-// binary is a request as it stands on the wire, with these headers beside those of an event, or in their place.
-func binary(body string, headers ...string) string {
+// binaryRequest is a request as it stands on the wire, with these headers beside those of an event, or in their place.
+func binaryRequest(body string, headers ...string) string {
 	lines := []string{"POST / HTTP/1.1", "Host: h", "Ce-Specversion: 1.0", "Ce-Type: t", "Ce-Source: /s", "Content-Type: application/json"}
 	if !strings.Contains(strings.ToLower(strings.Join(headers, "\n")), "ce-id:") {
 		lines = append(lines, "Ce-Id: 1")
@@ -30,7 +30,7 @@ func binary(body string, headers ...string) string {
 	return strings.Join(append(lines, headers...), "\r\n") + "\r\n\r\n" + body
 }
 
-func structured(body string, headers ...string) string {
+func structuredRequest(body string, headers ...string) string {
 	lines := append([]string{"POST / HTTP/1.1", "Host: h", "Content-Type: application/cloudevents+json",
 		fmt.Sprintf("Content-Length: %d", len(body))}, headers...)
 	return strings.Join(lines, "\r\n") + "\r\n\r\n" + body
@@ -45,58 +45,58 @@ func TestRequestsOnTheWire(t *testing.T) {
 		want    int
 		says    string
 	}{
-		"binary":                                {binary("{}"), 200, ""},
-		"structured":                            {structured(event(`,"data":{}`)), 200, ""},
-		"structured, with the same headers":     {structured(event(""), "Ce-Id: 1"), 200, ""},
+		"binary":                                {binaryRequest("{}"), 200, ""},
+		"structured":                            {structuredRequest(event(`,"data":{}`)), 200, ""},
+		"structured, with the same headers":     {structuredRequest(event(""), "Ce-Id: 1"), 200, ""},
 		"nothing of an event":                   {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}", 415, "no CloudEvent"},
-		"no id":                                 {binary("{}", "Ce-Id:"), 400, "id"},
-		"another method":                        {strings.Replace(binary("{}"), "POST", "PUT", 1), 405, "post a CloudEvent"},
-		"OPTIONS":                               {strings.Replace(binary("{}"), "POST", "OPTIONS", 1), 405, ""},
-		"a made-up method":                      {strings.Replace(binary("{}"), "POST", "P%0AST", 1), 405, ""},
-		"an address in full":                    {strings.Replace(binary("{}"), "POST /", "POST http://elsewhere/", 1), 200, ""},
-		"HTTP/1.0":                              {strings.Replace(binary("{}"), "HTTP/1.1", "HTTP/1.0", 1), 200, ""},
-		"HTTP/9.9":                              {strings.Replace(binary("{}"), "HTTP/1.1", "HTTP/9.9", 1), 505, ""},
-		"no Host":                               {strings.Replace(binary("{}"), "Host: h\r\n", "", 1), 400, ""},
-		"two Hosts":                             {binary("{}", "Host: other"), 400, ""},
-		"a body as large as allowed":            {binary(`"` + strings.Repeat("x", 1<<20-2) + `"`), 200, ""},
-		"one byte more":                         {binary(`"` + strings.Repeat("x", 1<<20-1) + `"`), 413, "1048576"},
-		"much more, in chunks":                  {binary("200001\r\n"+strings.Repeat("x", 2<<20+1)+"\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 413, "1048576"},
-		"a length that is a lie":                {binary("{}", "Content-Length: -2"), 400, ""},
-		"two lengths":                           {binary("{}", "Content-Length: 2", "Content-Length: 3"), 400, ""},
-		"a length and chunks":                   {binary("0\r\n\r\nPOST / HTTP/1.1\r\n", "Content-Length: 5", "Transfer-Encoding: chunked"), 0, ""},
-		"chunks by another name":                {binary("{}", "Transfer-Encoding: xchunked", "Content-Length: 2"), 501, ""},
-		"a space before the colon":              {binary("{}", "Content-Length : 2"), 400, ""},
-		"a header that is folded":               {binary("{}", "X-A: 1\r\n Ce-Subject: 2"), 200, ""},
-		"a NUL in a header":                     {binary("{}", "X-A: \x00"), 400, ""},
-		"an id twice":                           {binary("{}", "Ce-Id: 1", "CE-ID: 2"), 400, "Ce-Id is there 2 times"},
-		"two content types":                     {binary("{}", "Content-Type: application/cloudevents+json"), 400, "Content-Type"},
-		"32 KiB and more of headers":            {binary("{}", "X-A: "+strings.Repeat("a", 48<<10)), 431, ""},
-		"many headers":                          {binary("{}", strings.TrimSuffix(strings.Repeat("A: b\r\n", 10000), "\r\n")), 431, ""},
-		"gzip":                                  {binary("{}", "Content-Encoding: gzip"), 415, "gzip"},
-		"Latin-1":                               {strings.Replace(structured(event("")), "+json", "+json; charset=latin1", 1), 415, "latin1"},
-		"a batch":                               {strings.Replace(structured("["+event("")+"]"), "events+json", "events-batch+json", 1), 415, "one by one"},
-		"Avro":                                  {strings.Replace(structured("x"), "+json", "+avro", 1), 415, "+avro"},
-		"an id of two meanings":                 {structured(event(`,"id":"2"`)), 400, `duplicate field "id"`},
-		"an empty name, where the SDK stops":    {structured(event(`,"":1,"subject":"x"`)), 400, `""`},
-		"another id in a header":                {structured(event(""), "Ce-Id: 2"), 400, "Ce-Id says another"},
-		"an attribute in capitals":              {structured(event(`,"Id":"2"`)), 400, `"Id"`},
-		"an id that is a number":                {structured(`{"specversion":"1.0","type":"t","source":"/s","id":1}`), 400, ""},
-		"no JSON":                               {structured(`{"specversion":`), 400, ""},
-		"JSON and more":                         {structured(event("") + "{}"), 400, ""},
-		"deep data":                             {binary(deep), 400, "deeper than 64"},
-		"deep data, in the event":               {structured(event(`,"data":` + deep)), 400, "deeper than 64"},
-		"deep data, in base64":                  {structured(event(`,"data_base64":"` + strings.Repeat("W1tb", 30) + `"`)), 400, "deeper than 64"},
-		"brackets in a string":                  {binary(`"` + strings.Repeat(`[\"`, 100) + `"`), 200, ""},
-		"data as deep as allowed":               {binary(deep[1 : len(deep)-1]), 200, ""},
-		"data that is not UTF-8":                {binary("\"\xff\""), 400, "not UTF-8"},
-		"an event that is not UTF-8":            {structured(event(",\"subject\":\"\xff\"")), 400, "not UTF-8"},
-		"other data is the function's business": {strings.Replace(binary("\xff"), "application/json", "application/x", 1), 200, ""},
-		"an id in Latin-1":                      {binary("{}", "Ce-Id: M\xfcller"), 400, "id has characters"},
-		"an id in overlong UTF-8":               {binary("{}", "Ce-Id: %C0%AF"), 400, "id has characters"},
-		"a line break in an id":                 {binary("{}", "Ce-Id: a%0Ab"), 400, "id has characters"},
-		"the same in JSON":                      {structured(`{"specversion":"1.0","type":"t","source":"/s","id":"a\nb"}`), 400, "id has characters"},
-		"an escape sequence in an extension":    {binary("{}", "Ce-Kfapp: %1b[2J"), 400, "kfapp has characters"},
-		"an 8-bit control":                      {binary("{}", "Ce-Subject: %C2%9B2J"), 400, "subject has characters"},
+		"no id":                                 {binaryRequest("{}", "Ce-Id:"), 400, "id"},
+		"another method":                        {strings.Replace(binaryRequest("{}"), "POST", "PUT", 1), 405, "post a CloudEvent"},
+		"OPTIONS":                               {strings.Replace(binaryRequest("{}"), "POST", "OPTIONS", 1), 405, ""},
+		"a made-up method":                      {strings.Replace(binaryRequest("{}"), "POST", "P%0AST", 1), 405, ""},
+		"an address in full":                    {strings.Replace(binaryRequest("{}"), "POST /", "POST http://elsewhere/", 1), 200, ""},
+		"HTTP/1.0":                              {strings.Replace(binaryRequest("{}"), "HTTP/1.1", "HTTP/1.0", 1), 200, ""},
+		"HTTP/9.9":                              {strings.Replace(binaryRequest("{}"), "HTTP/1.1", "HTTP/9.9", 1), 505, ""},
+		"no Host":                               {strings.Replace(binaryRequest("{}"), "Host: h\r\n", "", 1), 400, ""},
+		"two Hosts":                             {binaryRequest("{}", "Host: other"), 400, ""},
+		"a body as large as allowed":            {binaryRequest(`"` + strings.Repeat("x", 1<<20-2) + `"`), 200, ""},
+		"one byte more":                         {binaryRequest(`"` + strings.Repeat("x", 1<<20-1) + `"`), 413, "1048576"},
+		"much more, in chunks":                  {binaryRequest("200001\r\n"+strings.Repeat("x", 2<<20+1)+"\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 413, "1048576"},
+		"a length that is a lie":                {binaryRequest("{}", "Content-Length: -2"), 400, ""},
+		"two lengths":                           {binaryRequest("{}", "Content-Length: 2", "Content-Length: 3"), 400, ""},
+		"a length and chunks":                   {binaryRequest("0\r\n\r\nPOST / HTTP/1.1\r\n", "Content-Length: 5", "Transfer-Encoding: chunked"), 0, ""},
+		"chunks by another name":                {binaryRequest("{}", "Transfer-Encoding: xchunked", "Content-Length: 2"), 501, ""},
+		"a space before the colon":              {binaryRequest("{}", "Content-Length : 2"), 400, ""},
+		"a header that is folded":               {binaryRequest("{}", "X-A: 1\r\n Ce-Subject: 2"), 200, ""},
+		"a NUL in a header":                     {binaryRequest("{}", "X-A: \x00"), 400, ""},
+		"an id twice":                           {binaryRequest("{}", "Ce-Id: 1", "CE-ID: 2"), 400, "Ce-Id is there 2 times"},
+		"two content types":                     {binaryRequest("{}", "Content-Type: application/cloudevents+json"), 400, "Content-Type"},
+		"32 KiB and more of headers":            {binaryRequest("{}", "X-A: "+strings.Repeat("a", 48<<10)), 431, ""},
+		"many headers":                          {binaryRequest("{}", strings.TrimSuffix(strings.Repeat("A: b\r\n", 10000), "\r\n")), 431, ""},
+		"gzip":                                  {binaryRequest("{}", "Content-Encoding: gzip"), 415, "gzip"},
+		"Latin-1":                               {strings.Replace(structuredRequest(event("")), "+json", "+json; charset=latin1", 1), 415, "latin1"},
+		"a batch":                               {strings.Replace(structuredRequest("["+event("")+"]"), "events+json", "events-batch+json", 1), 200, ""},
+		"Avro":                                  {strings.Replace(structuredRequest("x"), "+json", "+avro", 1), 415, "+avro"},
+		"an id of two meanings":                 {structuredRequest(event(`,"id":"2"`)), 400, `duplicate field "id"`},
+		"an empty name, where the SDK stops":    {structuredRequest(event(`,"":1,"subject":"x"`)), 400, `""`},
+		"another id in a header":                {structuredRequest(event(""), "Ce-Id: 2"), 400, "Ce-Id says another"},
+		"an attribute in capitals":              {structuredRequest(event(`,"Id":"2"`)), 400, `"Id"`},
+		"an id that is a number":                {structuredRequest(`{"specversion":"1.0","type":"t","source":"/s","id":1}`), 400, ""},
+		"no JSON":                               {structuredRequest(`{"specversion":`), 400, ""},
+		"JSON and more":                         {structuredRequest(event("") + "{}"), 400, ""},
+		"deep data":                             {binaryRequest(deep), 400, "deeper than 64"},
+		"deep data, in the event":               {structuredRequest(event(`,"data":` + deep)), 400, "deeper than 64"},
+		"deep data, in base64":                  {structuredRequest(event(`,"data_base64":"` + strings.Repeat("W1tb", 30) + `"`)), 400, "deeper than 64"},
+		"brackets in a string":                  {binaryRequest(`"` + strings.Repeat(`[\"`, 100) + `"`), 200, ""},
+		"data as deep as allowed":               {binaryRequest(deep[1 : len(deep)-1]), 200, ""},
+		"data that is not UTF-8":                {binaryRequest("\"\xff\""), 400, "not UTF-8"},
+		"an event that is not UTF-8":            {structuredRequest(event(",\"subject\":\"\xff\"")), 400, "not UTF-8"},
+		"other data is the function's business": {strings.Replace(binaryRequest("\xff"), "application/json", "application/x", 1), 200, ""},
+		"an id in Latin-1":                      {binaryRequest("{}", "Ce-Id: M\xfcller"), 400, "id has characters"},
+		"an id in overlong UTF-8":               {binaryRequest("{}", "Ce-Id: %C0%AF"), 400, "id has characters"},
+		"a line break in an id":                 {binaryRequest("{}", "Ce-Id: a%0Ab"), 400, "id has characters"},
+		"the same in JSON":                      {structuredRequest(`{"specversion":"1.0","type":"t","source":"/s","id":"a\nb"}`), 400, "id has characters"},
+		"an escape sequence in an extension":    {binaryRequest("{}", "Ce-Kfapp: %1b[2J"), 400, "kfapp has characters"},
+		"an 8-bit control":                      {binaryRequest("{}", "Ce-Subject: %C2%9B2J"), 400, "subject has characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			handled := 0
@@ -158,7 +158,7 @@ func TestARequestIsNotTwo(t *testing.T) {
 		return nil, nil
 	})
 	c := s.dial(t)
-	fmt.Fprint(c, binary("2\r\n{}\r\n0\r\n\r\n"+binary("{}", "Ce-Id: smuggled"), "Content-Length: 9", "Transfer-Encoding: chunked"))
+	fmt.Fprint(c, binaryRequest("2\r\n{}\r\n0\r\n\r\n"+binaryRequest("{}", "Ce-Id: smuggled"), "Content-Length: 9", "Transfer-Encoding: chunked"))
 	if _, err := io.ReadAll(c); err != nil { // the connection is to end with the first answer
 		t.Error(err)
 	}
@@ -179,14 +179,14 @@ func TestOneEventHasOneID(t *testing.T) {
 	})
 	in := func(id string) string { return `{"specversion":"1.0","type":"t","source":"/s","id":"` + id + `"}` }
 	for want, requests := range map[string][]string{
-		"invoice 42":  {binary("{}", "Ce-Id: invoice%2042"), binary("{}", "Ce-Id: invoice 42"), binary("{}", `ce-id: "invoice 42"`), structured(in("invoice 42"))},
-		"Müller":      {binary("{}", "Ce-Id: M%C3%BCller"), binary("{}", "Ce-Id: M%c3%bcller"), binary("{}", "Ce-Id: Müller"), structured(in(`M\u00fcller`)), structured(in("Müller"))},
-		"100%":        {binary("{}", "Ce-Id: 100%"), binary("{}", "Ce-Id: 100%25"), structured(in("100%"))},
-		"50%2042":     {binary("{}", "Ce-Id: 50%252042")}, // one round
-		`say "hi" \o`: {binary("{}", `Ce-Id: "say \"hi\" \\o"`), binary("{}", `Ce-Id: say%20%22hi%22%20\o`)},
-		`"`:           {binary("{}", `Ce-Id: "`), binary("{}", `Ce-Id: %22`)},
-		"%zz":         {binary("{}", `Ce-Id: %zz`)},
-		"\U0001F600":  {binary("{}", "Ce-Id: %F0%9F%98%80"), structured(in(`\ud83d\ude00`))},
+		"invoice 42":  {binaryRequest("{}", "Ce-Id: invoice%2042"), binaryRequest("{}", "Ce-Id: invoice 42"), binaryRequest("{}", `ce-id: "invoice 42"`), structuredRequest(in("invoice 42"))},
+		"Müller":      {binaryRequest("{}", "Ce-Id: M%C3%BCller"), binaryRequest("{}", "Ce-Id: M%c3%bcller"), binaryRequest("{}", "Ce-Id: Müller"), structuredRequest(in(`M\u00fcller`)), structuredRequest(in("Müller"))},
+		"100%":        {binaryRequest("{}", "Ce-Id: 100%"), binaryRequest("{}", "Ce-Id: 100%25"), structuredRequest(in("100%"))},
+		"50%2042":     {binaryRequest("{}", "Ce-Id: 50%252042")}, // one round
+		`say "hi" \o`: {binaryRequest("{}", `Ce-Id: "say \"hi\" \\o"`), binaryRequest("{}", `Ce-Id: say%20%22hi%22%20\o`)},
+		`"`:           {binaryRequest("{}", `Ce-Id: "`), binaryRequest("{}", `Ce-Id: %22`)},
+		"%zz":         {binaryRequest("{}", `Ce-Id: %zz`)},
+		"\U0001F600":  {binaryRequest("{}", "Ce-Id: %F0%9F%98%80"), structuredRequest(in(`\ud83d\ude00`))},
 	} {
 		for _, request := range requests {
 			got = ""
@@ -213,7 +213,7 @@ func TestASlowSenderIsGivenUp(t *testing.T) {
 	s.Start()
 	defer s.Close()
 	for name, begins := range map[string]string{
-		"says nothing": "", "in its headers": "POST / HTTP/1.1\r\nCe-Id:", "in its body": strings.TrimSuffix(binary("{}"), "}"),
+		"says nothing": "", "in its headers": "POST / HTTP/1.1\r\nCe-Id:", "in its body": strings.TrimSuffix(binaryRequest("{}"), "}"),
 	} {
 		c := testServer{s}.dial(t)
 		fmt.Fprint(c, begins)
@@ -228,7 +228,7 @@ func TestASlowSenderIsGivenUp(t *testing.T) {
 // TestAPanicTellsNothing: what it was about stands in the function's log.
 func TestAPanicTellsNothing(t *testing.T) {
 	s := wire(t, func(context.Context, cloudevents.Event) (*cloudevents.Event, error) { panic("secret") })
-	if status, body := s.send(t, binary("{}")); status != 503 || strings.Contains(body, "secret") {
+	if status, body := s.send(t, binaryRequest("{}")); status != 503 || strings.Contains(body, "secret") {
 		t.Errorf("%d %s", status, body)
 	}
 }

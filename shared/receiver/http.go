@@ -17,7 +17,7 @@ var ErrStopping = errors.New("the function is being stopped")
 // limit here: what it is about may last (a log that is followed).
 func ServeHTTP(ctx context.Context, env Env, h http.Handler) {
 	mux := http.NewServeMux()
-	mux.Handle("/", guarded(answerHeaders(h)))
+	mux.Handle("/", guarded(answerHeaders(withToken(h))))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	listen(ctx, env, mux, stop{within: 10 * time.Second, tell: true})
 }

@@ -100,24 +100,32 @@ func Serve(ctx context.Context, env Env, handle Handler) {
 		events = onlyFrom(env.HintsFrom, env.whose, events)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", answerHeaders(withToken(events)))
+	mux.Handle("/", answerHeaders(withPath(withToken(events))))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	listen(ctx, env, mux, stop{within: 30 * time.Second})
 }
 
 // answered hands the event of each request to handle, and tells its sender what became of it.
 func answered(handle Handler) http.Handler {
+	handle = unpanicked(handle)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		logger := logging.FromContext(r.Context())
-		e, err := ReadEvent(r)
+		ctx, logger := r.Context(), logging.FromContext(r.Context())
+		in, body, err := read(r)
+		if err == nil && in == batched {
+			answerBatch(ctx, w, r.Header, body, handle)
+			return
+		}
+		var e *cloudevents.Event
+		if err == nil {
+			e, err = parse(ctx, r.Header, body, in)
+		}
 		if err != nil {
 			logger.Warnw("refused a request", zap.Error(err))
 			refuse(w, err)
 			return
 		}
-		ctx := logging.WithLogger(r.Context(), logger.With("event", e.Type(), "id", e.ID(), "subject", e.Subject()))
-		reply, err := unpanicked(handle)(ctx, *e)
-		if res := Result(ctx, err); res != nil {
+		reply, err := handle(about(ctx, e), *e)
+		if res := Result(about(ctx, e), err); res != nil {
 			refuse(w, res)
 			return
 		}
@@ -130,6 +138,11 @@ func answered(handle Handler) http.Handler {
 	})
 }
 
+// about is a context whose logger says which event it is.
+func about(ctx context.Context, e *cloudevents.Event) context.Context {
+	return logging.WithLogger(ctx, logging.FromContext(ctx).With("event", e.Type(), "id", e.ID(), "subject", e.Subject()))
+}
+
 // maxAnswer is how long an answer in words may be: it quotes what was sent.
 const maxAnswer = 1024
 
@@ -138,6 +151,8 @@ type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
+	// Events is what became of each event of a batch, in its order.
+	Events []fate `json:"events,omitempty"`
 }
 
 // Detail is what an answer says in words: of a problem document its detail, all of it else.
@@ -149,8 +164,8 @@ func Detail(body []byte) string {
 	return strings.TrimSpace(string(body))
 }
 
-// refuse answers with an error, as a problem document in one row.
-func refuse(w http.ResponseWriter, err error) {
+// problemOf is an error as its sender is told.
+func problemOf(err error) problem {
 	status := http.StatusInternalServerError
 	var read *refusal
 	var result *cehttp.Result
@@ -160,15 +175,22 @@ func refuse(w http.ResponseWriter, err error) {
 	case cloudevents.ResultAs(err, &result):
 		status, err = result.StatusCode, fmt.Errorf(result.Format, result.Args...)
 	}
-	if status == http.StatusMethodNotAllowed {
+	return problem{Title: http.StatusText(status), Status: status, Detail: inert.Fit(strings.TrimSpace(err.Error()), maxAnswer)}
+}
+
+// refuse answers with an error, as a problem document in one row.
+func refuse(w http.ResponseWriter, err error) { problemOf(err).write(w) }
+
+func (p problem) write(w http.ResponseWriter) {
+	if p.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	w.WriteHeader(p.Status)
 	body := json.NewEncoder(w)
 	body.SetEscapeHTML(false) // it is read as it stands
-	_ = body.Encode(problem{http.StatusText(status), status, inert.Fit(strings.TrimSpace(err.Error()), maxAnswer)})
+	_ = body.Encode(p)
 }
 
 // unpanicked makes an error of a panic: the event was not handled, and only its sender is to notice.

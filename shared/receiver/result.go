@@ -3,7 +3,9 @@ package receiver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"go.uber.org/zap"
@@ -39,6 +41,23 @@ func Unauthenticated(err error) error { return mark(err, http.StatusUnauthorized
 // asked for would else be done whenever somebody grants the right for another reason.
 func Forbidden(err error) error { return mark(err, http.StatusForbidden) }
 
+// WithStatus marks an error that no retry of the same request can mend, and that has a status of its own, such as 404.
+func WithStatus(status int, err error) error { return mark(err, status) }
+
+// Unreadable marks an error about a request that is not what it should be: 413 of a body that is too large, 408 of one that did not
+// come, else 400.
+func Unreadable(err error) error {
+	status := http.StatusBadRequest
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		err, status = fmt.Errorf("the body is larger than %d bytes", large.Limit), http.StatusRequestEntityTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		status = http.StatusRequestTimeout
+	}
+	return mark(err, status)
+}
+
 func mark(err error, status int) error {
 	if err == nil {
 		return nil
@@ -46,7 +65,7 @@ func mark(err error, status int) error {
 	return permanent{err, status}
 }
 
-// IsPermanent says whether the error was marked by Permanent, Unauthenticated or Forbidden.
+// IsPermanent says whether the error was marked by one of these.
 func IsPermanent(err error) bool {
 	var p permanent
 	return errors.As(err, &p)
@@ -78,3 +97,6 @@ func Result(ctx context.Context, err error) cloudevents.Result {
 		return cloudevents.NewHTTPResult(http.StatusServiceUnavailable, "%s", err.Error())
 	}
 }
+
+// Refuse answers a request that is no event with an error: as Result says, by a problem document.
+func Refuse(ctx context.Context, w http.ResponseWriter, err error) { refuse(w, Result(ctx, err)) }

@@ -164,7 +164,7 @@ func TestEveryFunctionHasItsPlaceInTheCluster(t *testing.T) {
 		if m := account.FindStringSubmatch(read(t, "config", "knative", name+".yaml")); m == nil || m[1] != name {
 			t.Errorf("config/knative/%s.yaml runs as %v, not as its own account", name, m)
 		}
-		if !slices.Contains(reached, name) && name != "logs" && name != "webhook" { // which answer requests of people and of other systems
+		if !slices.Contains(reached, name) && name != "logs" && name != "wait" && name != "webhook" { // which answer requests of people and of other systems
 			t.Errorf("no Trigger in config/sources has %s as its subscriber: it would never hear of anything", name)
 		}
 		if !strings.Contains(read(t, "README.md"), "functions/"+name) {
@@ -233,6 +233,9 @@ func TestReasonsAreInTheDocs(t *testing.T) {
 		case strings.Contains(doc, "BuildReady"):
 			page = "build.md"
 		}
+		if strings.Contains(block.Doc.Text(), "of a Space") {
+			page = "spaces.md"
+		}
 		var rows strings.Builder
 		for line := range strings.Lines(read(t, "docs", page)) {
 			if strings.HasPrefix(line, "|") {
@@ -295,7 +298,7 @@ func TestOIDCHoldsForEveryFunction(t *testing.T) {
 	}
 	asks := strings.Split(option.Patches[0].Target.Name, "|")
 	for _, name := range functions(t) {
-		if name == "command" || name == "logs" || name == "webhook" { // which ask each sender themselves
+		if name == "command" || name == "logs" || name == "wait" || name == "webhook" { // which ask each sender themselves
 			continue
 		}
 		if !slices.Contains(asks, name) {
@@ -334,5 +337,33 @@ func TestDoctorKnowsEveryFunction(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(known, want) {
 		t.Errorf("doctor knows %v, want %v", known, want)
+	}
+}
+
+// TestADeployLeavesTheBuilder: what hack/builder.sh has set of the ConfigMap build, no file of config/ sets, else each deploy would empty it.
+func TestADeployLeavesTheBuilder(t *testing.T) {
+	script := read(t, "hack", "builder.sh")
+	set := []string{"containerRegistry", "insecureRegistries", "builderImage", "runImage"}
+	for _, key := range set {
+		if !strings.Contains(script+read(t, "builder", "cmd", "builder", "main.go"), key+": ") {
+			t.Errorf("hack/builder.sh does not set %s", key)
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(harness.Root(), "config", "*", "*.yaml"))
+	if len(files) == 0 {
+		t.Fatal("no configuration found")
+	}
+	for _, f := range files {
+		for doc := range strings.SplitSeq(read(t, "config", filepath.Base(filepath.Dir(f)), filepath.Base(f)), "\n---") {
+			var m corev1.ConfigMap
+			if err := yaml.Unmarshal([]byte(doc), &m); err != nil || m.Kind != "ConfigMap" || m.Name != "build" {
+				continue
+			}
+			for _, key := range set {
+				if _, has := m.Data[key]; has {
+					t.Errorf("%s sets %s: write it as a comment", filepath.Base(f), key)
+				}
+			}
+		}
 	}
 }

@@ -285,3 +285,11 @@ func (c *Cluster) put(ctx context.Context, obj any) error {
 	}
 	return err
 }
+
+// As is the cluster as the account of a function sees it, with the rights that config/rbac gives it.
+func (c *Cluster) As(t testing.TB, function string) *Cluster {
+	t.Helper()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	writeKubeconfig(t, kubeconfig, c.Config.Host, c.account(t, function))
+	return connect(t, kubeconfig)
+}

@@ -25,17 +25,23 @@ var buildKf = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// RunKf runs the CLI in a Space, and returns what it printed and its exit code.
-func (c *Cluster) RunKf(t testing.TB, space string, args ...string) (stdout, stderr string, code int) {
+// Command is the CLI in a Space, not yet started.
+func (c *Cluster) Command(t testing.TB, space string, args ...string) *exec.Cmd {
 	t.Helper()
 	program, err := buildKf()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return exec.CommandContext(t.Context(), program, append(args, "--space", space, "--kubeconfig", c.kubeconfig)...)
+}
+
+// RunKf runs the CLI in a Space, and returns what it printed and its exit code.
+func (c *Cluster) RunKf(t testing.TB, space string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, append(args, "--space", space, "--kubeconfig", c.kubeconfig)...)
+	cmd := c.Command(t, space, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)

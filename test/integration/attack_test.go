@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -206,6 +207,36 @@ func TestAttacksOnCommands(t *testing.T) {
 		attack.New("job-of-another-space", tenant, "runs the victim's Job", func(t *testing.T) string {
 			return a.untouched(t, a.post(t, events.JobRun, t.Name(), `{"namespace": "THEIRS", "job": "nightly"}`, bearer(editor)...))
 		}),
+		attack.New("event-to-another-spaces-job", tenant, "posts an event at the path of the victim's Job, and at its own with `..` to the victim's", func(t *testing.T) string {
+			all := map[string]bool{}
+			for _, path := range []string{"/namespaces/THEIRS/jobs/nightly", "/namespaces/THEIRS/apps/shop", "/namespaces/MINE%2F..%2FTHEIRS/jobs/nightly"} {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+					a.command.URL+strings.NewReplacer("MINE", a.mine, "THEIRS", a.theirs).Replace(path), strings.NewReader("{}"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for h := range slices.Chunk(append(bearer(editor), "Ce-Specversion", "1.0", "Ce-Type", "com.example.x", "Ce-Source", "/attack", "Ce-Id", t.Name()), 2) {
+					r.Header.Add(h[0], h[1])
+				}
+				status, _ := answered(t, r)
+				all[status] = true
+			}
+			return a.untouched(t, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+		}),
+		attack.New("suspend-another-spaces-job", tenant, "suspends the victim's Job", func(t *testing.T) string {
+			got := a.post(t, events.JobSuspend, t.Name(), `{"namespace": "THEIRS", "job": "nightly"}`, append(bearer(editor), "Ce-Time", time.Now().UTC().Format(time.RFC3339))...)
+			if job, err := a.Kf.TaskSchedules(a.theirs).Get(t.Context(), "nightly", metav1.GetOptions{}); err != nil || job.Spec.Suspend {
+				got += ", and it is suspended"
+			}
+			return got
+		}),
+		attack.New("stop-before-the-run", tenant, "stops a run of the victim's that is to come", func(t *testing.T) string {
+			return a.untouched(t, a.post(t, events.TaskTerminate, t.Name(), `{"namespace": "THEIRS", "app": "shop", "run": {"source": "/billing", "id": "1"}}`, bearer(editor)...))
+		}),
+		attack.New("label-as-handled", sender, "a command with the label by which this system knows that a Task was run, or lets a command begin", func(t *testing.T) string {
+			return a.post(t, events.TaskRun, t.Name(), `{"namespace": "MINE", "app": "shop", "labels": {"tasks.kf.dev/handled": "x"}}`, bearer(runner)...) + ", " +
+				a.post(t, events.TaskRun, t.Name(), `{"namespace": "MINE", "app": "shop", "labels": {"tasks.kf.dev/start": "x"}}`, bearer(runner)...)
+		}),
 		attack.New("impersonation-headers", tenant, "a command in the victim's Space with `Impersonate-User: system:admin` and `X-Remote-User`", func(t *testing.T) string {
 			return theirs(t, append(bearer(editor), "Impersonate-User", "system:admin", "Impersonate-Group", "system:masters", "X-Remote-User", "system:admin")...)
 		}),
@@ -246,9 +277,10 @@ func TestAttacksOnCommands(t *testing.T) {
 			there, missing := map[string]bool{}, map[string]bool{}
 			for of, answers := range map[string]map[string]bool{"shop": there, "none": missing} {
 				for i, c := range [][2]string{{events.TaskRun, `{"namespace": "THEIRS", "app": "NAME"}`}, {events.JobRun, `{"namespace": "THEIRS", "job": "NAME"}`},
-					{events.TaskTerminate, `{"namespace": "THEIRS", "task": "NAME"}`}, {events.TaskTerminate, `{"namespace": "THEIRS", "app": "NAME", "id": 1}`}} {
+					{events.TaskTerminate, `{"namespace": "THEIRS", "task": "NAME"}`}, {events.TaskTerminate, `{"namespace": "THEIRS", "app": "NAME", "id": 1}`},
+					{events.TaskTerminate, `{"namespace": "THEIRS", "app": "NAME", "run": {"source": "/s", "id": "1"}}`}, {events.JobSuspend, `{"namespace": "THEIRS", "job": "NAME"}`}} {
 					name := of
-					if i == 1 && of == "shop" {
+					if (i == 1 || i == 5) && of == "shop" {
 						name = "nightly"
 					}
 					status, body := a.posted(t, c[0], fmt.Sprint(of, i), strings.ReplaceAll(c[1], "NAME", name), bearer(editor)...)

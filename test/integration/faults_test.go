@@ -102,11 +102,13 @@ var subjects = map[string]subject{
 	"deadletter": {writes: 1, again: 1, work: anEventThatWasGivenUp},
 	"logs":       {writes: 2, work: aLogThatIsRead}, // two reviews, which hold for seconds
 	"start":      {resync: "resync", writes: 2, work: aCommandThatMayBegin},
+	"wait":       {writes: 3, work: anEndThatIsAskedFor}, // three reviews, which hold for seconds
+	"space":      {resync: "resync", writes: 5, work: aSpaceToMake},
 	"webhook":    {writes: 1, work: aDelivery, settings: []string{"COMMAND_SINK=" + handedOn.URL}},
 }
 
 func eachSubject(t *testing.T, cell func(*testing.T, string, subject)) {
-	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "build from source", "deadletter", "logs", "start", "webhook"} {
+	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "build from source", "deadletter", "logs", "start", "space", "wait", "webhook"} {
 		t.Run(name, func(t *testing.T) { cell(t, name, subjects[name]) })
 	}
 }
@@ -527,7 +529,13 @@ func anEventThatWasGivenUp(w *harness.World, _ *harness.Function) work {
 	}}
 }
 
-func aLogThatIsRead(w *harness.World, _ *harness.Function) work {
+func aLogThatIsRead(w *harness.World, _ *harness.Function) work { return looks(w) }
+
+// anEndThatIsAskedFor is a Task that has ended, and who may look at it, with a token for commands.
+func anEndThatIsAskedFor(w *harness.World, _ *harness.Function) work { return looks(w, audience) }
+
+// looks is an account that looks at a Task of its namespace that has ended, by GET, with a token for these.
+func looks(w *harness.World, audiences ...string) work {
 	app := w.App("shop", nil)
 	task, err := w.Add(ctx, app, nil)
 	w.Must(err)
@@ -535,13 +543,14 @@ func aLogThatIsRead(w *harness.World, _ *harness.Function) work {
 	_, err = w.Kube.CoreV1().ServiceAccounts(w.Namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "reader"}}, metav1.CreateOptions{})
 	w.Must(err)
 	_, err = w.Kube.RbacV1().Roles(w.Namespace).Create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "reader"}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}}}}, metav1.CreateOptions{})
+		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+		{APIGroups: []string{"kf.dev"}, Resources: []string{"tasks"}, Verbs: []string{"get"}}}}, metav1.CreateOptions{})
 	w.Must(err)
 	_, err = w.Kube.RbacV1().RoleBindings(w.Namespace).Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "reader"},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "reader"},
 		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: "reader", Namespace: w.Namespace}}}, metav1.CreateOptions{})
 	w.Must(err)
-	token, err := w.Kube.CoreV1().ServiceAccounts(w.Namespace).CreateToken(ctx, "reader", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	token, err := w.Kube.CoreV1().ServiceAccounts(w.Namespace).CreateToken(ctx, "reader", &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: audiences}}, metav1.CreateOptions{})
 	w.Must(err)
 	var mu sync.Mutex
 	var last string

@@ -434,7 +434,7 @@ func TestNoKillBeginsACommandTwice(t *testing.T) {
 // not be just after it was killed.
 func killPart(t *testing.T, part string) bool {
 	t.Helper()
-	dir := filepath.Join(harness.Root(), ".cluster-test")
+	dir := filepath.Join(harness.Root(), ".cluster-pods")
 	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, p := range processes {
 		b, err := os.ReadFile(p)

@@ -23,7 +23,8 @@ func init() {
 	for account, resource := range map[string]string{"runtask": "tasks", "tick": "taskschedules"} {
 		demanded[Right{account, "delete", "kf.dev", resource}] = "OwnerReferencesPermissionEnforcement asks for it of who adds an owner"
 	}
-	for resource, group := range map[string]string{"apps": "kf.dev", "tasks": "kf.dev", "taskschedules": "kf.dev", "pipelineruns": "tekton.dev", "pods": ""} {
+	demanded[Right{"space", "bind", "rbac.authorization.k8s.io", "clusterroles"}] = "the API server looks for it in who makes a RoleBinding"
+	for resource, group := range map[string]string{"apps": "kf.dev", "tasks": "kf.dev", "taskschedules": "kf.dev", "spaces": "kf.dev", "pipelineruns": "tekton.dev", "pods": ""} {
 		for _, verb := range []string{"get", "list"} { // it watches; what it lists, where the API server can, by the watch
 			demanded[Right{"source", verb, group, resource}] = "an ApiServerSource is Ready only with it"
 		}

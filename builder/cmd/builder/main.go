@@ -34,8 +34,8 @@ func main() {
 	flag.BoolVar(&s.insecure, "insecure", false, "speak plain HTTP with the registry")
 	flag.BoolVar(&s.compile, "compile", false, "only compile the programs, for a later run to find them")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "builder makes the builder image and the run image of builds from source, pushes them unless the registry\n"+
-			"has them, and prints their names, as YAML for the ConfigMap build.\n\n")
+		fmt.Fprint(flag.CommandLine.Output(), "builder makes the builder image and the run image of builds from source, pushes them\n"+
+			"unless the registry has them, and prints their names, as YAML for the ConfigMap build.\n\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()

@@ -11,7 +11,7 @@ import (
 	"github.com/buildpacks/lifecycle/api"
 )
 
-// Version is the lifecycle's; go.mod pins it.
+// Version is the lifecycle's, as go.mod pins it.
 const Version = "0.21.0"
 
 // Programs are the compiled ones: the lifecycle, which is all phases under many names, and what starts the processes of an App.

@@ -31,6 +31,7 @@ type (
 	Tasks         = gentype.ClientWithList[*v1alpha1.Task, *v1alpha1.TaskList]
 	TaskSchedules = gentype.ClientWithList[*v1alpha1.TaskSchedule, *v1alpha1.TaskScheduleList]
 	Webhooks      = gentype.ClientWithList[*v1alpha1.Webhook, *v1alpha1.WebhookList]
+	Spaces        = gentype.ClientWithList[*v1alpha1.Space, *v1alpha1.SpaceList]
 )
 
 // Client reaches kf.dev/v1alpha1.
@@ -75,4 +76,10 @@ func (c *Client) TaskSchedules(namespace string) *TaskSchedules {
 func (c *Client) Webhooks(namespace string) *Webhooks {
 	return gentype.NewClientWithList("webhooks", c.rest, runtime.NewParameterCodec(Scheme), namespace,
 		func() *v1alpha1.Webhook { return &v1alpha1.Webhook{} }, func() *v1alpha1.WebhookList { return &v1alpha1.WebhookList{} })
+}
+
+// Spaces reaches the Spaces, which are in no namespace.
+func (c *Client) Spaces() *Spaces {
+	return gentype.NewClientWithList("spaces", c.rest, runtime.NewParameterCodec(Scheme), "",
+		func() *v1alpha1.Space { return &v1alpha1.Space{} }, func() *v1alpha1.SpaceList { return &v1alpha1.SpaceList{} })
 }

@@ -25,6 +25,8 @@ type Change struct {
 	Spec                map[string]any
 	// Owners are all that the object is to have, those that it has included: to be written with IfUnchanged.
 	Owners []metav1.OwnerReference
+	// Finalizers are, like Owners, all that the object is to have, and may be none.
+	Finalizers *[]string
 	// IfUnchanged makes it a conflict that somebody has written the object since it was read: for what is made from what
 	// it was, such as a list, which has no patch but the whole list.
 	IfUnchanged bool
@@ -53,6 +55,9 @@ func Merge[T any](ctx context.Context, c patcher[*T], obj metav1.Object, change 
 	}
 	if change.Owners != nil {
 		metadata["ownerReferences"] = change.Owners
+	}
+	if change.Finalizers != nil {
+		metadata["finalizers"] = *change.Finalizers
 	}
 	if change.IfUnchanged {
 		metadata["resourceVersion"] = obj.GetResourceVersion()

@@ -42,6 +42,7 @@ func TestMergeNamesTheObjectAndTheChange(t *testing.T) {
 		{client.Change{Annotations: map[string]string{"a": "b"}, Manager: "ann"}, `{"metadata":{"annotations":{"a":"b"},"uid":"u-1"}}`},
 		{client.Change{Spec: map[string]any{"cpu": nil}, IfUnchanged: true},
 			`{"metadata":{"resourceVersion":"7","uid":"u-1"},"spec":{"cpu":null}}`},
+		{client.Change{Finalizers: &[]string{}, IfUnchanged: true}, `{"metadata":{"finalizers":[],"resourceVersion":"7","uid":"u-1"}}`},
 	} {
 		var p patched
 		got, err := client.Merge(t.Context(), &p, task, c.change)

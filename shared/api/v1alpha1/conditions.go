@@ -23,6 +23,8 @@ const (
 	ConditionAppReady = "AppReady"
 	// ConditionPipelineRunReady mirrors the PipelineRun's own Succeeded condition on the Task, as Kf does.
 	ConditionPipelineRunReady = "PipelineRunReady"
+	// ConditionNamespaceReady says on a Space whether its namespace is there. It is Kf's.
+	ConditionNamespaceReady = "NamespaceReady"
 	// ConditionLogDelivered says of a terminated Task whether its log was handed to the logging stream. Not in Kf.
 	ConditionLogDelivered = "LogDelivered"
 )

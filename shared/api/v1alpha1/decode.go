@@ -43,6 +43,13 @@ func (w *Webhook) UnmarshalJSON(b []byte) (err error) {
 	return err
 }
 
+// UnmarshalJSON decodes a Space as far as it can be decoded.
+func (s *Space) UnmarshalJSON(b []byte) (err error) {
+	type plain Space
+	s.Unreadable, err = decode(b, (*plain)(s))
+	return err
+}
+
 // ReadInPart says that the object's spec, as it is stored, holds more than could be decoded.
 func (a *App) ReadInPart() bool { return a.Unreadable != "" }
 
@@ -51,6 +58,9 @@ func (t *Task) ReadInPart() bool { return t.Unreadable != "" }
 
 // ReadInPart says that the object's spec, as it is stored, holds more than could be decoded.
 func (j *TaskSchedule) ReadInPart() bool { return j.Unreadable != "" }
+
+// ReadInPart says that the object's spec, as it is stored, holds more than could be decoded.
+func (s *Space) ReadInPart() bool { return s.Unreadable != "" }
 
 // decode returns what of the spec could not be decoded. That nothing could is an error, or not the metadata: then nobody knows
 // which object it is. What is lost of a status is written anew by the function whose it is.

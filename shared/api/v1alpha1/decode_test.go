@@ -58,6 +58,16 @@ func TestAppWithABadQuantity(t *testing.T) {
 	}
 }
 
+func TestSpaceWithABadDuration(t *testing.T) {
+	var space Space
+	err := json.Unmarshal([]byte(`{"metadata":{"name":"team"},"spec":{"runtimeConfig":{"env":[{"name":"A","value":"a"},{"name":"B","valueFrom":7}]},
+		"defaults":{"memory":"1Gi","taskTimeout":"2562048h"}}}`), &space)
+	env := space.Spec.RuntimeConfig.Env
+	if err != nil || space.Spec.Defaults.Memory != "1Gi" || len(env) != 2 || env[0].Value != "a" || env[1].Name != "B" || !space.ReadInPart() {
+		t.Errorf("%v %q %+v", err, space.Unreadable, space.Spec)
+	}
+}
+
 func TestMetadataThatCantBeDecodedIsAnError(t *testing.T) {
 	for _, data := range []string{`{"metadata":7}`, `{"metadata":{"labels":[]}}`, `[]`, `"x"`} {
 		if err := json.Unmarshal([]byte(data), &Task{}); err == nil {

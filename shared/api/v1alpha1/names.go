@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"regexp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Labels that Kf puts on its objects and that its CLI selects by (Kf v2.11, pkg/apis/kf/v1alpha1/app_types.go).
 const (
@@ -49,14 +53,46 @@ const (
 	CommandsFromAnyone = "anyone"
 )
 
-// EventAnnotation holds, on a Task that was made from an event, that event's source and id.
-const EventAnnotation = "tasks.kf.dev/event"
+// Annotations of a Task that was made from an event.
+const (
+	// EventAnnotation holds that event's source and id, with a space between: a source has none in itself.
+	EventAnnotation = "tasks.kf.dev/event"
+	// These hold extension attributes of the event, which the Task's facts have as well.
+	TraceParentAnnotation = "tasks.kf.dev/traceparent"
+	TraceStateAnnotation  = "tasks.kf.dev/tracestate"
+	CorrelationAnnotation = "tasks.kf.dev/correlationid"
+	ChainAnnotation       = "tasks.kf.dev/chain"
+	// StoppedFirstAnnotation is on a Task that its termination has made, which came before the command to run it. It holds the
+	// source and id of that.
+	StoppedFirstAnnotation = "tasks.kf.dev/stopped-first"
+)
+
+// SwitchedAnnotation holds, on a Job that was suspended or resumed by a command, which command that was: its time, and a hash of its
+// source and id.
+const SwitchedAnnotation = "taskschedules.kf.dev/switched"
 
 // Annotations of the PipelineRun of a build: the name that its image is pushed under, and the source that it is made from.
 const (
 	ImageAnnotation  = "tasks.kf.dev/image"
 	SourceAnnotation = "tasks.kf.dev/source"
 )
+
+// What marks as a Space's what the function space has made for it.
+const (
+	// SpaceLabel holds the Space's name, on its namespace and RoleBindings.
+	SpaceLabel = "kf.dev/space"
+	// SpaceUIDAnnotation holds, on a namespace, the UID of the Space that it was made for: that one, and no other of the name, takes
+	// it with it.
+	SpaceUIDAnnotation = "kf.dev/space-uid"
+	// SpaceFinalizer keeps a Space until what was made for it is gone.
+	SpaceFinalizer = "kf.dev/space"
+)
+
+// clustersOwn are the names of namespaces that belong to the cluster. The CRD refuses a Space of such a name.
+var clustersOwn = regexp.MustCompile(`^(kube|knative|tekton|openshift)-|^(default|kf-tasks)$`)
+
+// ClustersOwn says whether a namespace belongs to the cluster, so that it can be no Space.
+func ClustersOwn(namespace string) bool { return clustersOwn.MatchString(namespace) }
 
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"

@@ -18,6 +18,7 @@ const (
 	ReasonUnschedulable      = "Unschedulable"      // no node has room
 	ReasonPodRefused         = "PodRefused"         // by the rules of the Space, for good
 	ReasonRestored           = "Restored"           // a copy of a Task that had run elsewhere or before: neither run nor failed
+	ReasonExpired            = "Expired"            // its command had not begun by spec.expires, and will not
 	ReasonNotItsTaskRun      = "NotItsTaskRun"      // Tekton took a TaskRun that an earlier Task of the name had left
 
 	// Why a Pod went whose command had begun, and may not begin again.
@@ -27,11 +28,13 @@ const (
 	ReasonPreempted  = "Preempted"  // a Pod of a higher priority needed its room
 
 	// These are runtask's: of a Task that waits ...
+	ReasonNotDue                = "NotDue"                // its spec.notBefore is to come
 	ReasonAppNotSettled         = "AppNotSettled"         // it was changed, and build has yet to see that
 	ReasonAppNotFound           = "AppNotFound"           // also of a Job's Ready and a Task's AppReady
 	ReasonAppHasNoImage         = "AppHasNoImage"         //
 	ReasonInvalidApp            = "InvalidApp"            // also of an App's Ready: its spec can't be read
 	ReasonPipelineRunNotCreated = "PipelineRunNotCreated" // a quota, a right that is missing, or a policy that says no
+	ReasonImageNotAllowed       = "ImageNotAllowed"       // by the Space; also of an App's Ready
 	ReasonServiceAccountMissing = "ServiceAccountMissing" // Tekton would end the run for it
 	// ... and of one that can never run.
 	ReasonInvalidTask        = "InvalidTask"        // App and Task make no run
@@ -65,6 +68,20 @@ const (
 	ReasonTaskNotCreated  = "TaskNotCreated"
 	// ReasonWatermarkInFuture: a clock was ahead, or the Job comes from elsewhere.
 	ReasonWatermarkInFuture = "WatermarkInFuture"
+)
+
+// Reasons of a Space's condition Ready.
+const (
+	// These two are True.
+	ReasonNamespaceMade    = "NamespaceMade"
+	ReasonNamespaceAdopted = "NamespaceAdopted"
+
+	ReasonInvalidSpace         = "InvalidSpace" // its spec can't be read
+	ReasonNameRefused          = "NameRefused"  // its namespace is the cluster's own
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	ReasonRoleBindingTaken     = "RoleBindingTaken" // somebody else's has the name
+	ReasonStepRefused          = "StepRefused"      // by the API server: a policy, a quota, a right that is missing
+	ReasonDeleting             = "Deleting"
 )
 
 // Reasons of an App's condition Ready.

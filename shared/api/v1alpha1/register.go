@@ -14,7 +14,7 @@ var AddToScheme = (&runtime.SchemeBuilder{addKnownTypes}).AddToScheme
 
 func addKnownTypes(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion, &App{}, &AppList{}, &Task{}, &TaskList{}, &TaskSchedule{}, &TaskScheduleList{},
-		&Webhook{}, &WebhookList{})
+		&Webhook{}, &WebhookList{}, &Space{}, &SpaceList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,7 +61,8 @@ type TaskList struct {
 // TaskSpec says which App's image to run, and with what.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.appRef) && has(self.appRef.name) && size(self.appRef.name) > 0",message="appRef.name is required: name the App whose image this Task runs"
-// +kubebuilder:validation:XValidation:rule="!has(self.process) || self.process == '' || !has(self.command) || self.command == ''",message="give a command or a process, not both"
+// +kubebuilder:validation:XValidation:rule="!has(self.command) || size(self.command) == 0 || (!has(self.args) || size(self.args) == 0) && (!has(self.process) || size(self.process) == 0)",message="a command stands alone: give command, or args, or process"
+// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.expires) || self.notBefore < self.expires",message="notBefore must be before expires: such a Task could never start"
 type TaskSpec struct {
 	// DisplayName is shown in lists. It is the Task's name when left out.
 	// +optional
@@ -97,6 +100,15 @@ type TaskSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="command can't hold a NUL byte: the kernel would end it there"
 	Command string `json:"command,omitempty"`
 
+	// Args are words that are run without a shell, as `docker run IMAGE ARGS` runs them: they are arguments of the App's entrypoint,
+	// or else of the image's, and where there is none the first of them is the program. Nothing in them is expanded. Not in Kf.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=16384
+	// +kubebuilder:validation:XValidation:rule="self.all(word, !word.contains('\\u0000'))",message="a word can't hold a NUL byte: the kernel would end it there"
+	Args []string `json:"args,omitempty"`
+
 	// Process is a process type of the App's image, such as "worker", that is run in place of a command: buildpacks have put it
 	// there, and status.processes of the App lists them. Not in Kf.
 	// +optional
@@ -130,6 +142,23 @@ type TaskSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	Retries int32 `json:"retries,omitempty"`
 
+	// NotBefore is when the Task may start; it waits until then. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
+	// Expires is when the Task is of no use any more: if its command has not begun by then, it never does, and the Task has failed.
+	// Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	Expires *metav1.Time `json:"expires,omitempty"`
+
 	// RequestedBy is who asked for this Task by a command event: a user name as the API server knows it. It is empty where
 	// nobody had to say (a Job's schedule, kubectl, a Space that takes commands from anyone). Nobody but the function
 	// command sets another's name than its own (config/crd/requested-by.yaml). Not in Kf.
@@ -146,7 +175,7 @@ type EnvVar struct {
 	// +kubebuilder:validation:XValidation:rule="self != 'KF_DOLLAR'",message="KF_DOLLAR is how a dollar gets past Tekton, and no variable of yours"
 	Name string `json:"name"`
 	// +optional
-	// +kubebuilder:validation:MaxLength=16384
+	// +kubebuilder:validation:MaxLength=32768
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="a value can't hold a NUL byte: the kernel would end it there"
 	Value string `json:"value,omitempty"`
 }
@@ -262,6 +291,26 @@ const (
 	LogComplete   LogDelivery = "Complete"
 	LogIncomplete LogDelivery = "Incomplete"
 )
+
+// NotYet says that the Task is not to start before a time that is to come.
+func (t *Task) NotYet(now time.Time) bool {
+	return t.Spec.NotBefore != nil && now.Before(t.Spec.NotBefore.Time)
+}
+
+// Expired says that the Task's command must not begin any more.
+func (t *Task) Expired(now time.Time) bool {
+	return t.Spec.Expires != nil && !now.Before(t.Spec.Expires.Time)
+}
+
+// Instant is the one that a Task of a Job was made for by its schedule, zero for other Tasks.
+func (t *Task) Instant() time.Time {
+	digits, ofJob := strings.CutPrefix(t.Name, t.Labels[TaskScheduleLabel]+"-")
+	seconds, err := strconv.ParseInt(digits, 10, 64)
+	if !ofJob || err != nil || t.Labels[TaskScheduleLabel] == "" || t.Annotations[EventAnnotation] != "" {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}
 
 // ID returns the App-wide number of the Task, from its status or, before that is written, from its label; 0 if it has
 // none yet. The label of a Task that was not handled is the user's, and whatever they mean by it.

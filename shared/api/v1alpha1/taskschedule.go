@@ -38,6 +38,7 @@ func (j *TaskSchedule) NewTask() *Task {
 	spec := *j.Spec.TaskTemplate.DeepCopy()
 	spec.Terminated = false // of a template it could only mean that no Task ever runs: that is what suspend is for
 	spec.RequestedBy = ""   // a template asks for nothing
+	spec.NotBefore, spec.Expires = nil, nil
 	return &Task{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       j.Namespace,

@@ -82,6 +82,7 @@ type TaskScheduleSpec struct {
 
 	// TaskTemplate is the Task that the Job runs.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) && !has(self.expires)",message="a Job's Tasks start when its schedule says: notBefore and expires are a single Task's"
 	TaskTemplate TaskSpec `json:"taskTemplate,omitempty"`
 
 	// Schedules are more expressions; an instant that several of them name is run once. Not in Kf.

@@ -3,6 +3,7 @@ package undeploy
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
@@ -27,6 +29,7 @@ func TestUndeployRemovesEverything(t *testing.T) {
 	if _, err := c.Kf.Tasks(space).Create(ctx, stopped, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	made := makeSpace(t, c)
 	for range 2 {
 		limited, cancel := context.WithTimeout(ctx, 10*time.Minute) // its own limits are shorter
 		cmd := exec.CommandContext(limited, "make", "undeploy")
@@ -36,6 +39,9 @@ func TestUndeployRemovesEverything(t *testing.T) {
 		if err != nil {
 			t.Fatalf("make undeploy: %v\n%s", err, out)
 		}
+	}
+	if ns, err := c.Kube.CoreV1().Namespaces().Get(ctx, made, metav1.GetOptions{}); err != nil || ns.DeletionTimestamp != nil {
+		t.Errorf("the namespace of a Space went with the system: %v", err)
 	}
 	d, err := dynamic.NewForConfig(c.Config)
 	if err != nil {
@@ -61,4 +67,25 @@ func TestUndeployRemovesEverything(t *testing.T) {
 			}
 		}
 	}
+}
+
+// makeSpace makes a Space, and returns when its namespace is there.
+func makeSpace(t *testing.T, c *harness.Cluster) string {
+	t.Helper()
+	ctx := context.Background()
+	space := &v1alpha1.Space{ObjectMeta: metav1.ObjectMeta{GenerateName: "undeploy-space-"}}
+	space.Spec.Commanders = []v1alpha1.SpaceSubject{{Kind: "User", Name: "ann"}}
+	space, err := c.Kf.Spaces().Create(ctx, space, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Kube.CoreV1().Namespaces().Delete(ctx, space.Name, metav1.DeleteOptions{}) })
+	harness.Eventually(t, time.Minute, func() error {
+		now, err := c.Kf.Spaces().Get(ctx, space.Name, metav1.GetOptions{})
+		if err == nil && now.Status.Namespace != v1alpha1.NamespaceMade {
+			err = fmt.Errorf("Space %s: %+v", space.Name, now.Status)
+		}
+		return err
+	})
+	return space.Name
 }

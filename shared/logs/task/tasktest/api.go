@@ -63,7 +63,10 @@ func (a *API) Put(o object) {
 }
 
 // Task writes a Task that has not ended, or for this reason.
-func (a *API) Task(name, reason string) {
+func (a *API) Task(name, reason string) { a.Put(NewTask(name, reason)) }
+
+// NewTask is a Task that has not ended, or for this reason.
+func NewTask(name, reason string) *v1alpha1.Task {
 	t := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
 	if reason != "" {
 		status := metav1.ConditionFalse
@@ -72,7 +75,7 @@ func (a *API) Task(name, reason string) {
 		}
 		t.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Status: status, Reason: reason}}
 	}
-	a.Put(t)
+	return t
 }
 
 // Pod writes a running Pod of a Task of the App "app".

@@ -26,6 +26,9 @@ var (
 	ForTests        = []need{ // go test -race links with C
 		{[]string{"/usr/bin/cc", "/usr/bin/gcc", "/usr/local/bin/gcc"}, "gcc"},
 		{[]string{"/usr/include/stdlib.h", "/usr/local/include/stdlib.h"}, "libc6-dev"},
+		{[]string{"/usr/bin/curl", "/usr/local/bin/curl"}, "curl"}, // and the rest for the programs of docs/quickstart.md
+		{[]string{"/usr/bin/python3", "/usr/local/bin/python3"}, "python3"},
+		{[]string{"/usr/bin/node", "/usr/local/bin/node"}, "nodejs"},
 	}
 	// ForImages is what the base images, and the builder image of builds from source, have of the machine.
 	ForImages = []need{
