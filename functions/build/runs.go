@@ -88,7 +88,8 @@ func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space,
 	case err != nil:
 		return refused(step, run, err)
 	case there != nil && !build.Owned(there, app):
-		return Invalid(step.Action, fmt.Sprintf("a PipelineRun %q that is not this App's is in the way: delete it, and push again", run.Name)), nil
+		why := fmt.Sprintf("a PipelineRun %q that is not this App's is in the way: delete it, and push again", run.Name)
+		return Invalid(step.Action, why), nil
 	}
 	logging.FromContext(ctx).Infow("began", "app", app.Namespace+"/"+app.Name, "action", step.Action, "run", run.Name)
 	return Began(step.Action, run.Name), r.retain(ctx, app, settings.Keep, run.Name)

@@ -65,7 +65,8 @@ func InputsOf(app *v1alpha1.App, s Settings) (in Inputs, err error) {
 			continue
 		}
 		if !buildpack.MatchString(b) || strings.Contains(b, "..") {
-			return in, fmt.Errorf("%s %.80q is not the ID of a buildpack: write it as example/ruby or example/ruby@1.2.3", v1alpha1.ParamBuildpack, b)
+			return in, fmt.Errorf("%s %.80q is not the ID of a buildpack: write it as example/ruby or example/ruby@1.2.3",
+				v1alpha1.ParamBuildpack, b)
 		}
 		in.Buildpacks = append(in.Buildpacks, b)
 	}
@@ -103,7 +104,8 @@ func settled(spec *v1alpha1.BuildSpec, in Inputs, s Settings) error {
 func checkOwnTask(spec *v1alpha1.BuildSpec) error {
 	switch {
 	case spec.Kind != kindTask && spec.Kind != kindClusterTask:
-		return fmt.Errorf("what builds can't be of kind %.80q: it is %s, %s or %s", spec.Kind, v1alpha1.BuiltinTaskKind, kindTask, kindClusterTask)
+		return fmt.Errorf("what builds can't be of kind %.80q: it is %s, %s or %s",
+			spec.Kind, v1alpha1.BuiltinTaskKind, kindTask, kindClusterTask)
 	case len(validation.IsDNS1123Subdomain(spec.Name)) > 0:
 		return fmt.Errorf("%.80q can't be the name of a Tekton Task", spec.Name)
 	case len(spec.Env) > 0:

@@ -90,7 +90,8 @@ func (im image) process(app *v1alpha1.App, of string) (command []string, err err
 	}
 	switch {
 	case !im.looked():
-		return nil, &UnfitApp{[]string{fmt.Sprintf("whether its image has a process type %q is not known before it was looked into", of)}}
+		why := fmt.Sprintf("whether its image has a process type %q is not known before it was looked into", of)
+		return nil, &UnfitApp{[]string{why}}
 	case len(types) == 0:
 		return nil, fmt.Errorf("there is no process type %q: the image has none, as one that buildpacks have built would; run a command", of)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,14 +80,15 @@ func (b *built) put(patch string) {
 	}
 }
 
-// source pushes the files of test/fixtures/shop, less some, as `kf push` does, and returns the image.
-func (b *built) source(less string) string {
+// source pushes the files of test/fixtures/shop, less some, as `kf push` does, and returns the image. One that is to fail has a file by
+// which a buildpack does.
+func (b *built) source(toFail bool, less ...string) string {
 	b.t.Helper()
 	var content bytes.Buffer
 	w := tar.NewWriter(&content)
 	dir := filepath.Join(harness.Root(), "test", "fixtures", "shop")
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() == less {
+		if err != nil || d.IsDir() || slices.Contains(less, d.Name()) {
 			return err
 		}
 		file, err := os.ReadFile(path)
@@ -100,6 +102,9 @@ func (b *built) source(less string) string {
 		_, err = w.Write(file)
 		return err
 	})
+	if toFail && err == nil {
+		err = w.WriteHeader(&tar.Header{Name: "var/run/kontext/fail-build", Typeflag: tar.TypeReg, Mode: 0o644})
+	}
 	if err == nil {
 		err = w.Close()
 	}
@@ -175,7 +180,7 @@ func TestAnAppIsBuiltAndRuns(t *testing.T) {
 	app := harness.NewApp(b.ns, "shop", "")
 	app.Spec.Build = v1alpha1.AppSpecBuild{UpdateRequests: 1, Spec: &v1alpha1.BuildSpec{
 		BuildTaskRef: v1alpha1.BuildTaskRef{Name: v1alpha1.BuildpackV3Task, Kind: v1alpha1.BuiltinTaskKind, APIVersion: v1alpha1.BuiltinTaskAPIVersion},
-		Params:       []v1alpha1.BuildParam{{Name: v1alpha1.ParamSourceImage, Value: b.source("")}},
+		Params:       []v1alpha1.BuildParam{{Name: v1alpha1.ParamSourceImage, Value: b.source(false)}},
 	}}
 	no, user := false, int64(1000)
 	app.Spec.Template.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: &[]bool{true}[0], RunAsUser: &user,
@@ -191,16 +196,21 @@ func TestAnAppIsBuiltAndRuns(t *testing.T) {
 	b.runs(app, "first")
 
 	image := app.Status.Image
-	b.change("shop", map[string]any{"updateRequests": 2, "spec": params(b.source("Procfile"))})
-	app = b.becomes("shop", v1alpha1.ReasonBuildFailed)
-	said := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionBuildReady).Message
-	if app.Status.Image != image || !strings.Contains(said, "detect failed with exit code 20") {
-		t.Errorf("%s; image %s", said, app.Status.Image)
+	for i, failing := range []struct{ source, want string }{
+		{b.source(false, "Procfile", "migrate", "report"), "detect failed with exit code 20"},
+		{b.source(true), "build failed with exit code 51"},
+	} {
+		b.change("shop", map[string]any{"updateRequests": 2 + i, "spec": params(failing.source)})
+		app = b.becomes("shop", v1alpha1.ReasonBuildFailed)
+		said := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionBuildReady).Message
+		if app.Status.Image != image || !strings.Contains(said, failing.want) {
+			t.Errorf("%s, want %s; image %s", said, failing.want, app.Status.Image)
+		}
+		t.Log(said)
 	}
-	t.Log(said)
 
 	began = time.Now()
-	b.change("shop", map[string]any{"updateRequests": 3, "spec": params(b.source(""))})
+	b.change("shop", map[string]any{"updateRequests": 4, "spec": params(b.source(false))})
 	app = b.becomes("shop", v1alpha1.ReasonBuilt)
 	t.Logf("built again in %s", time.Since(began).Round(time.Second))
 	began = time.Now()

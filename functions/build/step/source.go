@@ -14,15 +14,17 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/kf-tasks/kf-tasks/shared/registry"
+	"github.com/kf-tasks/kf-tasks/shared/source"
 )
 
 // envOfBuild is the variable that has the environment of the build, as a JSON object.
 const envOfBuild = "KF_BUILD_ENV"
 
-type source struct {
+type preparation struct {
 	image, into, platform, program, secrets, registry, log string
 	insecure                                               list
 }
@@ -35,7 +37,7 @@ func (l *list) Set(v string) error { *l = append(*l, v); return nil }
 
 // prepare does the work of the first step. What fails is told as a result as well.
 func prepare(ctx context.Context, phase string, args []string, out io.Writer) (err error) {
-	var s source
+	var s preparation
 	f := flag.NewFlagSet(phase, flag.ContinueOnError)
 	f.StringVar(&s.image, "image", "", "image of the source")
 	f.StringVar(&s.into, "into", "", "directory for the source")
@@ -73,7 +75,7 @@ func prepare(ctx context.Context, phase string, args []string, out io.Writer) (e
 }
 
 // fetch pulls the source and unpacks it.
-func (s source) fetch(ctx context.Context, out io.Writer) error {
+func (s preparation) fetch(ctx context.Context, out io.Writer) error {
 	var options []name.Option
 	if host, _, _ := strings.Cut(s.image, "/"); slices.Contains(s.insecure, host) {
 		options = append(options, name.Insecure)
@@ -90,12 +92,29 @@ func (s source) fetch(ctx context.Context, out io.Writer) error {
 		_, _ = fmt.Fprintln(out, err) // for the log; an App's status has no words of a registry's
 		return fmt.Errorf("pull the source %s: %s", ref, registry.Reason(err))
 	}
-	files, err := unpack(image, s.into)
+	summary, err := unpack(image, s.into)
 	if err != nil {
 		return fmt.Errorf("unpack the source %s: %w", ref, err)
 	}
-	_, err = fmt.Fprintf(out, "%d files of source from %s\n", files, ref)
+	_, err = fmt.Fprintf(out, "%d files of source from %s\n", summary.Files, ref)
 	return err
+}
+
+// unpack writes the source of an image into a folder; nothing leaves that, whoever made the image.
+func unpack(image v1.Image, into string) (summary source.Summary, err error) {
+	layers, err := image.Layers()
+	if err != nil {
+		return summary, err
+	}
+	if len(layers) != 1 {
+		return summary, fmt.Errorf("it has %d layers, and an image of source has one: push it with kf", len(layers))
+	}
+	r, err := registry.Open(layers[0])
+	if err != nil {
+		return summary, err
+	}
+	summary, err = source.Untar(r, into, source.DefaultLimits)
+	return summary, errors.Join(err, r.Close())
 }
 
 // copyProgram copies this program to where steps of other images can run it.

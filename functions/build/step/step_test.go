@@ -112,7 +112,9 @@ func TestSource(t *testing.T) {
 	if info, err := os.Stat(dir + "/step/step"); err != nil || info.Mode()&0o111 == 0 || info.Size() < 1<<20 {
 		t.Errorf("the program is not there: %v %v", info, err)
 	}
-	var config struct{ Auths map[string]struct{ Auth string } }
+	var config struct {
+		Auths map[string]struct{ Auth string }
+	}
 	b, err := os.ReadFile(dir + "/registry/config.json")
 	if err != nil || json.Unmarshal(b, &config) != nil || config.Auths["a.example"].Auth != "Zmlyc3Q6eA==" || config.Auths["b.example"].Auth != "c2Vjb25kOng=" {
 		t.Errorf("%s %v", b, err)
@@ -125,12 +127,12 @@ func TestASourceStaysInItsPlace(t *testing.T) {
 		entries []tar.Header
 		want    string
 	}{
-		"upwards":            {[]tar.Header{file("var/run/kontext/../../../outside", "x", 0o644)}, "no file in /var/run/kontext"},
-		"by a link":          {[]tar.Header{{Name: "var/run/kontext/a", Typeflag: tar.TypeSymlink, Linkname: "../"}, file("var/run/kontext/a/outside", "x", 0o644)}, "escapes"},
-		"by an absolute one": {[]tar.Header{{Name: "var/run/kontext/a", Typeflag: tar.TypeSymlink, Linkname: os.TempDir()}, file("var/run/kontext/a/outside", "x", 0o644)}, "escapes"},
-		"by a hard link":     {[]tar.Header{{Name: "var/run/kontext/a", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}}, `"a"`},
-		"a device":           {[]tar.Header{{Name: "var/run/kontext/null", Typeflag: tar.TypeChar, Mode: 0o666}}, "neither a file"},
-		"nothing":            {[]tar.Header{file("Procfile", "x", 0o644)}, "not the image of a source"},
+		"upwards":            {[]tar.Header{file("var/run/kontext/../../../outside", "x", 0o644)}, "no file under /var/run/kontext"},
+		"by a link":          {[]tar.Header{{Name: "var/run/kontext/a", Typeflag: tar.TypeSymlink, Linkname: "../"}, file("var/run/kontext/a/outside", "x", 0o644)}, "leads out"},
+		"by an absolute one": {[]tar.Header{{Name: "var/run/kontext/a", Typeflag: tar.TypeSymlink, Linkname: os.TempDir()}, file("var/run/kontext/a/outside", "x", 0o644)}, "leads out"},
+		"by a hard link":     {[]tar.Header{{Name: "var/run/kontext/a", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}}, "no file of the source"},
+		"a device":           {[]tar.Header{{Name: "var/run/kontext/null", Typeflag: tar.TypeChar, Mode: 0o666}}, "neither file"},
+		"nothing":            {[]tar.Header{file("Procfile", "x", 0o644)}, "no file under /var/run/kontext"},
 	} {
 		dir := t.TempDir()
 		if err := os.MkdirAll(dir+"/app", 0o755); err != nil {
