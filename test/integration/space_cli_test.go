@@ -32,7 +32,7 @@ func TestKfMakesShowsAndDeletesSpaces(t *testing.T) {
 	f, name := c.Function(t, "space"), freshName("cli")
 	t.Cleanup(func() { c.Kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}) })
 	meanwhile(f, func() {
-		c.has(c.kf("create-space", name, "--container-registry", "registry.example/cli", "--run-env", "STAGE=test,MODE=x", "-m", "256M", "--task-timeout", "1h",
+		c.has(c.kf("create-space", name, "--container-registry", "registry.example/cli", "--run-env", "STAGE=test,MODE=$(x)", "-m", "256M", "--task-timeout", "1h",
 			"--allowed-registry", "registry.example"), "Space "+name+" created.", "kf target "+name)
 	})
 	s := readSpace(t, c.Cluster, name)
@@ -50,6 +50,7 @@ func TestKfMakesShowsAndDeletesSpaces(t *testing.T) {
 	c.has(c.refused("space", "none-such"), `there is no Space "none-such"`)
 
 	c.App(t, name, "shop")
+	c.has(c.kf("env", "shop", "-n", name), "STAGE test", "GREETING hello")
 	c.Task(t, name, "shop", "one")
 	c.has(c.refused("delete-space", name), "1 Apps, 1 Tasks, 0 Jobs", "nobody to ask: nothing was deleted", "--force")
 	if s := readSpace(t, c.Cluster, name); s.DeletionTimestamp != nil {
