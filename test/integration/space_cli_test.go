@@ -44,15 +44,20 @@ func TestKfMakesShowsAndDeletesSpaces(t *testing.T) {
 	c.has(c.kf("spaces", "-o", "name"), "space.kf.dev/"+name)
 	shown := c.kf("space", name)
 	c.has(shown, "Container registry registry.example/cli", "Memory of a Task 256Mi", "Environment of Apps MODE, STAGE", "Time limit of a Task 1h0m0s")
-	c.has(c.kf("target", "-n", name), "kf space "+name)
+	in := &cli{t, c.Cluster, name}
+	c.has(in.kf("target"), "kf space "+name)
 	c.has(c.kf("target"), "none: a namespace")
 	c.has(c.refused("space", c.space), "is a namespace without a Space", "kf create-space "+c.space)
 	c.has(c.refused("space", "none-such"), `there is no Space "none-such"`)
 
 	c.App(t, name, "shop")
-	c.has(c.kf("env", "shop", "-n", name), "STAGE test", "GREETING hello")
+	c.has(in.kf("env", "shop"), "STAGE test", "MODE $(x)", "GREETING hello")
 	c.Task(t, name, "shop", "one")
-	c.has(c.refused("delete-space", name), "1 Apps, 1 Tasks, 0 Jobs", "nobody to ask: nothing was deleted", "--force")
+	_, said, code := c.RunKf(t, c.space, "delete-space", name)
+	c.has(said, "1 Apps, 1 Tasks, 0 Jobs", "nobody to ask: nothing was deleted", "--force")
+	if code != 2 {
+		t.Errorf("exit code %d", code)
+	}
 	if s := readSpace(t, c.Cluster, name); s.DeletionTimestamp != nil {
 		t.Error("it was deleted unasked")
 	}
@@ -68,7 +73,8 @@ func TestKfDeletesASpaceAndLeavesANamespaceThatWasThere(t *testing.T) {
 	f := c.Function(t, "space")
 	meanwhile(f, func() { c.kf("create-space", c.space) })
 	c.App(t, c.space, "shop")
-	c.has(c.refused("delete-space", c.space), "was there before, and stays")
+	_, said, _ := c.RunKf(t, c.space, "delete-space", c.space)
+	c.has(said, "was there before, and stays")
 	meanwhile(f, func() { c.kf("delete-space", c.space, "-f") })
 	if ns, err := client.Find(ctx, c.Kube.CoreV1().Namespaces(), "", c.space); ns == nil || ns.DeletionTimestamp != nil || err != nil {
 		t.Errorf("the namespace went: %v", err)
@@ -81,7 +87,7 @@ func TestWhoMaySeeSpaces(t *testing.T) {
 	newSpace(t, all.Cluster, all.space)
 	c := all.member("admin")
 	c.has(c.kf("space", c.space), "Name "+c.space)
-	c.kf("target", "-n", c.space)
+	c.kf("target")
 	for _, args := range [][]string{{"spaces"}, {"create-space", "mine"}, {"delete-space", c.space, "--force"}} {
 		c.has(c.refused(args...), "is forbidden")
 	}
