@@ -98,7 +98,9 @@ func TestKfsOwnCLIHasASpace(t *testing.T) {
 	k := newKfsOwn(t)
 	f, name := k.Function(t, "space"), freshName("kfs-own")
 	t.Cleanup(func() { k.Kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}) })
-	k.kf("target", "")
+	if printed, code := k.KfsOwn(t, k.space, "target"); code == 0 || !strings.Contains(printed, "doesn't exist") {
+		t.Errorf("in a namespace without a Space it works now: say so in docs/kf.md: %d\n%s", code, printed)
+	}
 	meanwhile(f, func() {
 		k.kf("create-space "+name+" --container-registry registry.example/kfs --run-env STAGE=test", "Space created")
 	})
@@ -108,15 +110,13 @@ func TestKfsOwnCLIHasASpace(t *testing.T) {
 	k.kf("spaces", name)
 	k.kf("space "+name, name)
 	k.space = name
-	k.kf("push shop --docker-image registry.example/shop:1 --task --async", "")
+	k.kf("target", name)
+	meanwhile(k.Function(t, "build"), func() { k.kf("push shop --docker-image registry.example/shop:1 --task", "") })
 	if _, err := k.Kf.Apps(name).Get(ctx, "shop", metav1.GetOptions{}); err != nil {
 		t.Error("push:", err)
 	}
 	meanwhile(f, func() { k.kf("delete-space "+name, "") })
 	if s, err := client.Find(ctx, k.Kf.Spaces(), "", name); s != nil || err != nil {
 		t.Errorf("the Space is still there: %v", err)
-	}
-	if printed, code := k.KfsOwn(t, "none-such", "push", "shop", "--docker-image", "i", "--task", "--async"); code == 0 || !strings.Contains(printed, "pace") {
-		t.Errorf("without a Space: %d\n%s", code, printed)
 	}
 }
