@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
 type createSpace struct {
@@ -94,7 +95,7 @@ func (o *createSpace) described(name string) *v1alpha1.Space {
 
 func variables(all map[string]string) (env []v1alpha1.SpaceEnvVar) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		env = append(env, v1alpha1.SpaceEnvVar{EnvVar: v1alpha1.EnvVar{Name: name, Value: all[name]}})
+		env = append(env, v1alpha1.SpaceEnvVar{EnvVar: v1alpha1.EnvVar{Name: name, Value: verbatim.Literal(all[name])}})
 	}
 	return env
 }

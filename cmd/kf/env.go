@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
@@ -15,8 +17,8 @@ func newEnv(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "env APP_NAME",
 		Short: "Show the environment of an App's next Task, credentials of its services included",
-		Long: `env shows the variables that the App sets and VCAP_SERVICES. Cloud Foundry's own (VCAP_APPLICATION, CF_INSTANCE_...) are
-made when a Task starts.`,
+		Long: `env shows the variables that the App sets or inherits from its Space, and VCAP_SERVICES. Cloud Foundry's own (VCAP_APPLICATION,
+CF_INSTANCE_...) are made when a Task starts.`,
 		Example: `  kf env shop`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,6 +30,11 @@ made when a Task starts.`,
 			if err != nil {
 				return err
 			}
+			of, err := client.Find(cmd.Context(), t.kf.Spaces(), "", t.space)
+			if err != nil {
+				t.progress("What the App inherits from its Space can't be read (%v).", err)
+			}
+			app = space.Inherit(app, of)
 			table := [][]string{{"Name", "Value"}}
 			if cs := app.Spec.Template.Spec.Containers; len(cs) > 0 {
 				for _, v := range cs[0].Env {
