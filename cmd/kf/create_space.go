@@ -29,8 +29,8 @@ func newCreateSpace(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create-space SPACE",
 		Short: "Create a Space: a namespace, and what holds for all Apps in it",
-		Long: `create-space makes a Space and its namespace, which goes with it. A namespace of the name that is there already is used as it is, and
-stays when the Space is deleted. It takes a right that is not a developer's: to create spaces.kf.dev.
+		Long: `create-space makes a Space and its namespace, which goes with it. A namespace of the name that is there
+already is used as it is, and stays when the Space is deleted. It takes a right that is not a developer's: to create spaces.kf.dev.
 
 Tasks inherit what the flags set, where neither they nor their App says otherwise (docs/spaces.md).`,
 		Example: `  kf create-space shop-production --container-registry registry.example/shop
@@ -43,7 +43,8 @@ Tasks inherit what the flags set, where neither they nor their App says otherwis
 	f.StringVar(&o.account, "build-service-account", "", "service account that builds use")
 	f.StringToStringVar(&o.runEnv, "run-env", nil, "NAME=VALUE, a variable of all Apps; may be given several times")
 	f.StringToStringVar(&o.stageEnv, "stage-env", nil, "NAME=VALUE, a variable of all builds; may be given several times")
-	f.StringArrayVar(&o.allowed, "allowed-registry", nil, "registry that images may come from, with its path; all may when left out; several may be given")
+	f.StringArrayVar(&o.allowed, "allowed-registry", nil,
+		"registry that images may come from, with its path; all may when left out; several may be given")
 	f.DurationVar(&o.timeout, "task-timeout", 0, "how long a Task may run that names no time limit; 0 is no limit")
 	o.defaults.flags(c)
 	asyncFlag(c, &o.async, "its namespace is there")

@@ -28,8 +28,8 @@ func newDeleteSpace(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete-space SPACE",
 		Short: "Delete a Space, and its namespace with all that is in it if it was made for the Space",
-		Long: `delete-space says what it would delete, and asks for the Space's name. A namespace that was there before the Space stays, with all that is
-in it. In a script --force answers for you.`,
+		Long: `delete-space says what it would delete, and asks for the Space's name. A namespace that was there before the
+Space stays, with all that is in it. In a script --force answers for you.`,
 		Example: `  kf delete-space shop-test
   kf delete-space shop-test --force`,
 		Args: cobra.ExactArgs(1),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"reflect"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -91,7 +93,10 @@ func (o *push) upload(ctx context.Context, present *v1alpha1.App) error {
 	if err != nil {
 		return err
 	}
-	packed, err := sourceimage.Pack(dir)
+	packed, err := sourceimage.Pack(ctx, dir)
+	if ctx.Err() != nil {
+		return errors.New("no longer packing; nothing was changed")
+	}
 	if err != nil {
 		return err
 	}
@@ -108,7 +113,11 @@ func (o *push) upload(ctx context.Context, present *v1alpha1.App) error {
 		if ctx.Err() != nil {
 			return errors.New("no longer uploading; nothing was changed")
 		}
-		return fmt.Errorf("%w; docker login gives kf the credentials", err)
+		var answer *transport.Error
+		if errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
+			err = fmt.Errorf("%w; docker login, or podman login, gives kf the credentials", err)
+		}
+		return err
 	}
 	o.source.image = image.String()
 	return nil
@@ -240,14 +249,18 @@ func (s *source) build(present map[string]any) (patch map[string]any, changed bo
 	return patch, image != "" || !reflect.DeepEqual(spec, next) || standingOf(present, 0).state == buildFailed, nil
 }
 
-// next is the build as it is to be. What is not said stays, if it was a build of this kind.
+// next is the build as it is to be. What is not said stays, but of another way that is built in, which takes other parameters; a Tekton
+// Task of the operator's goes on building, of the new source.
 func (s *source) next(spec map[string]any) (map[string]any, error) {
 	next := map[string]any{}
-	if spec["name"] == v1alpha1.BuildpackV3Task && spec["kind"] == v1alpha1.BuiltinTaskKind {
-		next = maps.Clone(spec)
+	builtIn := spec["kind"] == nil || spec["kind"] == v1alpha1.BuiltinTaskKind
+	if !builtIn || spec["name"] == v1alpha1.BuildpackV3Task {
+		maps.Copy(next, spec)
 	}
 	delete(next, "sourcePackage") // an upload by Kf's CLI, of another source
-	next["name"], next["kind"], next["apiVersion"] = v1alpha1.BuildpackV3Task, v1alpha1.BuiltinTaskKind, v1alpha1.BuiltinTaskAPIVersion
+	if builtIn {
+		next["name"], next["kind"], next["apiVersion"] = v1alpha1.BuildpackV3Task, v1alpha1.BuiltinTaskKind, v1alpha1.BuiltinTaskAPIVersion
+	}
 	params, _, err := unstructured.NestedSlice(next, "params")
 	if err != nil {
 		return nil, err

@@ -39,6 +39,8 @@ func TestPushSaysHowAnImageIsBuilt(t *testing.T) {
 		"the builder's own buildpacks again": {source{image: "r/s@1", buildpacks: []string{"default"}, env: []string{"A=2"}}, built + `}`,
 			`{updateRequests: 4, spec: {` + kind + `, nodeSelector: {disk: fast}, env: [{name: A, value: "2"}],
 			params: [{name: SOURCE_IMAGE, value: "r/s@1"}, {name: THEIRS, value: kept}]}}`},
+		"a Task of the operator's": {source{image: "r/s@2"}, `{spec: {build: {updateRequests: 1, spec: {name: own, kind: Task, params: [{name: SOURCE_IMAGE, value: "r/s@1"}]}}}}`,
+			`{updateRequests: 2, spec: {name: own, kind: Task, params: [{name: SOURCE_IMAGE, value: "r/s@2"}]}}`},
 		"an App that had an image": {source{image: "r/s@1"}, `{spec: {build: {image: "i:1", updateRequests: 1, theirs: 1}}}`,
 			`{updateRequests: 2, image: null, spec: {` + kind + `, params: [{name: SOURCE_IMAGE, value: "r/s@1"}]}}`},
 		"an App that Kf's CLI pushed": {source{image: "r/s@1"}, `{spec: {build: {updateRequests: 1, spec: {name: buildpackv2, kind: KfBuiltinTask,

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode"
@@ -133,9 +134,9 @@ func TestCommandsAreInert(t *testing.T) {
 	for what, answer := range answers {
 		for _, name := range names() {
 			ctx, cancel := context.WithCancel(t.Context())
-			asked := 0
+			var asked atomic.Int32 // a request that the wait left behind may still come
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if asked++; asked > 3 {
+				if asked.Add(1) > 3 {
 					cancel() // a wait that will not end
 				}
 				w.Header().Set("Content-Type", "application/json")
@@ -155,7 +156,7 @@ func TestCommandsAreInert(t *testing.T) {
 					t.Errorf("%s: %q printed %q", what, words, out.String())
 				}
 			}
-			if asked == 0 {
+			if asked.Load() == 0 {
 				t.Errorf("%s: kf %s asked for nothing", what, name)
 			}
 			server.Close()

@@ -62,7 +62,7 @@ func (h *Handler) carryOut(ctx context.Context, e cloudevents.Event, fact *event
 	if err != nil {
 		return receiver.Permanent(err)
 	}
-	fact.Namespace = target.Namespace
+	fact.Namespace, fact.Reaction = target.Namespace, target.Reaction()
 	for _, act := range target.Acts(e.Type()) {
 		if fact.RequestedBy, err = h.admit(ctx, e, act); err != nil {
 			return err

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	"knative.dev/pkg/logging"
 
@@ -26,9 +23,6 @@ const (
 	atOnce = 8
 	// mostSteps is more than any Space takes. Two who undo each other's steps would else go on for ever.
 	mostSteps = 16
-
-	// settingsNamespace and settingsName are where the cluster's settings of builds are.
-	settingsNamespace, settingsName = "kf-tasks", "build"
 )
 
 // Handler makes of a Space what it asks for.
@@ -71,28 +65,38 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // sync takes a Space step by step to what it asks for, and says on it how it stands.
 func (h *Handler) sync(ctx context.Context, space *v1alpha1.Space) error {
 	for range mostSteps {
-		found, err := h.gather(ctx, space)
-		if err != nil {
+		now, err := h.advance(ctx, space)
+		if apierrors.IsConflict(err) { // somebody has written meanwhile, another delivery maybe
+			now, err = client.FindAgain(ctx, h.Kf.Spaces(), space)
+		}
+		if err != nil || now == nil {
 			return err
 		}
-
-		step := Next(space, found)
-
-		switch step.Action {
-		case Nothing:
-			_, err = h.say(ctx, space, found)
-			return client.IgnoreNotFound(err)
-		case DeleteNamespace: // which takes a while
-			if space, err = h.say(ctx, space, found); err != nil {
-				return client.IgnoreNotFound(err)
-			}
-		}
-		logging.FromContext(ctx).Infow("step", "space", space.Name, "action", step.Action)
-		if space, err = h.take(ctx, space, found, step); err != nil || space == nil {
-			return err
-		}
+		space = now
 	}
 	return fmt.Errorf("space %s: not done after %d steps: does somebody undo them?", space.Name, mostSteps)
+}
+
+// advance takes the next step for a Space, and returns it as it then is; nil when there is none left to take.
+func (h *Handler) advance(ctx context.Context, space *v1alpha1.Space) (*v1alpha1.Space, error) {
+	found, err := h.gather(ctx, space)
+	if err != nil {
+		return nil, err
+	}
+
+	step := Next(space, found)
+
+	switch step.Action {
+	case Nothing:
+		_, err = h.say(ctx, space, found)
+		return nil, client.IgnoreNotFound(err)
+	case DeleteNamespace: // which takes a while
+		if space, err = h.say(ctx, space, found); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+	}
+	logging.FromContext(ctx).Infow("step", "space", space.Name, "action", step.Action)
+	return h.take(ctx, space, found, step)
 }
 
 // say writes into a Space's status how it stands, and returns it as it then is.
@@ -100,37 +104,8 @@ func (h *Handler) say(ctx context.Context, space *v1alpha1.Space, found Found) (
 	return client.PatchStatusOnce(ctx, h.Kf.Spaces(), space, func(s *v1alpha1.Space) { Observe(s, found, h.Now()) })
 }
 
-// gather reads what is there of a Space.
-func (h *Handler) gather(ctx context.Context, space *v1alpha1.Space) (found Found, err error) {
-	if found.Settings, err = h.settings(ctx); err != nil {
-		return found, err
-	}
-	if found.Namespace, err = client.Find(ctx, h.Kube.CoreV1().Namespaces(), "", space.Name); err != nil || found.Namespace == nil {
-		return found, err
-	}
-	found.Bindings = map[string]*rbacv1.RoleBinding{}
-	for _, name := range BindingNames {
-		binding, err := client.Find(ctx, h.Kube.RbacV1().RoleBindings(space.Name), space.Name, name)
-		if err != nil {
-			return found, err
-		}
-		if binding != nil {
-			found.Bindings[name] = binding
-		}
-	}
-	return found, nil
-}
-
-// settings are the cluster's of builds, none where nobody has set any.
-func (h *Handler) settings(ctx context.Context) (map[string]string, error) {
-	config, err := client.Find(ctx, h.Kube.CoreV1().ConfigMaps(settingsNamespace), settingsNamespace, settingsName)
-	if err != nil || config == nil {
-		return nil, err
-	}
-	return config.Data, nil
-}
-
-// take takes one step, and returns the Space as it then is, nil if it is gone or there is no going on. What is there already, or gone already, is done.
+// take takes one step, and returns the Space as it then is, nil if it is gone or there is no going on. What is there already, or gone
+// already, is done.
 func (h *Handler) take(ctx context.Context, space *v1alpha1.Space, found Found, step Step) (*v1alpha1.Space, error) {
 	bindings := h.Kube.RbacV1().RoleBindings(space.Name)
 	var err error
@@ -181,59 +156,4 @@ func without(all []string, one string) []string {
 		}
 	}
 	return rest
-}
-
-// notInSync ranges over the Spaces that something is to be done for. It takes five reads however many Spaces there are, all but one from
-// the API server's cache.
-func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.Space, error] {
-	return func(yield func(*v1alpha1.Space, error) bool) {
-		there, err := h.gatherAll(ctx)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for space, err := range client.All[*v1alpha1.Space](ctx, h.Kf.Spaces(), metav1.ListOptions{ResourceVersion: "0"}) {
-			if (err != nil || !InSync(space, there.of(space.Name))) && !yield(space, err) {
-				return
-			}
-		}
-	}
-}
-
-// everything is what there is of all Spaces.
-type everything struct {
-	namespaces map[string]*corev1.Namespace
-	bindings   map[string]map[string]*rbacv1.RoleBinding // by namespace and name
-	settings   map[string]string
-}
-
-func (e everything) of(space string) Found {
-	return Found{Namespace: e.namespaces[space], Bindings: e.bindings[space], Settings: e.settings}
-}
-
-func (h *Handler) gatherAll(ctx context.Context) (e everything, err error) {
-	e = everything{namespaces: map[string]*corev1.Namespace{}, bindings: map[string]map[string]*rbacv1.RoleBinding{}}
-	if e.settings, err = h.settings(ctx); err != nil {
-		return e, err
-	}
-	cached := metav1.ListOptions{ResourceVersion: "0"}
-	for namespace, err := range client.All[*corev1.Namespace](ctx, h.Kube.CoreV1().Namespaces(), cached) {
-		if err != nil {
-			return e, err
-		}
-		e.namespaces[namespace.Name] = namespace
-	}
-	for _, name := range BindingNames {
-		named := metav1.ListOptions{ResourceVersion: "0", FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
-		for binding, err := range client.All[*rbacv1.RoleBinding](ctx, h.Kube.RbacV1().RoleBindings(""), named) {
-			if err != nil {
-				return e, err
-			}
-			if e.bindings[binding.Namespace] == nil {
-				e.bindings[binding.Namespace] = map[string]*rbacv1.RoleBinding{}
-			}
-			e.bindings[binding.Namespace][name] = binding
-		}
-	}
-	return e, nil
 }

@@ -47,7 +47,8 @@ func (h *Handler) read(ctx context.Context, q Request, caller identity.Identity)
 	case err != nil:
 		return nil, err
 	case !allowed:
-		return nil, receiver.Forbidden(fmt.Errorf("%s may not get task %s in namespace %s, and has not asked for it", caller.Username, q.Task, q.Namespace))
+		return nil, receiver.Forbidden(fmt.Errorf("%s may not get task %s in namespace %s, and has not asked for it",
+			caller.Username, q.Task, q.Namespace))
 	case task == nil:
 		return nil, receiver.WithStatus(http.StatusNotFound, fmt.Errorf("there is no Task %s/%s", q.Namespace, q.Task))
 	}

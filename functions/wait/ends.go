@@ -38,7 +38,8 @@ func (e *Ends) Of(namespace, name string) (look <-chan struct{}, stop func()) {
 		ctx, end := context.WithCancel(context.Background())
 		s = &space{waiting: map[string]map[chan struct{}]bool{}, end: end}
 		e.spaces[namespace] = s
-		go cache.NewReflectorWithOptions(unended(e.kf.Tasks(namespace)), &v1alpha1.Task{}, s, cache.ReflectorOptions{Name: "wait"}).Run(ctx.Done())
+		watch := cache.NewReflectorWithOptions(unended(e.kf.Tasks(namespace)), &v1alpha1.Task{}, s, cache.ReflectorOptions{Name: "wait"})
+		go watch.RunWithContext(ctx)
 	}
 	c := make(chan struct{}, 1)
 	s.add(name, c)

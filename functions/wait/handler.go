@@ -36,8 +36,8 @@ type Handler struct {
 	Room *semaphore.Weighted
 }
 
-// logWithin is how long the end of a log may take, after the Task has ended.
-const logWithin = 10 * time.Second
+// logWithin is how long the end of a log may take, after the Task has ended: less than what is under way gets when the function stops.
+const logWithin = 8 * time.Second
 
 // Routes are the addresses that are served.
 func (h *Handler) Routes() http.Handler {
@@ -53,13 +53,13 @@ func (h *Handler) Routes() http.Handler {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
-	began, ctx := time.Now(), r.Context()
+	// What is begun is done, though the caller goes or the function is to stop: only waits end by that.
+	began, ctx := time.Now(), context.WithoutCancel(r.Context())
 	q, err := Parse(r, h.Limit)
 	if err != nil {
 		receiver.Refuse(ctx, w, receiver.Unreadable(err))
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it is read: what follows may last
 	token, caller, err := h.caller(ctx)
 	if err != nil {
 		receiver.Refuse(ctx, w, err)
@@ -76,10 +76,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	if posted && !h.command(ctx, w, &q, token) {
 		return
 	}
-	task, err := h.settled(ctx, q, caller, q.Wait-time.Since(began))
+	task, err := h.settled(ctx, q, caller, r.Context().Done(), q.Wait-time.Since(began))
 	log := logging.FromContext(ctx).With("task", q.Namespace+"/"+q.Task, "after", time.Since(began))
 	switch {
-	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), receiver.ErrStopping):
+	case r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), receiver.ErrStopping):
 		log.Infow("the caller has gone; the Task goes on")
 		return
 	case err != nil && posted && receiver.Status(err) != http.StatusNotFound: // it runs, whether its maker may look at it, or we can
@@ -120,8 +120,10 @@ func (h *Handler) command(ctx context.Context, w http.ResponseWriter, q *Request
 	return true
 }
 
-// settled returns the Task when it has ended, or as it stands when the time is over.
-func (h *Handler) settled(ctx context.Context, q Request, caller identity.Identity, within time.Duration) (*v1alpha1.Task, error) {
+// settled returns the Task when it has ended, or as it stands when the time is over, or nobody is to wait any more.
+func (h *Handler) settled(
+	ctx context.Context, q Request, caller identity.Identity, over <-chan struct{}, within time.Duration,
+) (*v1alpha1.Task, error) {
 	if q.Wait == 0 {
 		return h.read(ctx, q, caller)
 	}
@@ -143,7 +145,7 @@ func (h *Handler) settled(ctx context.Context, q Request, caller identity.Identi
 		case <-again:
 		case <-late.C:
 			return task, nil
-		case <-ctx.Done():
+		case <-over:
 			return task, nil
 		}
 		var now *v1alpha1.Task

@@ -158,6 +158,8 @@ type CommandFact struct {
 	// Status and Reason are the answer of a refusal: an HTTP status, and words. What was accepted has a Reason where nothing came of it.
 	Status int    `json:"status,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Reaction is what an event of any type was to run: there are as many facts of one event as there are such. "" of commands.
+	Reaction string `json:"-"`
 }
 
 // CommandRef says which command a fact is about, as its sender wrote it.
@@ -176,7 +178,7 @@ func NewCommandFact(eventType, fn string, command cloudevents.Event, f CommandFa
 	e.SetType(eventType)
 	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s", v1alpha1.GroupVersion, f.Namespace))
 	e.SetSubject(strings.TrimSuffix(f.Namespace+"/"+cmp.Or(f.Task, f.Job), "/"))
-	e.SetID(TaskName("command", command.Source(), command.ID()) + "." + eventType)
+	e.SetID(TaskName("command", command.Source(), strings.TrimSuffix(command.ID()+"\x00"+f.Reaction, "\x00")) + "." + eventType)
 	causeIn(command).tell(&e)
 	e.SetExtension("kffunction", fn)
 	if err := e.SetData(cloudevents.ApplicationJSON, f); err != nil {

@@ -60,13 +60,21 @@ func ReadAt(t Target, e cloudevents.Event) (any, error) {
 		Env: environment(e), after: with(causeIn(e).chain, link(t.Namespace, "apps", t.App))}, nil
 }
 
+// Reaction names what is to be run for an event of any type, "" where the event is a command.
+func (t Target) Reaction() string {
+	switch {
+	case !t.reacts:
+		return ""
+	case t.Job != "":
+		return link(t.Namespace, "jobs", t.Job)
+	}
+	return link(t.Namespace, "apps", t.App)
+}
+
 // loops says why an event must not run the target: what runs because of itself would do so for ever. A Trigger without a filter
 // is all that it takes.
 func (t Target) loops(e cloudevents.Event) error {
-	self := link(t.Namespace, "apps", t.App)
-	if t.Job != "" {
-		self = link(t.Namespace, "jobs", t.Job)
-	}
+	self := t.Reaction()
 	chain := strings.Fields(causeIn(e).chain)
 	switch {
 	case slices.Contains(chain, self):

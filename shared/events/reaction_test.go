@@ -126,6 +126,18 @@ func TestNothingRunsBecauseOfItself(t *testing.T) {
 	}
 }
 
+// TestEachReactionHasAFactOfItsOwn: of one event that runs two, and the same as ever of a command.
+func TestEachReactionHasAFactOfItsOwn(t *testing.T) {
+	e := commanded(TaskRun, "")
+	ids := map[string]bool{}
+	for _, reaction := range []string{"", "n/jobs/a", "n/jobs/b", "n/apps/a", "m/jobs/a", "n/jobs/a"} {
+		ids[NewCommandFact(CommandAccepted, "command", e, CommandFact{Reaction: reaction}).ID()] = true
+	}
+	if len(ids) != 5 || !ids["command-594785bc75906f7028c4.dev.kf.command.accepted.v1"] {
+		t.Errorf("%v", ids)
+	}
+}
+
 // TestTheChainGoesOn: what an event has run says so in its own facts.
 func TestTheChainGoesOn(t *testing.T) {
 	e := event("com.example.paid", "{}")

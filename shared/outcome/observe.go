@@ -253,12 +253,15 @@ func failedTooOften(s situation) (string, bool) {
 	return cmp.Or(message, "the command failed") + ", and had begun as often as it may", s.usedUp() && len(s.Task.Status.Starts) > 1
 }
 
+// clocksApart is how far Tekton's clock may be behind that of start, whole seconds included.
+const clocksApart = 5 * time.Second
+
 // expired: start has cancelled the run, before the command had begun.
 func expired(s situation) (string, bool) {
 	_, isCancelled := cancelled(s)
 	end := s.Run.Status.CompletionTime
 	return "the Task had not started when it expired (spec.expires): nothing was run",
-		isCancelled && s.unbegun() && !s.Task.Spec.Terminated && end != nil && s.Task.Expired(end.Time)
+		isCancelled && s.unbegun() && !s.Task.Spec.Terminated && end != nil && s.Task.Expired(end.Add(clocksApart))
 }
 
 // cancelled: a run that times out cancels its TaskRun too.

@@ -245,7 +245,7 @@ func TestWhatExpiredHasNotBeenTerminated(t *testing.T) {
 	}{
 		"expired":            {func(*v1alpha1.Task) {}, v1alpha1.ReasonExpired},
 		"asked to stop":      {func(t *v1alpha1.Task) { t.Spec.Terminated = true }, v1alpha1.ReasonCancelled},
-		"cancelled before":   {func(t *v1alpha1.Task) { t.Spec.Expires = &metav1.Time{Time: at.Add(time.Second)} }, v1alpha1.ReasonCancelled},
+		"cancelled before":   {func(t *v1alpha1.Task) { t.Spec.Expires = &metav1.Time{Time: at.Add(time.Minute)} }, v1alpha1.ReasonCancelled},
 		"it had begun":       {func(t *v1alpha1.Task) { t.Status.Starts = []v1alpha1.TaskStart{{}} }, v1alpha1.ReasonCancelled},
 		"it does not expire": {func(t *v1alpha1.Task) { t.Spec.Expires = nil }, v1alpha1.ReasonCancelled},
 	} {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -30,7 +31,7 @@ type Packed struct {
 func (p *Packed) Close() error { return os.Remove(p.file) }
 
 // Pack makes the image of a folder.
-func Pack(dir string) (_ *Packed, err error) {
+func Pack(ctx context.Context, dir string) (_ *Packed, err error) {
 	f, err := os.CreateTemp("", "kf-source-*.tgz")
 	if err != nil {
 		return nil, fmt.Errorf("make room for the source: %w", err)
@@ -41,7 +42,7 @@ func Pack(dir string) (_ *Packed, err error) {
 		}
 	}()
 	l := &layer{file: f.Name()}
-	summary, err := l.write(dir, f)
+	summary, err := l.write(ctx, dir, f)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +65,11 @@ type layer struct {
 }
 
 // write packs a folder into a file, and learns what the layer is called.
-func (l *layer) write(dir string, f io.Writer) (Summary, error) {
+func (l *layer) write(ctx context.Context, dir string, f io.Writer) (Summary, error) {
 	inside, outside := sha256.New(), &counted{Hash: sha256.New()}
 	buffered := bufio.NewWriterSize(io.MultiWriter(f, outside), 1<<20)
 	z := gzip.NewWriter(buffered) // its header has no name and no time, if it is told none
-	summary, err := Tar(dir, io.MultiWriter(z, inside))
+	summary, err := Tar(ctx, dir, io.MultiWriter(z, inside))
 	if err != nil {
 		return Summary{}, err
 	}

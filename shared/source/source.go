@@ -4,6 +4,7 @@ package source
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +39,8 @@ type Summary struct {
 
 // Tar writes the files of a folder, in one order, without times and owners, and of the modes only whether a file can be executed. Of
 // what an image can't carry safely it writes nothing, and says what and where: links that lead out of the folder, devices, names that
-// are not UTF-8, files that change while they are read. It holds one folder's names in memory, and no file.
-func Tar(dir string, to io.Writer) (Summary, error) {
+// are not UTF-8, files that change while they are read. It holds one folder's names in memory, and no file. It ends early with ctx.
+func Tar(ctx context.Context, dir string, to io.Writer) (Summary, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return Summary{}, fmt.Errorf("open the folder %s: %w", dir, err)
@@ -49,7 +50,7 @@ func Tar(dir string, to io.Writer) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	p := packer{root: root, out: tar.NewWriter(to), ignore: ignore}
+	p := packer{ctx: ctx, root: root, out: tar.NewWriter(to), ignore: ignore}
 	if err := fs.WalkDir(root.FS(), ".", p.visit); err != nil {
 		return Summary{}, fmt.Errorf("pack %s: %w", dir, err)
 	}
@@ -84,6 +85,7 @@ func readIgnore(root *os.Root) (Ignore, error) {
 
 type packer struct {
 	Summary
+	ctx    context.Context
 	root   *os.Root
 	out    *tar.Writer
 	ignore Ignore
@@ -92,6 +94,8 @@ type packer struct {
 
 func (p *packer) visit(name string, d fs.DirEntry, err error) error {
 	switch {
+	case p.ctx.Err() != nil:
+		return p.ctx.Err()
 	case name == "." || err != nil:
 		return err
 	case p.ignore.Excludes(name, d.IsDir()):
@@ -146,7 +150,7 @@ func (p *packer) file(header *tar.Header, name string, d fs.DirEntry) error {
 	if err := p.out.WriteHeader(header); err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{p.out}, io.LimitReader(f, found.Size()), p.buffer[:])
+	n, err := io.CopyBuffer(struct{ io.Writer }{p.out}, io.LimitReader(until{p.ctx, f}, found.Size()), p.buffer[:])
 	if err != nil {
 		return err
 	}
@@ -156,6 +160,19 @@ func (p *packer) file(header *tar.Header, name string, d fs.DirEntry) error {
 	p.Files++
 	p.Bytes += n
 	return unchanged(name, found, f.Stat)
+}
+
+// until is a reader that ends with its context.
+type until struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (u until) Read(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.from.Read(b)
 }
 
 // unchanged says that a file is what was found: that file, of that size, last written at that time.

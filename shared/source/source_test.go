@@ -3,6 +3,7 @@ package source
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +78,7 @@ func TestPackIsKfsLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	summary, err := Tar(dir, &out)
+	summary, err := Tar(t.Context(), dir, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestKfsOwnIgnoreFileCounts(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if _, err := Tar(dir, &out); err != nil {
+	if _, err := Tar(t.Context(), dir, &out); err != nil {
 		t.Fatal(err)
 	}
 	if got := listing(t, &out); len(got) != 1 || !strings.HasPrefix(got[0], Root+"/b ") {
@@ -138,7 +139,7 @@ func TestTheSameFilesMakeTheSameImage(t *testing.T) {
 
 func pack(t *testing.T, dir string) string {
 	t.Helper()
-	p, err := Pack(dir)
+	p, err := Pack(t.Context(), dir)
 	must(t, err)
 	digest, err := p.Digest()
 	must(t, err)
@@ -183,22 +184,22 @@ func TestWhatCantGoAlongIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := write(t, t.TempDir(), "a")
 			c.make(t, dir)
-			if _, err := Tar(dir, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Tar(t.Context(), dir, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
 			}
 			if strings.Contains(c.want, "ignore file") || strings.Contains(c.want, "read .cfignore") {
 				return
 			}
 			must(t, os.WriteFile(filepath.Join(dir, ".cfignore"), []byte("x*\ny\nsub\nd*\n"), 0o600))
-			if _, err := Tar(dir, io.Discard); err != nil {
+			if _, err := Tar(t.Context(), dir, io.Discard); err != nil {
 				t.Errorf("left out: %v", err)
 			}
 		})
 	}
-	if _, err := Tar(write(t, t.TempDir(), ".git/x"), io.Discard); err == nil || !strings.Contains(err.Error(), "there is no file in it") {
+	if _, err := Tar(t.Context(), write(t, t.TempDir(), ".git/x"), io.Discard); err == nil || !strings.Contains(err.Error(), "there is no file in it") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if _, err := Pack(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "open the folder") {
+	if _, err := Pack(t.Context(), filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "open the folder") {
 		t.Errorf("no folder: %v", err)
 	}
 }
@@ -244,8 +245,21 @@ func TestAFileThatChangesWhileItIsReadIsSaid(t *testing.T) {
 		at := filepath.Join(dir, "a")
 		must(t, os.WriteFile(at, bytes.Repeat([]byte("content"), 100<<10), 0o600))
 		m := &meddler{change: func() { must(t, change(at)) }}
-		if _, err := Tar(dir, m); err == nil || !strings.Contains(err.Error(), "a changed while it was read") || !m.done {
+		if _, err := Tar(t.Context(), dir, m); err == nil || !strings.Contains(err.Error(), "a changed while it was read") || !m.done {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestPackingEndsWithItsContext, also within a file.
+func TestPackingEndsWithItsContext(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "a"), bytes.Repeat([]byte("content"), 100<<10), 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := Tar(ctx, dir, &meddler{change: cancel}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if _, err := Pack(ctx, dir); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -266,9 +267,10 @@ func TestMapping(t *testing.T) {
 	if err := events.Command(*d.Command, &cmd); err != nil {
 		t.Fatal(err)
 	}
-	want := `{demo shop deploy $(id); "rm" 'x' bin/deploy  1Gi  nil 0 [{HEAD $(id); "rm" 'x'} {SIZE 9007199254740993} {FORCED true} {ID d1} {HALF 0.5}]}`
-	if got := fmt.Sprint(cmd); got != want {
-		t.Errorf("%s", got)
+	want := events.RunTask{Namespace: "demo", App: "shop", Name: `deploy $(id); "rm" 'x'`, Command: "bin/deploy", Memory: "1Gi", Env: []v1alpha1.EnvVar{
+		{Name: "HEAD", Value: `$(id); "rm" 'x'`}, {Name: "SIZE", Value: "9007199254740993"}, {Name: "FORCED", Value: "true"}, {Name: "ID", Value: "d1"}, {Name: "HALF", Value: "0.5"}}}
+	if !reflect.DeepEqual(cmd, want) {
+		t.Errorf("%+v", cmd)
 	}
 	if v := decide(h, posted(`{"ref":"refs/heads/other"}`)); v == nil || v.Outcome != v1alpha1.DeliveryIgnored || v.Status != 202 {
 		t.Errorf("filtered: %+v", v)

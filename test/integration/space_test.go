@@ -69,7 +69,7 @@ func wantReady(t testing.TB, c *harness.Cluster, name string, status metav1.Cond
 	return s
 }
 
-func binding(t testing.TB, c *harness.Cluster, space, name string) *rbacv1.RoleBinding {
+func roleBinding(t testing.TB, c *harness.Cluster, space, name string) *rbacv1.RoleBinding {
 	t.Helper()
 	b, err := client.Find(ctx, c.Kube.RbacV1().RoleBindings(space), space, name)
 	if err != nil {
@@ -87,7 +87,7 @@ func aSpaceToMake(w *harness.World, _ *harness.Function) work {
 		ns, err := client.Find(ctx, w.Kube.CoreV1().Namespaces(), "", name)
 		w.Must(err)
 		ready := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady)
-		commanders, pull := binding(w, w.Cluster, name, "kf-space-commanders"), binding(w, w.Cluster, name, "kf-space-build-pull")
+		commanders, pull := roleBinding(w, w.Cluster, name, "kf-space-commanders"), roleBinding(w, w.Cluster, name, "kf-space-build-pull")
 		if ns == nil || ns.Annotations[v1alpha1.SpaceUIDAnnotation] != string(s.UID) || commanders == nil || len(commanders.Subjects) != 2 || pull == nil ||
 			ready == nil || ready.Reason != v1alpha1.ReasonNamespaceMade {
 			return fmt.Errorf("namespace %+v, RoleBindings %+v, %+v, status %+v", ns, commanders, pull, s.Status)
@@ -141,7 +141,7 @@ func TestASpaceUsesANamespaceThatWasThere(t *testing.T) {
 	}
 	f.Deliver(harness.Added("Space", newSpace(t, c, name, takesAll)))
 	s := wantReady(t, c, name, metav1.ConditionFalse, v1alpha1.ReasonRoleBindingTaken)
-	if s.Status.Namespace != v1alpha1.NamespaceAdopted || binding(t, c, name, "kf-space-commanders") == nil {
+	if s.Status.Namespace != v1alpha1.NamespaceAdopted || roleBinding(t, c, name, "kf-space-commanders") == nil {
 		t.Errorf("%+v", s.Status)
 	}
 	if err := c.Kf.Spaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
@@ -152,10 +152,10 @@ func TestASpaceUsesANamespaceThatWasThere(t *testing.T) {
 		t.Errorf("the Space is still there: %v", err)
 	}
 	after, err := c.Kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	if err != nil || after.ResourceVersion != before.ResourceVersion || binding(t, c, name, "kf-space-commanders") != nil {
+	if err != nil || after.ResourceVersion != before.ResourceVersion || roleBinding(t, c, name, "kf-space-commanders") != nil {
 		t.Errorf("%v: the namespace was changed, or has kept what was the Space's", err)
 	}
-	if b := binding(t, c, name, "kf-space-build-pull"); b == nil || b.RoleRef.Name != "view" {
+	if b := roleBinding(t, c, name, "kf-space-build-pull"); b == nil || b.RoleRef.Name != "view" {
 		t.Errorf("somebody else's RoleBinding is %+v", b)
 	}
 }
@@ -174,10 +174,10 @@ func TestWhatIsTakenFromASpaceIsPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Deliver(harness.Ping("resync"))
-	if b := binding(t, c, name, "kf-space-commanders"); b == nil || len(b.Subjects) != 2 {
+	if b := roleBinding(t, c, name, "kf-space-commanders"); b == nil || len(b.Subjects) != 2 {
 		t.Errorf("%+v", b)
 	}
-	if b := binding(t, c, name, "kf-space-build-pull"); b == nil || b.Subjects[0].Name != "build" {
+	if b := roleBinding(t, c, name, "kf-space-build-pull"); b == nil || b.Subjects[0].Name != "build" {
 		t.Errorf("%+v", b)
 	}
 	nobody := []byte(`{"spec":{"commanders":null,"build":{"readPullSecrets":false}}}`)
@@ -187,7 +187,7 @@ func TestWhatIsTakenFromASpaceIsPutBack(t *testing.T) {
 	}
 	f.Deliver(harness.Updated("Space", s))
 	for _, b := range []string{"kf-space-commanders", "kf-space-build-pull"} {
-		if binding(t, c, name, b) != nil {
+		if roleBinding(t, c, name, b) != nil {
 			t.Errorf("%s is still there", b)
 		}
 	}
