@@ -306,9 +306,9 @@ func TestSettingsInASpace(t *testing.T) {
 	}{
 		"silent": {app(nil), "r.example/builder:2", "r.example/run:1", "map[BP_RUBY:2 PROXY:p]"},
 		"own": {app(func(a *v1alpha1.App) {
-			param(v1alpha1.ParamBuilderImage, "bb")(a)
+			param(v1alpha1.ParamBuilderImage, "r.example/builder:3")(a)
 			a.Spec.Build.Spec.Env = []corev1.EnvVar{{Name: "BP_RUBY", Value: "3"}}
-		}), "bb", "r.example/run:1", "map[BP_RUBY:3 PROXY:p]"},
+		}), "r.example/builder:3", "r.example/run:1", "map[BP_RUBY:3 PROXY:p]"},
 	} {
 		in, err := InputsOf(want.app, s)
 		if err != nil || in.Builder != want.builder || in.Run != want.run || fmt.Sprint(in.Env) != want.env {
