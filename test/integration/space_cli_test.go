@@ -111,10 +111,6 @@ func TestKfsOwnCLIHasASpace(t *testing.T) {
 	k.kf("space "+name, name)
 	k.space = name
 	k.kf("target", name)
-	meanwhile(k.Function(t, "build"), func() { k.kf("push shop --docker-image registry.example/shop:1 --task", "") })
-	if _, err := k.Kf.Apps(name).Get(ctx, "shop", metav1.GetOptions{}); err != nil {
-		t.Error("push:", err)
-	}
 	meanwhile(f, func() { k.kf("delete-space "+name, "") })
 	if s, err := client.Find(ctx, k.Kf.Spaces(), "", name); s != nil || err != nil {
 		t.Errorf("the Space is still there: %v", err)
