@@ -40,7 +40,6 @@ func TestAttacksOnWait(t *testing.T) {
 		return a.untouched(t, fmt.Sprint(status))
 	}
 	const theirs, own = "/namespaces/THEIRS/apps/shop/tasks", "/namespaces/MINE/apps/shop/tasks"
-	victims := a.Task(t, a.theirs, "shop", "private")
 	attack.Run(t, []attack.Row{
 		attack.New("wait-without-token", anybody, "runs and waits without a token", func(t *testing.T) string { return status(t, http.MethodPost, theirs, `{}`, "") }),
 		attack.New("wait-elsewhere", tenant, "runs the victim's App and waits", func(t *testing.T) string { return status(t, http.MethodPost, theirs, `{}`, mine) }),
@@ -55,7 +54,7 @@ func TestAttacksOnWait(t *testing.T) {
 		}),
 		attack.New("wait-looks-elsewhere", tenant, "looks at a Task of the victim's, and at one that is not there", func(t *testing.T) string {
 			answers := map[string]bool{}
-			for _, name := range []string{victims.Name, "none"} {
+			for _, name := range []string{a.Task(t, a.theirs, "shop", "private").Name, "none"} {
 				got, said := ask(t, http.MethodGet, "/namespaces/THEIRS/tasks/"+name, "", mine)
 				answers[fmt.Sprint(got, strings.ReplaceAll(said, name, ""))] = true
 			}
