@@ -163,7 +163,9 @@ func (d *doctor) kinds(context.Context) (found []finding) {
 
 // policies: without them nothing is refused, and nobody would notice.
 func (d *doctor) policies(ctx context.Context) []finding {
-	for _, name := range []string{"kf-tasks-one-start", "kf-tasks-marked", "kf-tasks-app-unfit", "kf-tasks-requested-by", "kf-tasks-space-namespaces"} {
+	for _, name := range []string{
+		"kf-tasks-one-start", "kf-tasks-marked", "kf-tasks-app-unfit", "kf-tasks-requested-by", "kf-tasks-space-namespaces",
+	} {
 		_, err := d.kube.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(ctx, name, metav1.GetOptions{})
 		if err == nil {
 			_, err = d.kube.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{})
@@ -176,7 +178,9 @@ func (d *doctor) policies(ctx context.Context) []finding {
 }
 
 // functions of this project, which test/drift holds to the folder of their name.
-var functions = []string{"build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait", "webhook"}
+var functions = []string{
+	"build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait", "webhook",
+}
 
 // functions: each is deployed and Ready.
 func (d *doctor) functions(ctx context.Context) []finding {

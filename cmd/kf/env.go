@@ -17,8 +17,8 @@ func newEnv(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "env APP_NAME",
 		Short: "Show the environment of an App's next Task, credentials of its services included",
-		Long: `env shows the variables that the App sets or inherits from its Space, and VCAP_SERVICES. Cloud Foundry's own (VCAP_APPLICATION,
-CF_INSTANCE_...) are made when a Task starts.`,
+		Long: `env shows the variables that the App sets or inherits from its Space, and VCAP_SERVICES. Cloud Foundry's own
+(VCAP_APPLICATION, CF_INSTANCE_...) are made when a Task starts.`,
 		Example: `  kf env shop`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

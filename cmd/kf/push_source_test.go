@@ -140,7 +140,7 @@ func TestWhichAppsOfAManifestArePushed(t *testing.T) {
 	}
 	writeFile("two/manifest.yml", "applications: [{name: a, memory: ((m))}, {name: b, instances: 2}]")
 	writeFile("one.yml", "applications: [{memory: 1G}]")
-	writeFile("bad.yml", "applications:\n- name: a\n  nmae: b")
+	writeFile("bad.yml", "applications:\n- name: a\n  nama: b")
 	writeFile("vars.yml", "m: 1G")
 	writeFile("here/manifest.yaml", "applications: [{name: here}]")
 	for name, c := range map[string]struct {
@@ -155,7 +155,7 @@ func TestWhichAppsOfAManifestArePushed(t *testing.T) {
 		"a variable's missing":   {"", "", "two/manifest.yml: line 1: the variable ((m)) has no value", manifestFlags{file: "two"}, ""},
 		"the name by the flag":   {"", "x", "x", manifestFlags{file: "one.yml"}, ""},
 		"no name":                {"", "", "one.yml: line 1: the App has no name", manifestFlags{file: "one.yml"}, ""},
-		"wrong":                  {"", "", `bad.yml: line 3: unknown key "nmae"`, manifestFlags{file: "bad.yml"}, ""},
+		"wrong":                  {"", "", `bad.yml: line 3: unknown key "nama"`, manifestFlags{file: "bad.yml"}, ""},
 		"no file":                {"", "", "no such file", manifestFlags{file: "none.yml"}, ""},
 		"no file in a folder":    {"", "", "there is no manifest.yml in .", manifestFlags{file: "."}, ""},
 		"that of the folder":     {"here", "", "here", manifestFlags{}, ""},

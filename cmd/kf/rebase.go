@@ -29,8 +29,8 @@ func newRebase(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rebase [APP_NAME]",
 		Short: "Put the newest run image under an App, without a build",
-		Long: `rebase gives the image that buildpacks have built for an App the newest run image, as after a security update of it. That takes
-seconds, for nothing is built: the App's own layers stay as they are. Its next Tasks run the new image.`,
+		Long: `rebase gives the image that buildpacks have built for an App the newest run image, as after a security update of it. That
+takes seconds, for nothing is built: the App's own layers stay as they are. Its next Tasks run the new image.`,
 		Example: `  kf rebase shop
   kf rebase --all --async`,
 		Args: cobra.MaximumNArgs(1),

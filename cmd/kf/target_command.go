@@ -47,7 +47,8 @@ one of the kubeconfig's current context, for kubectl too.`,
 			if name == "" {
 				name = raw.CurrentContext
 			}
-			return t.table([][]string{{"Cluster", "Context", "Space", "Settings"}, {t.cfg.Host, name, t.space, t.settingsOf(cmd.Context())}})
+			settings := t.settingsOf(cmd.Context())
+			return t.table([][]string{{"Cluster", "Context", "Space", "Settings"}, {t.cfg.Host, name, t.space, settings}})
 		},
 	}
 }

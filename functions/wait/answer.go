@@ -54,7 +54,8 @@ const logLines, logBytes = 1000, 64 << 10
 // AnswerOf says how a Task stands.
 func AnswerOf(t *v1alpha1.Task) Answer {
 	a := Answer{
-		Namespace: t.Namespace, Task: t.Name, UID: string(t.UID), App: t.Spec.AppRef.Name, Job: t.Labels[v1alpha1.TaskScheduleLabel], ID: t.ID(),
+		Namespace: t.Namespace, Task: t.Name, UID: string(t.UID), ID: t.ID(),
+		App: t.Spec.AppRef.Name, Job: t.Labels[v1alpha1.TaskScheduleLabel],
 		RequestedBy: t.Spec.RequestedBy, Ended: t.Final(), Outcome: t.Outcome(), ExitCode: t.Status.ExitCode,
 		StartTime: t.Status.StartTime, CompletionTime: t.Status.CompletionTime, Duration: t.Status.Duration,
 	}
@@ -95,7 +96,7 @@ func logEnd(ctx context.Context, r *tasklog.Reader, task string) *Log {
 	}})
 	switch {
 	case apierrors.IsUnauthorized(err):
-		l.Notes = append(l.Notes, "the API server shows logs, and the token is not for it: ask for one with its audience besides (docs/wait.md)")
+		l.Notes = append(l.Notes, "the API server shows logs, and the token is not for it: ask for one with its audience too (docs/wait.md)")
 	case apierrors.IsForbidden(err):
 		l.Notes = append(l.Notes, "the token may not read the Pod logs of this namespace")
 	case err != nil:

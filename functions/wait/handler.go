@@ -46,8 +46,8 @@ func (h *Handler) Routes() http.Handler {
 	mux.HandleFunc("POST /namespaces/{namespace}/jobs/{job}/runs", h.serve)
 	mux.HandleFunc("GET /namespaces/{namespace}/tasks/{task}", h.serve)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		receiver.Refuse(r.Context(), w, receiver.WithStatus(http.StatusNotFound, errors.New("there are POST /namespaces/NS/apps/APP/tasks, "+
-			"POST /namespaces/NS/jobs/JOB/runs and GET /namespaces/NS/tasks/TASK")))
+		receiver.Refuse(r.Context(), w, receiver.WithStatus(http.StatusNotFound, errors.New(
+			"there are POST /namespaces/NS/apps/APP/tasks, POST /namespaces/NS/jobs/JOB/runs and GET /namespaces/NS/tasks/TASK")))
 	})
 	return mux
 }
@@ -101,19 +101,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 // command posts the command, and says whether it was accepted: then q names its Task. Else the answer of command is the caller's.
 func (h *Handler) command(ctx context.Context, w http.ResponseWriter, q *Request, token string) bool {
 	w.Header().Set("Idempotency-Key", q.Key) // to come again with, should this answer be none
-	answer, body, err := h.Commands.Post(ctx, q.Command(), token)
+	answer, err := h.Commands.Post(ctx, q.Command(), token)
 	if err != nil {
 		receiver.Refuse(ctx, w, fmt.Errorf("the function command could not be asked: %w", err))
 		return false
 	}
-	if answer.StatusCode != http.StatusOK {
+	if answer.Status != http.StatusOK {
 		for _, name := range []string{"Content-Type", "Retry-After", "WWW-Authenticate"} {
 			if v := answer.Header.Get(name); v != "" {
 				w.Header().Set(name, v)
 			}
 		}
-		w.WriteHeader(answer.StatusCode)
-		_, _ = w.Write(body)
+		w.WriteHeader(answer.Status)
+		_, _ = w.Write(answer.Body)
 		return false
 	}
 	q.Task = q.Made()

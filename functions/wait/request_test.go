@@ -111,7 +111,7 @@ func TestAKeyOfNobodyIsNewEachTime(t *testing.T) {
 		return q.Made()
 	}
 	app, other, job := "/namespaces/n/apps/a/tasks", "/namespaces/n/apps/b/tasks", "/namespaces/n/jobs/a/runs"
-	if made(app) == made(app) {
+	if first := made(app); first == made(app) {
 		t.Error("two requests without a key are one")
 	}
 	if made(app, "k") != made(app, `"k"`) {

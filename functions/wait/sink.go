@@ -28,12 +28,19 @@ func NewSink(url string, within time.Duration) *Sink {
 	return &Sink{url, &http.Client{Timeout: within, Transport: transport, CheckRedirect: refuse}}
 }
 
+// Answered is what the function command has answered.
+type Answered struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
 // Post posts a command with the caller's token. Its answer is the function's own.
-func (s *Sink) Post(ctx context.Context, e cloudevents.Event, token string) (answer *http.Response, body []byte, err error) {
+func (s *Sink) Post(ctx context.Context, e cloudevents.Event, token string) (answer Answered, err error) {
 	for try := 1; ; try++ {
-		answer, body, err = s.post(ctx, e, token)
+		answer, err = s.post(ctx, e, token)
 		if err == nil || try == tries || ctx.Err() != nil {
-			return answer, body, err
+			return answer, err
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
@@ -42,18 +49,18 @@ func (s *Sink) Post(ctx context.Context, e cloudevents.Event, token string) (ans
 	}
 }
 
-func (s *Sink) post(ctx context.Context, e cloudevents.Event, token string) (*http.Response, []byte, error) {
+func (s *Sink) post(ctx context.Context, e cloudevents.Event, token string) (Answered, error) {
 	// As a whole: a key is then what it is, and no header that somebody decodes.
 	r, err := cehttp.NewHTTPRequestFromEvent(binding.WithForceStructured(ctx), s.url, e)
 	if err != nil {
-		return nil, nil, err
+		return Answered{}, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	answer, err := s.client.Do(r)
 	if err != nil {
-		return nil, nil, err
+		return Answered{}, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
-	return answer, body, err
+	return Answered{answer.StatusCode, answer.Header, body}, err
 }

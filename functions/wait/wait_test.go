@@ -156,8 +156,8 @@ func TestACommandIsPostedUntilItIsAnswered(t *testing.T) {
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	}))
 	defer function.Close()
-	answer, _, err := NewSink(function.URL, 0).Post(context.Background(), Request{Namespace: "n", App: "a", Key: "50%20", Data: []byte("{}")}.Command(), "t")
-	if err != nil || answer.StatusCode != http.StatusTemporaryRedirect || fmt.Sprint(ids) != "[50%20Bearer t 50%20Bearer t 50%20Bearer t]" {
+	answer, err := NewSink(function.URL, 0).Post(context.Background(), Request{Namespace: "n", App: "a", Key: "50%20", Data: []byte("{}")}.Command(), "t")
+	if err != nil || answer.Status != http.StatusTemporaryRedirect || fmt.Sprint(ids) != "[50%20Bearer t 50%20Bearer t 50%20Bearer t]" {
 		t.Errorf("%v %v", ids, err)
 	}
 }

@@ -47,7 +47,8 @@ func (s Settings) In(of *v1alpha1.Space) (Settings, error) {
 		return s, nil
 	}
 	for key, value := range map[string]string{
-		"containerRegistry": of.Spec.BuildConfig.ContainerRegistry, "builderImage": of.Spec.Build.BuilderImage, "runImage": of.Spec.Build.RunImage,
+		"containerRegistry": of.Spec.BuildConfig.ContainerRegistry,
+		"builderImage":      of.Spec.Build.BuilderImage, "runImage": of.Spec.Build.RunImage,
 	} {
 		if value == "" {
 			continue

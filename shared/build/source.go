@@ -72,7 +72,8 @@ func InputsOf(app *v1alpha1.App, s Settings) (in Inputs, err error) {
 	}
 	for _, v := range slices.Concat(s.Env, spec.Env) { // the App's own win
 		if v.ValueFrom != nil || !variable.MatchString(v.Name) {
-			return in, fmt.Errorf("the variable %.80q of the build: a name has letters, digits, '_', '.' and '-', and a value stands in the App or Space itself", v.Name)
+			return in, fmt.Errorf("the variable %.80q of the build: a name has letters, digits, '_', '.' and '-', "+
+				"and a value stands in the App or Space itself", v.Name)
 		}
 		if unfit := verbatim.UnfitVariable(v.Name, v.Value); unfit != "" {
 			return in, fmt.Errorf("the variable %.80q of the build: %s", v.Name, unfit)

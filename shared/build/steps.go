@@ -36,7 +36,8 @@ var program, programCopy = "/ko-app/step", path.Join(stepDir, "step")
 func buildTask(in Inputs, o Options, im image) tekton.TaskSpec {
 	insecure := o.insecureFlags()
 	previous := given("-previous-image", im.previous)
-	analyze := slices.Concat(words("-layers", layersDir, "-cache-image", im.cache), given("-run-image", in.Run), previous, insecure, words(im.output))
+	analyze := slices.Concat(words("-layers", layersDir, "-cache-image", im.cache),
+		given("-run-image", in.Run), previous, insecure, words(im.output))
 	restore := slices.Concat(words("-layers", layersDir, "-cache-image", im.cache), insecure)
 	export := slices.Concat(words("-layers", layersDir, "-app", appDir, "-cache-image", im.cache), insecure, words(im.output))
 	folders := words("-layers", layersDir, "-app", appDir, "-platform", platformDir)
@@ -61,7 +62,8 @@ func rebaseTask(in Inputs, o Options, im image) tekton.TaskSpec {
 	rebase := slices.Concat(words("-previous-image", im.previous, "-report", layersDir+"/report.toml"), given("-run-image", in.Run),
 		o.insecureFlags(), words(im.output))
 	return task(o,
-		step(o, "source", o.StepImage, []string{program}, words("prepare", "-program", programCopy, "-secrets", secretsDir, "-registry", registryDir),
+		step(o, "source", o.StepImage, []string{program},
+			words("prepare", "-program", programCopy, "-secrets", secretsDir, "-registry", registryDir),
 			o.preparing()...),
 		o.phase("rebase", in.Builder, "rebaser", registries, words("-report", layersDir+"/report.toml"), rebase),
 	)
@@ -78,7 +80,8 @@ func task(o Options, steps ...tekton.Step) tekton.TaskSpec {
 		}},
 	}
 	for _, name := range []string{"app", "layers", "platform", "step"} {
-		t.Volumes = append(t.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		empty := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
+		t.Volumes = append(t.Volumes, corev1.Volume{Name: name, VolumeSource: empty})
 	}
 	t.Volumes = append(t.Volumes, corev1.Volume{Name: "registry", VolumeSource: corev1.VolumeSource{
 		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}}) // no credentials on a node's disk
@@ -124,7 +127,8 @@ func sourceStep(in Inputs, o Options) tekton.Step {
 
 // phase is a step of the lifecycle's, run by the step program, which tells how it failed.
 func (o Options) phase(name, builder, command string, mounts []corev1.VolumeMount, own, args []string) tekton.Step {
-	all := slices.Concat(words("run", "-phase", name, "-log", result(ResultLog), "-digest", result(ResultDigest)), own, words("--", lifecycle+command), args)
+	all := slices.Concat(words("run", "-phase", name, "-log", result(ResultLog), "-digest", result(ResultDigest)), own,
+		words("--", lifecycle+command), args)
 	mounts = append([]corev1.VolumeMount{mount("step", stepDir, true), mount("layers", layersDir, false)}, mounts...)
 	s := step(o, name, builder, []string{programCopy}, all, mounts...)
 	s.Env = []corev1.EnvVar{

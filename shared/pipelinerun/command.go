@@ -93,7 +93,7 @@ func (im image) process(app *v1alpha1.App, of string) (command []string, err err
 		why := fmt.Sprintf("whether its image has a process type %q is not known before it was looked into", of)
 		return nil, &UnfitApp{[]string{why}}
 	case len(types) == 0:
-		return nil, fmt.Errorf("there is no process type %q: the image has none, as one that buildpacks have built would; run a command", of)
+		return nil, fmt.Errorf("there is no process type %q: the image has none, as one that buildpacks have built has; run a command", of)
 	}
 	return nil, fmt.Errorf("there is no process type %q: the image has %s", of, strings.Join(types, ", "))
 }

@@ -325,13 +325,13 @@ func TestOIDCHoldsForEveryFunction(t *testing.T) {
 
 // TestDoctorKnowsEveryFunction: one that it leaves out could lack, and it would say that all is well.
 func TestDoctorKnowsEveryFunction(t *testing.T) {
-	list := regexp.MustCompile(`(?m)^var functions = \[\]string\{(.*)\}$`).FindStringSubmatch(read(t, "cmd", "kf", "doctor.go"))
+	list := regexp.MustCompile(`(?ms)^var functions = \[\]string\{(.*?)\}$`).FindStringSubmatch(read(t, "cmd", "kf", "doctor.go"))
 	if list == nil {
 		t.Fatal("cmd/kf/doctor.go has no list of functions")
 	}
 	var known []string
-	for _, quoted := range strings.Split(list[1], ", ") {
-		known = append(known, strings.Trim(quoted, `"`))
+	for _, quoted := range regexp.MustCompile(`"([a-z]+)"`).FindAllStringSubmatch(list[1], -1) {
+		known = append(known, quoted[1])
 	}
 	want := functions(t)
 	slices.Sort(want)

@@ -211,7 +211,7 @@ func TestAnAppIsBuiltAndRuns(t *testing.T) {
 
 	began = time.Now()
 	b.change("shop", map[string]any{"updateRequests": 4, "spec": params(b.source(false))})
-	app = b.becomes("shop", v1alpha1.ReasonBuilt)
+	b.becomes("shop", v1alpha1.ReasonBuilt)
 	t.Logf("built again in %s", time.Since(began).Round(time.Second))
 	began = time.Now()
 	b.change("shop", map[string]any{"rebaseRequests": 1})

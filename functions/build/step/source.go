@@ -87,7 +87,8 @@ func (s preparation) fetch(ctx context.Context, out io.Writer) error {
 	if err := os.Setenv("DOCKER_CONFIG", s.registry); err != nil {
 		return err
 	}
-	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(registry.Transport()), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+	image, err := remote.Image(ref,
+		remote.WithContext(ctx), remote.WithTransport(registry.Transport()), remote.WithAuthFromKeychain(authn.DefaultKeychain))
 	if err != nil {
 		_, _ = fmt.Fprintln(out, err) // for the log; an App's status has no words of a registry's
 		return fmt.Errorf("pull the source %s: %s", ref, registry.Reason(err))
