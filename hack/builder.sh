@@ -19,6 +19,8 @@ fi
 host=${KO_DOCKER_REPO%%/*}
 [ "${CLUSTER:-}" = existing ] || INSECURE_REGISTRIES=$host
 plain=
+cpu=
+[ "${CLUSTER:-}" = existing ] || cpu='  cpu: 50m' # the one node of the local cluster has not much left
 case ",${INSECURE_REGISTRIES:-}," in *",$host,"*) plain=-insecure ;; esac
 mkdir -p dist
 with_go bin/builder -repository "$KO_DOCKER_REPO" $plain > dist/builder.yaml
@@ -30,6 +32,7 @@ metadata: {name: build, namespace: kf-tasks}
 data:
   containerRegistry: $KO_DOCKER_REPO/apps
   insecureRegistries: "${INSECURE_REGISTRIES:-}"
+$cpu
 $(sed 's/^/  /' dist/builder.yaml)
 YAML
 echo "builds from source: $(sed -n 's/^builderImage: //p' dist/builder.yaml | tr -d '"')"

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 
@@ -235,6 +236,27 @@ func TestSizesAreForPeople(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 bytes", 999: "999 bytes", 1000: "1.0 kB", 1_500_000: "1.5 MB", 2 << 30: "2.1 GB", 5e15: "5000.0 TB"} {
 		if got := size(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+// TestWhatABuildWaitsFor: a Pod that does not run says why, and one that is only being made says nothing.
+func TestWhatABuildWaitsFor(t *testing.T) {
+	waiting := func(reason, message string) []corev1.ContainerStatus {
+		return []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}}}
+	}
+	for name, test := range map[string]struct {
+		status corev1.PodStatus
+		want   string
+	}{
+		"no room": {corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available: 1 Insufficient cpu."}}},
+			"0/1 nodes are available: 1 Insufficient cpu."},
+		"no image":   {corev1.PodStatus{ContainerStatuses: waiting("ImagePullBackOff", "not found")}, "ImagePullBackOff: not found"},
+		"being made": {corev1.PodStatus{InitContainerStatuses: waiting("PodInitializing", "")}, ""},
+		"runs":       {corev1.PodStatus{Phase: corev1.PodRunning}, ""},
+	} {
+		if got := podWaits(&corev1.Pod{Status: test.status}); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }

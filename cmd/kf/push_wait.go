@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -111,6 +113,10 @@ func (o *push) built(ctx context.Context, app metav1.Object) (string, error) {
 		switch now.state {
 		case buildRunning:
 			shown.begin(now.run)
+			if why := shown.waits(ctx); why != "" && why != said {
+				said = why
+				o.progress("it waits: %s", why)
+			}
 		case buildWaiting:
 			if now.message != "" && now.message != said {
 				said = now.message
@@ -204,6 +210,38 @@ func (l *buildLog) end() bool {
 		l.done = nil
 	}
 	return l.lines.Load() > 0
+}
+
+// waits says why the build's Pod does not run yet, "" if it does, or if there is nothing to say of that. It is for people, so an error is
+// no answer.
+func (l *buildLog) waits(ctx context.Context) string {
+	if l.lines.Load() > 0 {
+		return ""
+	}
+	core, err := corev1client.NewForConfig(l.cfg)
+	if err != nil {
+		return ""
+	}
+	pods, err := core.Pods(l.space).List(ctx, metav1.ListOptions{LabelSelector: runLabel + "=" + l.run})
+	if err != nil || len(pods.Items) == 0 {
+		return ""
+	}
+	return podWaits(&pods.Items[0])
+}
+
+// podWaits says what keeps a Pod from running: no node has room for it, or an image can't be pulled.
+func podWaits(pod *corev1.Pod) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c.Message
+		}
+	}
+	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if w := s.State.Waiting; w != nil && w.Message != "" {
+			return fmt.Sprintf("%s: %s", w.Reason, w.Message)
+		}
+	}
+	return ""
 }
 
 func (l *buildLog) show(ctx context.Context, run string) error {
