@@ -7,7 +7,7 @@ import (
 )
 
 // Ignore says which files of a folder are left out, by the rules of gitignore(5), for one file at the root of the folder. It does
-// what `git check-ignore` does, byte for byte, which none of the libraries tried did (go-git, go-gitignore, patternmatcher):
+// what `git check-ignore` does, byte for byte, which the libraries that there are do not (go-git has no [!a], no \#, no comments):
 // they differ in classes, escapes, trailing spaces and `**`. The zero Ignore leaves nothing out.
 type Ignore struct{ rules []rule }
 

@@ -98,10 +98,13 @@ func skip(base string, without []string) bool {
 var (
 	koRef    = regexp.MustCompile(`ko://([^\s"',]+)`)
 	shellRef = regexp.MustCompile(`cgr\.dev/chainguard/busybox@sha256:[0-9a-f]+`)
+	cpuAsked = regexp.MustCompile(`(requests:\n(?: *#.*\n)* +cpu: *)"?[1-9][0-9]{2}m"?`)
 )
 
-// Rewrite puts our images in place of those that the manifest names.
+// Rewrite puts our images in place of those that the manifest names, and has parts ask for less of the processors: the one node has
+// two cores, and what they ask for by default leaves no room for a build beside them.
 func Rewrite(yaml, shell string) string {
 	yaml = koRef.ReplaceAllStringFunc(yaml, func(ref string) string { return build.ImageOf(strings.TrimPrefix(ref, "ko://")) })
+	yaml = cpuAsked.ReplaceAllString(yaml, "${1}50m")
 	return shellRef.ReplaceAllString(yaml, shell)
 }

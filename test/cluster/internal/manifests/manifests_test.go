@@ -12,13 +12,20 @@ func TestRewrite(t *testing.T) {
 args: ["-shell-image", "cgr.dev/chainguard/busybox@sha256:19f02276bf8dbdd62f069b922f10c65262cc34b710eea26ff928129a736be791"]
 value: "ko://knative.dev/eventing/cmd/webhook"
 keep: registry.example/other:1
+resources:
+  requests:
+    # Tuned to something.
+    cpu: 300m
+    memory: 60Mi
+  limits:
+    cpu: 600m
 `, "shell:latest")
 	for _, gone := range []string{"ko://", "cgr.dev"} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%s is still in\n%s", gone, got)
 		}
 	}
-	for _, want := range []string{`"shell:latest"`, "registry.example/other:1"} {
+	for _, want := range []string{`"shell:latest"`, "registry.example/other:1", "    cpu: 50m\n", "    cpu: 600m\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is not in\n%s", want, got)
 		}
