@@ -138,6 +138,7 @@ func TestARegistryThatNeverAnswersHoldsUpNobodyElse(t *testing.T) {
 		newApp(t, c, ns, fmt.Sprintf("a-waits-%d", i), strings.TrimPrefix(silent.URL, "http://")+"/shop:1")
 	}
 	newApp(t, c, ns, "b-works", pushed(t))
+	cached(t, c, ns, "b-works", nil)
 
 	f.Deliver(harness.Ping("resync"))
 	wantShell(t, c, ns, "b-works", v1alpha1.ShellNone, "")
@@ -168,6 +169,19 @@ func due(t *testing.T, c *harness.Cluster, app *v1alpha1.App) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cached(t, c, app.Namespace, app.Name, func(a *v1alpha1.App) bool { return time.Since(a.Status.StartCommands.LookedAt.Time) > time.Hour })
+}
+
+// cached returns when the API server's cache, from which a resync lists, has an App, and has it so.
+func cached(t *testing.T, c *harness.Cluster, ns, name string, so func(*v1alpha1.App) bool) {
+	t.Helper()
+	harness.Eventually(t, time.Minute, func() error {
+		app, err := c.Kf.Apps(ns).Get(ctx, name, metav1.GetOptions{ResourceVersion: "0"})
+		if err == nil && so != nil && !so(app) {
+			err = fmt.Errorf("the cache has %+v", app.Status)
+		}
+		return err
+	})
 }
 
 // TestASpaceLetsBuildReadItsPullSecrets: without a RoleBinding there the image is asked for without credentials, and what to do
