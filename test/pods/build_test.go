@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -80,9 +81,8 @@ func (b *built) put(patch string) {
 	}
 }
 
-// source pushes the files of test/fixtures/shop, less some, as `kf push` does, and returns the image. One that is to fail has a file by
-// which a buildpack does.
-func (b *built) source(toFail bool, less ...string) string {
+// source pushes the files of test/fixtures/shop, more and less some, as `kf push` does, and returns the image.
+func (b *built) source(more map[string]string, less ...string) string {
 	b.t.Helper()
 	var content bytes.Buffer
 	w := tar.NewWriter(&content)
@@ -102,8 +102,13 @@ func (b *built) source(toFail bool, less ...string) string {
 		_, err = w.Write(file)
 		return err
 	})
-	if toFail && err == nil {
-		err = w.WriteHeader(&tar.Header{Name: "var/run/kontext/fail-build", Typeflag: tar.TypeReg, Mode: 0o644})
+	for file, text := range more {
+		if err == nil {
+			err = w.WriteHeader(&tar.Header{Name: "var/run/kontext/" + file, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(text))})
+		}
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
 	}
 	if err == nil {
 		err = w.Close()
@@ -177,11 +182,7 @@ func params(source string) map[string]any {
 // build that fails says how and takes nothing away; a rebase makes another image of it.
 func TestAnAppIsBuiltAndRuns(t *testing.T) {
 	b := newBuilt(t)
-	app := harness.NewApp(b.ns, "shop", "")
-	app.Spec.Build = v1alpha1.AppSpecBuild{UpdateRequests: 1, Spec: &v1alpha1.BuildSpec{
-		BuildTaskRef: v1alpha1.BuildTaskRef{Name: v1alpha1.BuildpackV3Task, Kind: v1alpha1.BuiltinTaskKind, APIVersion: v1alpha1.BuiltinTaskAPIVersion},
-		Params:       []v1alpha1.BuildParam{{Name: v1alpha1.ParamSourceImage, Value: b.source(false)}},
-	}}
+	app := b.app("shop", b.source(nil))
 	no, user := false, int64(1000)
 	app.Spec.Template.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: &[]bool{true}[0], RunAsUser: &user,
 		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
@@ -197,8 +198,8 @@ func TestAnAppIsBuiltAndRuns(t *testing.T) {
 
 	image := app.Status.Image
 	for i, failing := range []struct{ source, want string }{
-		{b.source(false, "Procfile", "migrate", "report"), "detect failed with exit code 20"},
-		{b.source(true), "build failed with exit code 51"},
+		{b.source(nil, "Procfile", "migrate", "report"), "detect failed with exit code 20"},
+		{b.source(map[string]string{"fail-build": ""}), "build failed with exit code 51"},
 	} {
 		b.change("shop", map[string]any{"updateRequests": 2 + i, "spec": params(failing.source)})
 		app = b.becomes("shop", v1alpha1.ReasonBuildFailed)
@@ -210,7 +211,7 @@ func TestAnAppIsBuiltAndRuns(t *testing.T) {
 	}
 
 	began = time.Now()
-	b.change("shop", map[string]any{"updateRequests": 4, "spec": params(b.source(false))})
+	b.change("shop", map[string]any{"updateRequests": 4, "spec": params(b.source(nil))})
 	b.becomes("shop", v1alpha1.ReasonBuilt)
 	t.Logf("built again in %s", time.Since(began).Round(time.Second))
 	began = time.Now()
@@ -218,6 +219,55 @@ func TestAnAppIsBuiltAndRuns(t *testing.T) {
 	app = b.becomes("shop", v1alpha1.ReasonRebased)
 	t.Logf("rebased in %s: %s", time.Since(began).Round(time.Second), app.Status.Image)
 	b.runs(app, "second")
+}
+
+// app is an App as `kf push` makes it.
+func (b *built) app(name, source string) *v1alpha1.App {
+	app := harness.NewApp(b.ns, name, "")
+	app.Spec.Build = v1alpha1.AppSpecBuild{UpdateRequests: 1, Spec: &v1alpha1.BuildSpec{
+		BuildTaskRef: v1alpha1.BuildTaskRef{Name: v1alpha1.BuildpackV3Task, Kind: v1alpha1.BuiltinTaskKind, APIVersion: v1alpha1.BuiltinTaskAPIVersion},
+		Params:       []v1alpha1.BuildParam{{Name: v1alpha1.ParamSourceImage, Value: source}},
+	}}
+	return app
+}
+
+// TestBuildsThatNeverEndWell: one that hangs has a time limit, one whose Pod is evicted has failed, and so has one whose registry is away;
+// each says so.
+func TestBuildsThatNeverEndWell(t *testing.T) {
+	b := newBuilt(t)
+	settings := b.c.Kube.CoreV1().ConfigMaps(b.settings)
+	if _, err := settings.Patch(ctx, build.ConfigMap, types.MergePatchType, []byte(`{"data":{"timeout":"90s","cpu":"10m"}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	slow := b.source(map[string]string{"slow-build": "600"})
+	nowhere, _, _ := strings.Cut(registry(t), ":")
+	for name, source := range map[string]string{"hangs": slow, "evicted": slow, "away": nowhere + ":9/src@sha256:" + strings.Repeat("0", 64)} {
+		if _, err := b.c.Kf.Apps(b.ns).Create(ctx, b.app(name, source), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	harness.Eventually(t, 2*time.Minute, func() error { return b.evict("evicted") })
+	for name, want := range map[string]string{"evicted": "", "away": "source failed", "hangs": "longer than 1m30s"} {
+		app := b.becomes(name, v1alpha1.ReasonBuildFailed)
+		said := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionBuildReady).Message
+		if said == "" || !strings.Contains(said, want) || app.Status.Image != "" {
+			t.Errorf("%s: %q, want %q; image %q", name, said, want, app.Status.Image)
+		}
+		t.Logf("%s: %s", name, said)
+	}
+}
+
+// evict evicts the Pod of an App's build, once its step "build" runs.
+func (b *built) evict(app string) error {
+	pods, err := b.c.Kube.CoreV1().Pods(b.ns).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=build,app.kubernetes.io/name=" + app})
+	if err != nil || len(pods.Items) != 1 {
+		return fmt.Errorf("%d Pods: %v", len(pods.Items), err)
+	}
+	pod := &pods.Items[0]
+	if pod.Status.Phase != corev1.PodRunning {
+		return fmt.Errorf("Pod %s is %s", pod.Name, pod.Status.Phase)
+	}
+	return b.c.Kube.CoreV1().Pods(b.ns).EvictV1(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: b.ns}})
 }
 
 // runs runs the process types of an App, and one that it has not.
