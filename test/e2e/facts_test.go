@@ -199,7 +199,7 @@ func TestFactsReachWhoSubscribes(t *testing.T) {
 		}
 	}
 	for eventType := range events.Catalogue { // a type that is new is to be seen here as well
-		elsewhere := []string{events.TaskRun, events.TaskTerminate, events.JobRun, // the commands
+		elsewhere := []string{events.TaskRun, events.TaskTerminate, events.JobRun, events.JobSuspend, events.JobResume, // the commands
 			events.CommandAccepted, // is the reply to who sent it: TestCommandFromAnotherSystem
 		}
 		if os.Getenv("CLUSTER") == "existing" {

@@ -119,7 +119,7 @@ func TestASpaceFromNothing(t *testing.T) {
 	c := harness.Deployed(t)
 	w := &world{c, "e2e-space-" + strings.ToLower(t.Name()[len("TestASpace"):])}
 	w.does(t, 0, nil, "create-space", w.space)
-	t.Cleanup(func() { w.RunKf(t, w.space, "delete-space", w.space, "--force") })
+	t.Cleanup(func() { _ = w.Kf.Spaces().Delete(ctx, w.space, metav1.DeleteOptions{}) }) // it is gone, if all went well
 	w.does(t, 0, []string{w.space}, "spaces")
 	w.does(t, 0, []string{"App packed is ready"}, "push", "packed", "--task", "-p", folder(t))
 	w.does(t, 0, []string{"migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
