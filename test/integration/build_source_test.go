@@ -46,6 +46,7 @@ func newSource(namespace, app string) *v1alpha1.App {
 // anAppWithSource is one that nobody has built yet.
 func anAppWithSource(w *harness.World, _ *harness.Function) work {
 	settings(w, w.Cluster, harness.SystemNamespace, map[string]string{"containerRegistry": "registry.example/kf", "builderImage": "registry.example/builder:1"})
+	withAccount(w)
 	app, err := w.Kf.Apps(w.Namespace).Create(ctx, newSource(w.Namespace, "shop"), metav1.CreateOptions{})
 	w.Must(err)
 	return work{event: harness.Added("App", app), ended: func() error {
@@ -63,6 +64,15 @@ func anAppWithSource(w *harness.World, _ *harness.Function) work {
 	}}
 }
 
+// withAccount returns when a new namespace has its service account, which builds wait for.
+func withAccount(w *harness.World) {
+	w.Helper()
+	harness.Eventually(w, time.Minute, func() error {
+		_, err := w.Kube.CoreV1().ServiceAccounts(w.Namespace).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+}
+
 // settings writes the settings of builds into a namespace, where whoever has a login may read them.
 func settings(t testing.TB, c *harness.Cluster, namespace string, data map[string]string) {
 	t.Helper()
@@ -75,8 +85,9 @@ func settings(t testing.TB, c *harness.Cluster, namespace string, data map[strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if namespace == harness.SystemNamespace {
-		return // config/rbac says who may
+	if namespace == harness.SystemNamespace { // config/rbac says who may
+		t.Cleanup(func() { _ = maps.Delete(ctx, build.ConfigMap, metav1.DeleteOptions{}) })
+		return
 	}
 	_, err = c.Kube.RbacV1().Roles(namespace).Create(ctx, &rbacv1.Role{ObjectMeta: m, Rules: []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{build.ConfigMap}, Verbs: []string{"get"}}}}, metav1.CreateOptions{})
@@ -101,6 +112,7 @@ type buildWorld struct {
 func newBuildWorld(t *testing.T, data map[string]string) *buildWorld {
 	t.Helper()
 	w := &buildWorld{World: harness.NewWorld(t)}
+	withAccount(w.World)
 	w.settings = w.Cluster.Namespace(t, "settings")
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)

@@ -34,23 +34,31 @@ func admitted(t *testing.T, function string) (all []map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var trigger struct {
-		Spec struct {
-			Filters []struct {
-				Any []struct{ Exact map[string]string }
-			}
-		}
-	}
+	var trigger struct{ Spec struct{ Filters []filter } }
 	if err := yaml.Unmarshal(b, &trigger); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range trigger.Spec.Filters {
-		for _, one := range f.Any {
-			all = append(all, one.Exact)
-		}
+		all = append(all, f.exact()...)
 	}
 	if len(all) == 0 {
 		t.Fatalf("no filters found in trigger-%s.yaml", function)
+	}
+	return all
+}
+
+// filter is one of a Trigger's, in so far as it says which types and kinds it lets in.
+type filter struct {
+	Exact    map[string]string
+	Any, All []filter
+}
+
+func (f filter) exact() (all []map[string]string) {
+	if f.Exact != nil {
+		all = append(all, f.Exact)
+	}
+	for _, one := range slices.Concat(f.Any, f.All) {
+		all = append(all, one.exact()...)
 	}
 	return all
 }
@@ -171,6 +179,10 @@ func (s *settled) lies() map[string]map[string]changes {
 		"App": {"has another image": func(o map[string]any) {
 			at(at(o, "spec"), "build")["image"] = s.evil
 			at(o, "metadata")["generation"] = 99
+			delete(o, "status")
+		}, "is to be built": func(o map[string]any) {
+			at(o, "spec")["build"] = map[string]any{"updateRequests": 9, "spec": map[string]any{"name": v1alpha1.BuildpackV3Task,
+				"params": []any{map[string]any{"name": v1alpha1.ParamSourceImage, "value": s.evil}}}}
 			delete(o, "status")
 		}},
 		"TaskSchedule": {"is due": func(o map[string]any) {
