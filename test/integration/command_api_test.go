@@ -530,6 +530,26 @@ func TestAnyEventRunsAJobOrAnApp(t *testing.T) {
 	}
 }
 
+// TestAnEventForTwoOfOneNameIsNotLost: the second is told that its Task has no name, instead of that it ran, and stopping one does not stop
+// the other.
+func TestAnEventForTwoOfOneNameIsNotLost(t *testing.T) {
+	w := newCommanded(t)
+	w.App(t, w.ns, "nightly") // as the Job
+	e := w.event("com.example.order.paid", "1", `{}`)
+	if status, said := w.post(ctx, "/namespaces/"+w.ns+"/jobs/nightly", "sender", e); status != 200 {
+		t.Fatalf("%d %s", status, said)
+	}
+	if status, said := w.post(ctx, "/namespaces/"+w.ns+"/apps/nightly", "sender", e); status != 422 || !strings.Contains(said, "another App or Job") {
+		t.Errorf("%d %s", status, said)
+	}
+	if status, said := w.command.Send(w.stop("stop", `"app": "nightly"`, "1")); status != 422 {
+		t.Errorf("%d %s", status, said)
+	}
+	if tasks := w.tasks(); len(tasks) != 1 || tasks[0].Spec.Terminated || tasks[0].Labels[v1alpha1.TaskScheduleLabel] != "nightly" {
+		t.Errorf("%+v", tasks)
+	}
+}
+
 // TestLargeEventsStillRun: what is no text, or too long for a variable, is left out, and the Task hears of that; the API server takes
 // what is let in.
 func TestLargeEventsStillRun(t *testing.T) {
