@@ -44,15 +44,21 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 	if err == nil {
 		return events.NewCommandFact(events.CommandAccepted, "command", e, fact), nil
 	}
-	status := receiver.Status(err)
-	if !receiver.IsPermanent(err) || status == http.StatusUnauthorized && !h.Reported.First("401 "+fact.Namespace) {
-		return nil, err // it may pass; or anybody at all has sent it, and many
+	fact.Status, fact.Reason = receiver.Status(err), inert.Fit(err.Error(), 1024)
+	if !receiver.IsPermanent(err) || !h.told(fact) {
+		return nil, err // it may pass; or one like it has been told
 	}
-	fact.Status, fact.Reason = status, inert.Fit(err.Error(), 1024)
 	if err := h.Emit(ctx, *events.NewCommandFact(events.CommandRefused, "command", e, fact)); err != nil {
 		logging.FromContext(ctx).Warnw("the refusal is not reported", zap.Error(err))
 	}
 	return nil, err
+}
+
+// told says whether a refusal is told. What anybody can send without end, because he need not be known, or need not have a right, is
+// told once a minute for each Space and sender.
+func (h *Handler) told(fact events.CommandFact) bool {
+	admitted := fact.Namespace != "" && fact.Status != http.StatusUnauthorized && fact.Status != http.StatusForbidden
+	return admitted || h.Reported.First(fmt.Sprintf("%d %s %s", fact.Status, fact.Namespace, identity.Sender(fact.RequestedBy)))
 }
 
 // carryOut carries out one command, for who may do the same by kubectl. Nothing is read before that is known, so that a

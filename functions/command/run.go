@@ -37,6 +37,7 @@ func (h *Handler) runJob(ctx context.Context, e cloudevents.Event, cmd events.Ru
 func (h *Handler) create(ctx context.Context, e cloudevents.Event, task *v1alpha1.Task, fact *events.CommandFact) (err error) {
 	log := logging.FromContext(ctx).With("task", task.Namespace+"/"+task.Name)
 	fact.Task = task.Name
+	made := events.EventRef{Source: e.Source(), ID: e.ID()}
 	untimely := events.Timely(task, h.Now())
 	var there *v1alpha1.Task
 	if untimely == nil {
@@ -52,8 +53,11 @@ func (h *Handler) create(ctx context.Context, e cloudevents.Event, task *v1alpha
 	case there == nil:
 		log.Infow("created")
 		return nil
-	case !events.EventRef{Source: e.Source(), ID: e.ID()}.IsFrom(there):
+	case !made.IsFrom(there):
 		return receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not from this event", task.Namespace, task.Name))
+	case !made.Ran(task.Spec.AppRef.Name, task.Labels[v1alpha1.TaskScheduleLabel], there):
+		return receiver.Permanent(fmt.Errorf("this event has run another App or Job, whose Task has the name of this one's (%s/%s): "+
+			"give the two names that differ in their first 42 characters, or send events of two ids", task.Namespace, task.Name))
 	case there.Annotations[v1alpha1.StoppedFirstAnnotation] != "" && there.Spec.Terminated:
 		fact.Reason = "it was asked to stop before it came, and does not start"
 	case there.Spec.RequestedBy != task.Spec.RequestedBy:

@@ -73,7 +73,7 @@ func (h *Handler) findRun(
 	if there, err = client.Find(ctx, tasks, cmd.Namespace, name); err == nil && there == nil {
 		there, err = h.stopFirst(ctx, e, cmd, by)
 	}
-	if err == nil && !cmd.Run.IsFrom(there) {
+	if err == nil && !cmd.Run.Ran(cmd.App, cmd.Job, there) {
 		err = receiver.Permanent(fmt.Errorf("Task %s/%s is there and is not of that run", cmd.Namespace, name))
 	}
 	return there, err

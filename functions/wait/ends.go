@@ -57,13 +57,55 @@ func unended(tasks *client.Tasks) cache.ListerWatcher {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = notEnded
-			return tasks.List(ctx, o)
+			pages, all := &versioned{Tasks: tasks}, &v1alpha1.TaskList{}
+			for t, err := range client.All[*v1alpha1.Task](ctx, pages, o) {
+				if err != nil {
+					return nil, err
+				}
+				all.Items = append(all.Items, *slim(t))
+			}
+			all.ResourceVersion = pages.first
+			return all, nil
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.FieldSelector = notEnded
-			return tasks.Watch(ctx, o)
+			all, err := tasks.Watch(ctx, o)
+			if err != nil {
+				return nil, err
+			}
+			return watch.Filter(all, func(e watch.Event) (watch.Event, bool) {
+				if t, ok := e.Object.(*v1alpha1.Task); ok {
+					e.Object = slim(t)
+				}
+				return e, true
+			}), nil
 		},
 	}
+}
+
+// versioned lists Tasks, and keeps the version of the first page: what changed while the others were read, a watch from there on tells.
+type versioned struct {
+	*client.Tasks
+	first string
+}
+
+func (v *versioned) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.TaskList, error) {
+	page, err := v.Tasks.List(ctx, o)
+	if err == nil && v.first == "" {
+		v.first = page.ResourceVersion
+	}
+	return page, err
+}
+
+// slim is what of a Task tells whether it has ended. When a watch begins all of a namespace's are in memory at once, and how large they
+// are is for who makes them to say.
+func slim(t *v1alpha1.Task) *v1alpha1.Task {
+	s := &v1alpha1.Task{Status: v1alpha1.TaskStatus{Conditions: t.Status.Conditions}}
+	s.Namespace, s.Name, s.UID, s.ResourceVersion = t.Namespace, t.Name, t.UID, t.ResourceVersion
+	if end, ok := t.Annotations[metav1.InitialEventsAnnotationKey]; ok { // a bookmark's: these were all that there are
+		s.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: end}
+	}
+	return s
 }
 
 // space is who waits in a namespace, and takes what the watch says. It keeps no Tasks: what is told is only to look.

@@ -116,7 +116,7 @@ func (h *Handler) command(ctx context.Context, w http.ResponseWriter, q *Request
 		_, _ = w.Write(answer.Body)
 		return false
 	}
-	q.Task = q.Made()
+	q.Task, q.Data = q.Made(), nil // a thousand who wait hold no bodies
 	return true
 }
 
@@ -124,22 +124,16 @@ func (h *Handler) command(ctx context.Context, w http.ResponseWriter, q *Request
 func (h *Handler) settled(
 	ctx context.Context, q Request, caller identity.Identity, over <-chan struct{}, within time.Duration,
 ) (*v1alpha1.Task, error) {
-	if q.Wait == 0 {
-		return h.read(ctx, q, caller)
+	task, err := h.read(ctx, q, caller) // before anything is watched: who may not look makes no work
+	if err != nil || q.Wait == 0 || task.Final() {
+		return task, err
 	}
 	late := time.NewTimer(within)
 	defer late.Stop()
 	look, stop := h.Ends.Of(q.Namespace, q.Task)
 	defer stop()
-	task, err := h.read(ctx, q, caller)
-	if err != nil {
-		return nil, err
-	}
-	for !task.Final() {
-		var again <-chan time.Time
-		if err != nil { // it may pass, and what is known stays true
-			again = time.After(time.Second)
-		}
+	again := time.After(0) // it may have ended before the watch began
+	for {
 		select {
 		case <-look:
 		case <-again:
@@ -148,16 +142,18 @@ func (h *Handler) settled(
 		case <-over:
 			return task, nil
 		}
-		var now *v1alpha1.Task
-		if now, err = client.FindAgain(ctx, h.Kf.Tasks(q.Namespace), task); err != nil {
+		now, err := client.FindAgain(ctx, h.Kf.Tasks(q.Namespace), task)
+		switch {
+		case err != nil: // it may pass, and what is known stays true
+			again = time.After(time.Second)
 			continue
-		}
-		if now == nil {
+		case now == nil:
 			return nil, receiver.WithStatus(http.StatusNotFound, fmt.Errorf("Task %s/%s was deleted", q.Namespace, q.Task))
+		case now.Final():
+			return now, nil
 		}
-		task = now
+		task, again = now, nil
 	}
-	return task, nil
 }
 
 // log is the end of an ended Task's log, for who may read it.

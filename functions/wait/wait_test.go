@@ -162,6 +162,16 @@ func TestACommandIsPostedUntilItIsAnswered(t *testing.T) {
 	}
 }
 
+// TestWhoWaitsHoldsNoBody: a thousand may wait for nine minutes, and each may have sent a megabyte.
+func TestWhoWaitsHoldsNoBody(t *testing.T) {
+	function := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer function.Close()
+	h, q := &Handler{Commands: NewSink(function.URL, 0)}, Request{Namespace: "n", App: "a", Key: "k", Data: []byte(`{"namespace": "n", "app": "a"}`)}
+	if !h.command(t.Context(), httptest.NewRecorder(), &q, "t") || q.Task != q.Made() || q.Data != nil {
+		t.Errorf("%+v", q)
+	}
+}
+
 var corev1Pods = schema.GroupResource{Resource: "pods"}
 
 // failing is an API server that answers with an error.

@@ -89,8 +89,8 @@ func (t Target) loops(e cloudevents.Event) error {
 	return nil
 }
 
-// changedByRuns are the kinds of which a Task's run makes or changes objects.
-var changedByRuns = []string{"App", "Task", "TaskSchedule", "PipelineRun", "TaskRun", "Pod", "Event"}
+// changedByRuns are the kinds of which a Task's run makes or changes objects; a quota counts its Pod, and a node says which images it has.
+var changedByRuns = []string{"App", "Task", "TaskSchedule", "PipelineRun", "TaskRun", "Pod", "Event", "ResourceQuota", "Node"}
 
 // environment is an event as its Task has it. All of these are always there, so that none is left of the Job's template; data only
 // if it is text, and not too long for a variable.

@@ -114,6 +114,8 @@ func TestNothingRunsBecauseOfItself(t *testing.T) {
 		"a chain that is still short": {fact("", "n/jobs/a n/jobs/b n/jobs/c n/jobs/d n/jobs/e n/jobs/f n/jobs/g"), "jobs/j", ""},
 		"what is written of a Task":   {source("Task"), "jobs/j", "kind Task"},
 		"what is written of a Pod":    {source("Pod"), "apps/a", "kind Pod"},
+		"what counts its Pod":         {source("ResourceQuota"), "jobs/j", "kind ResourceQuota"},
+		"what holds its image":        {source("Node"), "apps/a", "kind Node"},
 		"what no run changes":         {source("ConfigMap"), "jobs/j", ""},
 	} {
 		target, err := TargetAt("/namespaces/n/"+c.path, c.e)

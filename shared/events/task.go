@@ -62,6 +62,12 @@ func (r EventRef) IsFrom(t *v1alpha1.Task) bool {
 	return t.Annotations[v1alpha1.EventAnnotation] == r.Source+" "+r.ID
 }
 
+// Ran says whether a Task is what the event has run of a Job or, if job is "", of an App. Its name alone does not say so: of a long name
+// the first characters are in it, and an App and a Job may have one name.
+func (r EventRef) Ran(app, job string, t *v1alpha1.Task) bool {
+	return r.IsFrom(t) && t.Labels[v1alpha1.TaskScheduleLabel] == job && (job != "" || t.Spec.AppRef.Name == app)
+}
+
 // Stopped is the Task of the run command that a termination names, which has come before it: with the name that the run's would
 // have, so that the run finds it, and as one that never starts. by is who asks for its end.
 func (c TerminateTask) Stopped(app *v1alpha1.App, job *v1alpha1.TaskSchedule, e cloudevents.Event, by string) *v1alpha1.Task {

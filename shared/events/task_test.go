@@ -62,3 +62,39 @@ func TestTaskOfAJobIsTheJobsWithWhatTheCommandOverrides(t *testing.T) {
 		t.Errorf("name %s, annotations %v", task.Name, task.Annotations)
 	}
 }
+
+// TestWhichRunATaskIs: an event may be posted to many Jobs and Apps, and their names may be alike as far as they are in their Tasks' names.
+func TestWhichRunATaskIs(t *testing.T) {
+	long := "nightly-report-for-the-customers-of-region-"
+	app := func(name string) *v1alpha1.Task {
+		return RunTask{}.Task(&v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: name}}, commanded(TaskRun, ""), "")
+	}
+	job := func(name, app string) *v1alpha1.Task {
+		j := &v1alpha1.TaskSchedule{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		j.Spec.TaskTemplate.AppRef.Name = app
+		return RunJob{}.Task(j, commanded(JobRun, ""), "")
+	}
+	for name, c := range map[string]struct {
+		app, job string
+		there    *v1alpha1.Task
+		want     bool
+	}{
+		"the App's":                  {"shop", "", app("shop"), true},
+		"the Job's":                  {"x", "shop", job("shop", "shop"), true},
+		"the Job's, of another App":  {"other", "shop", job("shop", "x"), true}, // it was changed since
+		"a Job's of the App's name":  {"shop", "", job("shop", "shop"), false},
+		"an App's of the Job's name": {"shop", "shop", app("shop"), false},
+		"an App's that begins so":    {long + "eu", "", app(long + "us"), false},
+		"a Job's that begins so":     {"shop", long + "eu", job(long+"us", "shop"), false},
+	} {
+		if got := (EventRef{"/billing", "2026-11"}).Ran(c.app, c.job, c.there); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		if (EventRef{"/billing", "2026-12"}).Ran(c.app, c.job, c.there) {
+			t.Errorf("%s: of another event", name)
+		}
+		if want := TaskName(c.job+c.app, "/billing", "2026-11"); c.job == "" && c.there.Name != want {
+			t.Errorf("%s: the names are not alike, %s and %s: the case says nothing", name, c.there.Name, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package space
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -134,22 +135,26 @@ func NotAllowed(app *v1alpha1.App, of *v1alpha1.Space) string {
 	return ""
 }
 
-// within says whether an image is in one of the registries, or below one of their paths. What is no image's name is in none.
+// within says whether an image is in one of the registries, or below one of their paths. What is no image's name is in none, nor is one
+// that leaves its path: a registry, or a proxy before it, may follow "..".
 func within(image string, registries []string) bool {
 	ref, err := name.ParseReference(image, name.WeakValidation)
 	if err != nil {
 		return false
 	}
 	repository := ref.Context().Name() + "/"
+	if path.Clean(repository)+"/" != repository {
+		return false
+	}
 	return slices.ContainsFunc(registries, func(registry string) bool {
-		host, path, _ := strings.Cut(strings.TrimSuffix(registry, "/"), "/")
+		host, below, _ := strings.Cut(strings.TrimSuffix(registry, "/"), "/")
 		parsed, err := name.NewRegistry(host, name.WeakValidation) // docker.io has another name as well
 		if err != nil {
 			return false
 		}
 		prefix := parsed.Name() + "/"
-		if path != "" {
-			prefix += path + "/"
+		if below != "" {
+			prefix += below + "/"
 		}
 		return strings.HasPrefix(repository, prefix)
 	})

@@ -500,13 +500,22 @@ func TestACommandsFateIsTold(t *testing.T) {
 			t.Errorf("%s: %s %+v", id, e.Type(), f)
 		}
 	}
-	before := len(facts.All())
-	for i := range 20 { // anybody can send these without end
-		if status, _ := w.command.Ask(w.event(events.TaskRun, fmt.Sprint("unknown-", i), `{"namespace": "NS", "app": "shop"}`)); status != 401 {
-			t.Errorf("without a token: %d", status)
+	for name, c := range map[string]struct { // anybody can send these without end
+		data, authorization string
+		status              int
+	}{
+		"without a token":        {`{"namespace": "NS", "app": "shop"}`, "", 401},
+		"without a right":        {`{"namespace": "kube-public", "app": "shop"}`, "Bearer " + token, 403},
+		"that name no namespace": {`{"app": "shop"}`, "", 422},
+	} {
+		before := len(facts.All())
+		for i := range 20 {
+			if status, said := w.command.Ask(w.event(events.TaskRun, fmt.Sprint(name, i), c.data), c.authorization); status != c.status {
+				t.Errorf("%s: %d %s", name, status, said)
+			}
 		}
-	}
-	if n := len(facts.All()) - before; n != 1 {
-		t.Errorf("20 commands of nobody are told %d times", n)
+		if n := len(facts.All()) - before; n != 1 {
+			t.Errorf("20 commands %s are told %d times", name, n)
+		}
 	}
 }

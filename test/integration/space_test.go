@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -255,12 +257,96 @@ func TestTheFunctionSpaceDeletesNoOtherNamespace(t *testing.T) {
 	if err := account.Kube.CoreV1().Namespaces().Delete(ctx, made, metav1.DeleteOptions{}); err != nil {
 		t.Error(err)
 	}
-	for role, allowed := range map[string]bool{"kf-tasks-commander": true, "kf-tasks-build-pull": true, "edit": false, "cluster-admin": false} {
-		_, err := account.Kube.RbacV1().RoleBindings(other).Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{GenerateName: "any-"},
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role}}, metav1.CreateOptions{})
-		if allowed && err != nil || !allowed && !apierrors.IsForbidden(err) {
-			t.Errorf("it binds %s: %v", role, err)
+}
+
+// TestTheFunctionSpaceBindsTwoRolesAndNoMore: with the role that reads Secrets it could else give itself those of any namespace.
+func TestTheFunctionSpaceBindsTwoRolesAndNoMore(t *testing.T) {
+	c := harness.New(t)
+	c.Function(t, "space") // which makes its rights
+	account, other := c.As(t, "space"), c.Namespace(t, "other")
+	build := rbacv1.Subject{Kind: "ServiceAccount", Namespace: harness.SystemNamespace, Name: "build"}
+	itself := rbacv1.Subject{Kind: "ServiceAccount", Namespace: harness.SystemNamespace, Name: "space"}
+	anyone := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: "User", Name: "ann"}
+	for what, b := range map[string]struct {
+		namespace, name, role string
+		subject               rbacv1.Subject
+		allowed               bool
+	}{
+		"commanders":                     {other, "kf-space-commanders", "kf-tasks-commander", anyone, true},
+		"build":                          {other, "kf-space-build-pull", "kf-tasks-build-pull", build, true},
+		"Secrets for itself":             {other, "kf-space-build-pull", "kf-tasks-build-pull", itself, false},
+		"Secrets for a user":             {other, "kf-space-build-pull", "kf-tasks-build-pull", anyone, false},
+		"Secrets for commanders":         {other, "kf-space-commanders", "kf-tasks-build-pull", anyone, false},
+		"another name":                   {other, "any", "kf-tasks-build-pull", build, false},
+		"edit":                           {other, "kf-space-commanders", "edit", anyone, false},
+		"cluster-admin":                  {other, "kf-space-commanders", "cluster-admin", itself, false},
+		"the cluster's own":              {"kube-public", "kf-space-commanders", "kf-tasks-commander", anyone, false},
+		"Secrets of the cluster's own":   {"kube-public", "kf-space-build-pull", "kf-tasks-build-pull", build, false},
+		"this system's own":              {harness.SystemNamespace, "kf-space-commanders", "kf-tasks-commander", anyone, false},
+		"Secrets of this system's own":   {harness.SystemNamespace, "kf-space-build-pull", "kf-tasks-build-pull", build, false},
+		"a name of the API server's own": {other, "", "kf-tasks-commander", anyone, false},
+	} {
+		made := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: b.name}, Subjects: []rbacv1.Subject{b.subject},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: b.role}}
+		if b.name == "" {
+			made.GenerateName = "kf-space-commanders-"
 		}
+		made, err := account.Kube.RbacV1().RoleBindings(b.namespace).Create(ctx, made, metav1.CreateOptions{})
+		if b.allowed && err != nil || !b.allowed && !apierrors.IsForbidden(err) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err != nil {
+			continue
+		}
+		made.Subjects = []rbacv1.Subject{itself}
+		_, err = account.Kube.RbacV1().RoleBindings(b.namespace).Update(ctx, made, metav1.UpdateOptions{})
+		if commanders := b.role == "kf-tasks-commander"; commanders && err != nil || !commanders && !apierrors.IsForbidden(err) {
+			t.Errorf("%s, and then itself: %v", what, err)
+		}
+		if err := account.Kube.RbacV1().RoleBindings(b.namespace).Delete(ctx, made.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWhoMayNotDeleteANamespaceCannotHaveItDeleted with a Space that uses it, by saying that it was made for that.
+func TestWhoMayNotDeleteANamespaceCannotHaveItDeleted(t *testing.T) {
+	c := harness.New(t)
+	name := c.Namespace(t, "adopted")
+	space := newSpace(t, c, name)
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "changes"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "patch"}}}}
+	if _, err := c.Kube.RbacV1().Roles(name).Create(ctx, role, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	bound := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "changes"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "changes"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "ann"}}}
+	if _, err := c.Kube.RbacV1().RoleBindings(name).Create(ctx, bound, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	as := rest.CopyConfig(c.Config)
+	as.Impersonate = rest.ImpersonationConfig{UserName: "ann"}
+	ann, err := kubernetes.NewForConfig(as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(by kubernetes.Interface, annotation, value string) error {
+		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%s}}}`, annotation, value)
+		_, err := by.CoreV1().Namespaces().Patch(ctx, name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		return err
+	}
+	uid := fmt.Sprintf("%q", space.UID)
+	harness.Eventually(t, time.Minute, func() error { return says(ann, "hers", `"1"`) }) // the right takes effect a moment after it is given
+	if err := says(ann, v1alpha1.SpaceUIDAnnotation, uid); err == nil || !strings.Contains(err.Error(), "only who may delete it") {
+		t.Errorf("she says that it is deleted with the Space: %v", err)
+	}
+	if err := says(c.Kube, v1alpha1.SpaceUIDAnnotation, uid); err != nil {
+		t.Errorf("who may delete it: %v", err)
+	}
+	if err := says(ann, "hers", `"2"`); err != nil {
+		t.Errorf("she changes something else of it: %v", err)
+	}
+	if err := says(ann, v1alpha1.SpaceUIDAnnotation, "null"); err != nil {
+		t.Errorf("she says that it stays: %v", err)
 	}
 }
 

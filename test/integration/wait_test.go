@@ -248,6 +248,11 @@ func TestWhoMayWait(t *testing.T) {
 			t.Errorf("%s: the answer holds the token", name)
 		}
 	}
+	for _, name := range []string{"runs", "none"} { // else whoever has a token has each namespace's Tasks listed, as often as they like
+		if a := w.ask(ctx, http.MethodGet, "/namespaces/NS/tasks/"+name, "", "Authorization", "Bearer "+stranger, "Prefer", "wait=300"); a.status != 403 || w.watching() != 0 {
+			t.Errorf("%s, with a wait: %d %s, and %d watches", name, a.status, a.body, w.watching())
+		}
+	}
 	if tasks := w.tasks(); len(tasks) != 1 {
 		t.Errorf("%d Tasks came of it", len(tasks))
 	}
