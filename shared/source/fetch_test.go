@@ -188,6 +188,15 @@ func TestFetchChecksTheDigest(t *testing.T) {
 	}
 }
 
+// TestFetchChecksTheDigestToTheEnd: what follows the files is read as well, or refused, for only at the end the digest is known.
+func TestFetchChecksTheDigestToTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	long := append(archive(t, tar.Header{Name: "var/run/kontext/a", Mode: 0o644}), make([]byte, maxPadding+1)...)
+	if _, err := Untar(bytes.NewReader(long), dir, DefaultLimits); err == nil || !strings.Contains(err.Error(), "goes on after the end") {
+		t.Errorf("%v", err)
+	}
+}
+
 // tree is what a folder holds.
 func tree(t testing.TB, dir string) string {
 	t.Helper()
@@ -272,8 +281,9 @@ func TestUntarKeepsWithinItsFolder(t *testing.T) {
 		"a device":                      {[]tar.Header{{Typeflag: tar.TypeChar, Name: in + "x", Devmajor: 1, Devminor: 3}}, "neither file, folder nor link", ""},
 		"a pipe":                        {[]tar.Header{{Typeflag: tar.TypeFifo, Name: in + "x"}}, "neither file, folder nor link", ""},
 		"a file in place of its folder": {[]tar.Header{file(in + "a/b"), file(in + "a")}, "a", ""},
-		"too many entries":              {slices.Repeat([]tar.Header{{Typeflag: tar.TypeDir, Name: in + "a"}}, 11), "more entries than", ""},
-		"too many bytes":                {[]tar.Header{file(in + strings.Repeat("a/", 40) + "c"), file(in + strings.Repeat("b/", 40) + "c")}, "more bytes than", ""},
+		"too many entries":              {slices.Repeat([]tar.Header{{Typeflag: tar.TypeDir, Name: in + "a"}}, 11), "more files and folders than", ""},
+		"too many folders in names":     {[]tar.Header{file(in + strings.Repeat("a/", 11) + "c")}, "more files and folders than", ""},
+		"too many bytes":                {[]tar.Header{file(in + strings.Repeat("a", 80)), file(in + strings.Repeat("b", 80))}, "more bytes than", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			outer := t.TempDir()
