@@ -28,6 +28,8 @@ type Runs struct {
 	StepImage string
 	// Rules reads what a Space asks of its Pods, and whether a service account is there.
 	Rules func(ctx context.Context, namespace, account string) (space.Rules, error)
+	// App reads an App again, nil if it is gone.
+	App func(context.Context, *v1alpha1.App) (*v1alpha1.App, error)
 }
 
 // Settings reads an operator's settings, as they hold in a Space (nil if there is none). A badSettings says what is wrong with them.
@@ -92,7 +94,7 @@ func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space,
 		return Invalid(step.Action, why), nil
 	}
 	logging.FromContext(ctx).Infow("began", "app", app.Namespace+"/"+app.Name, "action", step.Action, "run", run.Name)
-	return Began(step.Action, run.Name), r.retain(ctx, app, settings.Keep, run.Name)
+	return Began(step.Action, run.Name), r.retain(ctx, app, settings.Keep)
 }
 
 // refused is the news of a run that the API server, or Tekton, does not take. An error may pass.
@@ -187,14 +189,19 @@ func (r *Runs) taskRun(ctx context.Context, run *tekton.PipelineRun) (*tekton.Ta
 	return client.Find(ctx, r.Tekton.TaskRuns(run.Namespace), run.Namespace, run.Status.ChildReferences[0].Name)
 }
 
-// retain cancels the runs that are in vain, and deletes those that are too many.
-func (r *Runs) retain(ctx context.Context, app *v1alpha1.App, keep int, current ...string) error {
+// retain cancels the runs that are in vain, and deletes those that are too many, but none of noted. In vain is what the App does not ask
+// for when the runs are listed: this delivery may be a late one, and the run that a push of since has begun is not in vain.
+func (r *Runs) retain(ctx context.Context, app *v1alpha1.App, keep int, noted ...string) error {
 	runs := r.Tekton.PipelineRuns(app.Namespace)
 	all, err := client.Collect(client.All[*tekton.PipelineRun](ctx, runs, build.Of(app.Name)))
 	if err != nil {
 		return err
 	}
-	cancel, remove := build.Retain(app, all, keep, current...)
+	now, err := r.App(ctx, app) // after the list, so that it asks for the newest in it
+	if err != nil || now == nil {
+		return err
+	}
+	cancel, remove := build.Retain(now, all, keep, append(noted, Next(now).Run)...)
 	for _, run := range cancel {
 		if _, err := pipelinerun.Cancel(ctx, r.Tekton, run); err != nil {
 			return fmt.Errorf("PipelineRun %s/%s, which is superseded: %w", run.Namespace, run.Name, err)
