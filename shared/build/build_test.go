@@ -252,6 +252,21 @@ func TestWhatCantBeBuilt(t *testing.T) {
 	}
 }
 
+// TestWhatCantBeRebased: an image that is not where builds go has no name there that the lifecycle could put another run image under.
+func TestWhatCantBeRebased(t *testing.T) {
+	elsewhere := func(a *v1alpha1.App) { full(a); a.Status.Image = "old.example/kf/app-team.shop@" + digest }
+	own := func(a *v1alpha1.App) {
+		full(a)
+		a.Spec.Build.Spec.Env = nil
+		a.Spec.Build.Spec.BuildTaskRef = v1alpha1.BuildTaskRef{Name: "mine", Kind: "Task"}
+	}
+	for want, change := range map[string]func(*v1alpha1.App){"push the App again": elsewhere, "only what they build": own} {
+		if _, err := Rebase(app(change), options(t, nil)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestWhatAnOperatorHasYetToSet(t *testing.T) {
 	for key, want := range map[string]string{"containerRegistry": "set containerRegistry", "builderImage": "set builderImage"} {
 		_, err := Render(app(nil), options(t, map[string]string{key: ""}))
