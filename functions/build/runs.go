@@ -76,6 +76,9 @@ func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space,
 	if err != nil {
 		return News{}, err
 	}
+	if why := space.BuildNotAllowed(app, of, settings.BuilderImage, settings.RunImage); why != "" {
+		return Invalid(step.Action, why+": push the App with another builder or run image, or again when the Space allows it"), nil
+	}
 	run, waits, err := r.render(ctx, app, step, settings)
 	switch {
 	case waits != "":
