@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -61,7 +62,7 @@ func (r *Runs) Take(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space, 
 	case Watch:
 		return r.watch(ctx, app, of, step)
 	case Drop:
-		return News{Drop: true}, r.retain(ctx, app, build.Defaults().Keep)
+		return News{Drop: true}, r.retain(ctx, app, keepAll)
 	}
 	return News{}, nil
 }
@@ -178,10 +179,13 @@ func (r *Runs) watch(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space,
 		return News{}, err
 	}
 	settings, err := r.Settings(ctx, of)
-	if wrong := (badSettings{}); err != nil && !errors.As(err, &wrong) {
+	keep := settings.Keep
+	if wrong := (badSettings{}); errors.As(err, &wrong) {
+		keep = keepAll // until an operator has mended what may have said to keep more
+	} else if err != nil {
 		return News{}, err
 	}
-	return Ended(app, step, build.OutcomeOf(run, taskRun)), r.retain(ctx, app, settings.Keep, app.Status.BuildName, app.Status.RebaseName)
+	return Ended(app, step, build.OutcomeOf(run, taskRun)), r.retain(ctx, app, keep, app.Status.BuildName, app.Status.RebaseName)
 }
 
 // taskRun reads the TaskRun of a run that has failed: it has what the step that failed said.
@@ -191,6 +195,9 @@ func (r *Runs) taskRun(ctx context.Context, run *tekton.PipelineRun) (*tekton.Ta
 	}
 	return client.Find(ctx, r.Tekton.TaskRuns(run.Namespace), run.Namespace, run.Status.ChildReferences[0].Name)
 }
+
+// keepAll is how many runs are kept where it is not known how many are to be: none is deleted.
+const keepAll = math.MaxInt
 
 // retain cancels the runs that are in vain, and deletes those that are too many, but none of noted. In vain is what the App does not ask
 // for when the runs are listed: this delivery may be a late one, and the run that a push of since has begun is not in vain.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -9,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+	"knative.dev/pkg/apis"
+	duckv1 "knative.dev/pkg/apis/duck/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/build"
@@ -50,6 +53,47 @@ func TestABuildKeepsToTheSpacesRegistries(t *testing.T) {
 		}
 		if news, err := runsOf(app).Take(t.Context(), app, of, Next(app)); err != nil || news.Reason != want {
 			t.Errorf("%s: %+v %v", image, news, err)
+		}
+	}
+}
+
+// TestNoRunIsDeletedByMistake: an operator who keeps many, and mistypes something else, loses none; nor does who gives an App an image.
+func TestNoRunIsDeletedByMistake(t *testing.T) {
+	ctx, ref := t.Context(), "registry.example/shop:1"
+	for name, test := range map[string]struct {
+		settings map[string]string
+		image    *string
+		want     int
+	}{
+		"many are kept":      {map[string]string{"keep": "20"}, nil, 10},
+		"few are kept":       {map[string]string{"keep": "3"}, nil, 3},
+		"settings are wrong": {map[string]string{"keep": "20", "timeout": "soon"}, nil, 10},
+		"an image":           {map[string]string{"keep": "20"}, &ref, 10},
+	} {
+		app := fromSource()
+		app.Namespace = "team"
+		note(app, Began(Build, build.Name(app)))
+		app.Spec.Build.Image = test.image
+		runs := runsOf(app)
+		settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kf-tasks", Name: build.ConfigMap}, Data: test.settings}
+		runs.Core = fake.NewClientset(settings).CoreV1()
+		for i := range 10 {
+			run := &tekton.PipelineRun{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("shop-build-", i), Namespace: "team", Labels: build.Labels("shop"),
+				OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("App"))}}}
+			if i == 0 {
+				run.Name = build.Name(app)
+			}
+			run.Status.Conditions = duckv1.Conditions{{Type: apis.ConditionSucceeded, Status: "False", Reason: "Failed"}}
+			if _, err := runs.Tekton.PipelineRuns("team").Create(ctx, run, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := runs.Take(ctx, app, nil, Next(app)); err != nil {
+			t.Fatal(err)
+		}
+		left, err := runs.Tekton.PipelineRuns("team").List(ctx, metav1.ListOptions{})
+		if err != nil || len(left.Items) != test.want {
+			t.Errorf("%s: %d are left, want %d: %v", name, len(left.Items), test.want, err)
 		}
 	}
 }
