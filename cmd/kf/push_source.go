@@ -36,8 +36,9 @@ type source struct {
 	registry          string
 	env               []string
 
-	image string // of the uploaded source, by digest
-	same  bool   // it is built already as it is to be
+	image  string // of the uploaded source, by digest
+	failed bool   // the App's last build has
+	same   bool   // it is built already as it is to be
 }
 
 func (s *source) flags(f *pflag.FlagSet) {
@@ -120,7 +121,32 @@ func (o *push) upload(ctx context.Context, present *v1alpha1.App) error {
 		return err
 	}
 	o.source.image = image.String()
-	return nil
+	o.source.failed, err = o.lastBuildFailed(ctx, present)
+	return err
+}
+
+// lastBuildFailed asks the build itself: the App's condition may be that of a rebase since, of the image before. One that is gone, or not
+// for the user, says nothing.
+func (o *push) lastBuildFailed(ctx context.Context, present *v1alpha1.App) (bool, error) {
+	if present == nil || present.Status.BuildName == "" {
+		return false, nil
+	}
+	d, err := dynamic.NewForConfig(o.cfg)
+	if err != nil {
+		return false, err
+	}
+	found, err := d.Resource(pipelineRuns).Namespace(o.space).Get(ctx, present.Status.BuildName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get the last build of App %s: %w", o.name, err)
+	}
+	run, err := runOf(found)
+	if err != nil {
+		return false, err
+	}
+	return run.succeeded().Status == metav1.ConditionFalse, nil
 }
 
 // size is a number of bytes, for people.
@@ -246,7 +272,8 @@ func (s *source) build(present map[string]any) (patch map[string]any, changed bo
 	if image != "" {
 		patch["image"] = nil // it would count for more
 	}
-	return patch, image != "" || !reflect.DeepEqual(spec, next) || standingOf(present, 0).state == buildFailed, nil
+	failed := s.failed || standingOf(present, 0).state == buildFailed
+	return patch, failed || image != "" || !reflect.DeepEqual(spec, next), nil
 }
 
 // next is the build as it is to be. What is not said stays, but of another way that is built in, which takes other parameters; a Tekton

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 // building plays an API server with an App whose build ends once its log has been asked for.
@@ -96,5 +97,28 @@ func TestABuildThatIsNotWaitedForGoesOn(t *testing.T) {
 	_, err := o.built(ctx, &metav1.ObjectMeta{Name: "shop", Generation: 1})
 	if err == nil || !strings.HasPrefix(err.Error(), "no longer waiting; the build goes on.") {
 		t.Errorf("%v %s", err, said.String())
+	}
+}
+
+// TestALastBuildThatFailed is known by the build, whatever became of the App since; one that is gone has not failed.
+func TestALastBuildThatFailed(t *testing.T) {
+	for status, want := range map[string]bool{"True": false, "False": true, "Unknown": false, "": false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if status == "" || r.URL.Path != "/apis/tekton.dev/v1/namespaces/demo/pipelineruns/shop-build-1" {
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = io.WriteString(w, `{"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}`)
+				return
+			}
+			fmt.Fprintf(w, `{"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "metadata": {"name": "shop-build-1"},
+			  "status": {"conditions": [{"type": "Succeeded", "status": %q, "reason": "R"}]}}`, status)
+		}))
+		t.Cleanup(server.Close)
+		o := &push{name: "shop", target: &target{space: "demo", cfg: &rest.Config{Host: server.URL, QPS: -1}}}
+		app := &v1alpha1.App{}
+		app.Status.BuildName = "shop-build-1"
+		if failed, err := o.lastBuildFailed(t.Context(), app); failed != want || err != nil {
+			t.Errorf("%q: %t %v", status, failed, err)
+		}
 	}
 }

@@ -82,6 +82,10 @@ func (o *rebase) apps(ctx context.Context, args []string) (apps []*v1alpha1.App,
 		if !app.FromSource() {
 			return nil, fmt.Errorf("App %s is not built from source: push it with a newer image", app.Name)
 		}
+		if app.Status.Image == "" {
+			return nil, fmt.Errorf("App %s has no image yet that could be rebased: kf build-logs %[1]s shows what became of its build, "+
+				"and kf push %[1]s --task builds it on the newest run image", app.Name)
+		}
 		return []*v1alpha1.App{app}, nil
 	}
 	for app, err := range client.All[*v1alpha1.App](ctx, o.kf.Apps(o.space), metav1.ListOptions{}) {
@@ -127,6 +131,9 @@ func (o *rebase) rebased(ctx context.Context, app *v1alpha1.App) error {
 			return false, fmt.Errorf("get App %s: %w", app.Name, err)
 		}
 		c := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionBuildReady)
+		if now.Spec.Build.RebaseRequests > app.Spec.Build.RebaseRequests { // somebody has asked since: the newer one is as good
+			wanted = build.RebaseName(now)
+		}
 		if c == nil || now.Status.RebaseName != wanted || c.Status == metav1.ConditionUnknown {
 			return false, nil
 		}

@@ -33,14 +33,18 @@ func main() {
 	ctx, kube := receiver.Setup("build", &cfg, &cfg.Env)
 	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	reach := registry.Transport()
+	kf := receiver.Must(client.New(kube))
 	runs := &Runs{
 		Tekton: receiver.Must(tektonclient.NewForConfig(kube)), Core: k8s.CoreV1(), Namespace: cfg.Namespace, StepImage: cfg.StepImage,
 		Rules: func(ctx context.Context, namespace, account string) (space.Rules, error) {
 			return space.Read(ctx, k8s, namespace, account)
 		},
+		App: func(ctx context.Context, app *v1alpha1.App) (*v1alpha1.App, error) {
+			return client.FindAgain(ctx, kf.Apps(app.Namespace), app)
+		},
 	}
 	h := &Handler{
-		Kf:   receiver.Must(client.New(kube)),
+		Kf:   kf,
 		Runs: runs,
 		Inspect: func(ctx context.Context, app *v1alpha1.App) (image.Inspection, error) {
 			settings, err := runs.Settings(ctx, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -28,6 +29,8 @@ type Runs struct {
 	StepImage string
 	// Rules reads what a Space asks of its Pods, and whether a service account is there.
 	Rules func(ctx context.Context, namespace, account string) (space.Rules, error)
+	// App reads an App again, nil if it is gone.
+	App func(context.Context, *v1alpha1.App) (*v1alpha1.App, error)
 }
 
 // Settings reads an operator's settings, as they hold in a Space (nil if there is none). A badSettings says what is wrong with them.
@@ -59,7 +62,7 @@ func (r *Runs) Take(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space, 
 	case Watch:
 		return r.watch(ctx, app, of, step)
 	case Drop:
-		return News{Drop: true}, r.retain(ctx, app, build.Defaults().Keep)
+		return News{Drop: true}, r.retain(ctx, app, keepAll)
 	}
 	return News{}, nil
 }
@@ -73,6 +76,9 @@ func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space,
 	}
 	if err != nil {
 		return News{}, err
+	}
+	if why := space.BuildNotAllowed(app, of, settings.BuilderImage, settings.RunImage); why != "" {
+		return Invalid(step.Action, why+": push the App with another builder or run image, or again when the Space allows it"), nil
 	}
 	run, waits, err := r.render(ctx, app, step, settings)
 	switch {
@@ -92,7 +98,7 @@ func (r *Runs) begin(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space,
 		return Invalid(step.Action, why), nil
 	}
 	logging.FromContext(ctx).Infow("began", "app", app.Namespace+"/"+app.Name, "action", step.Action, "run", run.Name)
-	return Began(step.Action, run.Name), r.retain(ctx, app, settings.Keep, run.Name)
+	return Began(step.Action, run.Name), r.retain(ctx, app, settings.Keep)
 }
 
 // refused is the news of a run that the API server, or Tekton, does not take. An error may pass.
@@ -173,10 +179,13 @@ func (r *Runs) watch(ctx context.Context, app *v1alpha1.App, of *v1alpha1.Space,
 		return News{}, err
 	}
 	settings, err := r.Settings(ctx, of)
-	if wrong := (badSettings{}); err != nil && !errors.As(err, &wrong) {
+	keep := settings.Keep
+	if wrong := (badSettings{}); errors.As(err, &wrong) {
+		keep = keepAll // until an operator has mended what may have said to keep more
+	} else if err != nil {
 		return News{}, err
 	}
-	return Ended(app, step, build.OutcomeOf(run, taskRun)), r.retain(ctx, app, settings.Keep, app.Status.BuildName, app.Status.RebaseName)
+	return Ended(app, step, build.OutcomeOf(run, taskRun)), r.retain(ctx, app, keep, app.Status.BuildName, app.Status.RebaseName)
 }
 
 // taskRun reads the TaskRun of a run that has failed: it has what the step that failed said.
@@ -187,14 +196,22 @@ func (r *Runs) taskRun(ctx context.Context, run *tekton.PipelineRun) (*tekton.Ta
 	return client.Find(ctx, r.Tekton.TaskRuns(run.Namespace), run.Namespace, run.Status.ChildReferences[0].Name)
 }
 
-// retain cancels the runs that are in vain, and deletes those that are too many.
-func (r *Runs) retain(ctx context.Context, app *v1alpha1.App, keep int, current ...string) error {
+// keepAll is how many runs are kept where it is not known how many are to be: none is deleted.
+const keepAll = math.MaxInt
+
+// retain cancels the runs that are in vain, and deletes those that are too many, but none of noted. In vain is what the App does not ask
+// for when the runs are listed: this delivery may be a late one, and the run that a push of since has begun is not in vain.
+func (r *Runs) retain(ctx context.Context, app *v1alpha1.App, keep int, noted ...string) error {
 	runs := r.Tekton.PipelineRuns(app.Namespace)
 	all, err := client.Collect(client.All[*tekton.PipelineRun](ctx, runs, build.Of(app.Name)))
 	if err != nil {
 		return err
 	}
-	cancel, remove := build.Retain(app, all, keep, current...)
+	now, err := r.App(ctx, app) // after the list, so that it asks for the newest in it
+	if err != nil || now == nil {
+		return err
+	}
+	cancel, remove := build.Retain(now, all, keep, append(noted, Next(now).Run)...)
 	for _, run := range cancel {
 		if _, err := pipelinerun.Cancel(ctx, r.Tekton, run); err != nil {
 			return fmt.Errorf("PipelineRun %s/%s, which is superseded: %w", run.Namespace, run.Name, err)

@@ -228,24 +228,41 @@ func TestWhatCantBeBuilt(t *testing.T) {
 		app  func(*v1alpha1.App)
 		want string
 	}{
-		"no source":               {func(a *v1alpha1.App) { a.Spec.Build.Spec.Params = nil }, "there is no source"},
-		"no such way":             {func(a *v1alpha1.App) { a.Spec.Build.Spec.Name = "kaniko" }, `no way to build "kaniko"`},
-		"a source of Tekton's":    {func(a *v1alpha1.App) { a.Spec.Build.Spec.Params[0].Value = "$(params.x)" }, "SOURCE_IMAGE"},
-		"a builder with words":    {param(v1alpha1.ParamBuilderImage, "a b"), "BUILDER_IMAGE"},
-		"a run image of Tekton's": {param(v1alpha1.ParamRunImage, "a$(context.x)"), "RUN_IMAGE"},
-		"a buildpack by URL":      {param(v1alpha1.ParamBuildpack, "https://example.com/x"), "not the ID of a buildpack"},
-		"a buildpack upwards":     {param(v1alpha1.ParamBuildpack, "a/../../b"), "not the ID of a buildpack"},
-		"a variable upwards":      {env("../A", "b"), "variable"},
-		"a variable of NUL":       {env("A", "\x00"), "NUL"},
-		"too large a variable":    {env("A", strings.Repeat("<", 30000)), "the build's environment"},
-		"a kind that is none":     {func(a *v1alpha1.App) { a.Spec.Build.Spec.Kind = "Pod" }, `kind "Pod"`},
-		"a Task upwards":          {own(func(a *v1alpha1.App) { a.Spec.Build.Spec.Name = "../x" }), "name of a Tekton Task"},
-		"a parameter of Tekton's": {own(param("X", "$(context.x)")), `parameter "X"`},
-		"a Task's environment":    {own(env("A", "b")), "no environment"},
+		"no source":                    {func(a *v1alpha1.App) { a.Spec.Build.Spec.Params = nil }, "there is no source"},
+		"no such way":                  {func(a *v1alpha1.App) { a.Spec.Build.Spec.Name = "kaniko" }, `no way to build "kaniko"`},
+		"a source of Tekton's":         {func(a *v1alpha1.App) { a.Spec.Build.Spec.Params[0].Value = "$(params.x)" }, "SOURCE_IMAGE"},
+		"a source's host of Tekton's":  {func(a *v1alpha1.App) { a.Spec.Build.Spec.Params[0].Value = "$(context.taskRun.name)/foo/bar@" + digest }, "SOURCE_IMAGE"},
+		"a builder's host of Tekton's": {param(v1alpha1.ParamBuilderImage, "$(results.LOG.path)/foo/bar"), "BUILDER_IMAGE"},
+		"a builder with words":         {param(v1alpha1.ParamBuilderImage, "a b"), "BUILDER_IMAGE"},
+		"a run image of Tekton's":      {param(v1alpha1.ParamRunImage, "a$(context.x)"), "RUN_IMAGE"},
+		"a buildpack by URL":           {param(v1alpha1.ParamBuildpack, "https://example.com/x"), "not the ID of a buildpack"},
+		"a buildpack upwards":          {param(v1alpha1.ParamBuildpack, "a/../../b"), "not the ID of a buildpack"},
+		"a variable upwards":           {env("../A", "b"), "variable"},
+		"a variable of NUL":            {env("A", "\x00"), "NUL"},
+		"too large a variable":         {env("A", strings.Repeat("<", 30000)), "the build's environment"},
+		"a kind that is none":          {func(a *v1alpha1.App) { a.Spec.Build.Spec.Kind = "Pod" }, `kind "Pod"`},
+		"a Task upwards":               {own(func(a *v1alpha1.App) { a.Spec.Build.Spec.Name = "../x" }), "name of a Tekton Task"},
+		"a parameter of Tekton's":      {own(param("X", "$(context.x)")), `parameter "X"`},
+		"a Task's environment":         {own(env("A", "b")), "no environment"},
 	} {
 		_, err := Render(app(test.app), options(t, nil))
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), ErrNotSet.Error()) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// TestWhatCantBeRebased: an image that is not where builds go has no name there that the lifecycle could put another run image under.
+func TestWhatCantBeRebased(t *testing.T) {
+	elsewhere := func(a *v1alpha1.App) { full(a); a.Status.Image = "old.example/kf/app-team.shop@" + digest }
+	own := func(a *v1alpha1.App) {
+		full(a)
+		a.Spec.Build.Spec.Env = nil
+		a.Spec.Build.Spec.BuildTaskRef = v1alpha1.BuildTaskRef{Name: "mine", Kind: "Task"}
+	}
+	for want, change := range map[string]func(*v1alpha1.App){"push the App again": elsewhere, "only what they build": own} {
+		if _, err := Rebase(app(change), options(t, nil)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }

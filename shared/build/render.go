@@ -75,6 +75,10 @@ func Rebase(app *v1alpha1.App, o Options) (*tekton.PipelineRun, error) {
 	if ownTask(app.Spec.Build.Spec) {
 		return nil, errors.New("buildpacks have not built the App, and only what they build can be rebased")
 	}
+	if !Built(app, o.Settings) {
+		return nil, fmt.Errorf("the App's image %.200s is not in %s, where builds go now: push the App again, "+
+			"and it is built on the newest run image", app.Status.Image, o.Repository(app.Namespace, app.Name))
+	}
 	run := skeleton(app, RebaseName(app), o)
 	run.Spec.PipelineSpec.Tasks[0].TaskSpec = &tekton.EmbeddedTask{TaskSpec: rebaseTask(in, o, images(app, run.Name, o))}
 	return run, nil

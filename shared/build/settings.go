@@ -3,6 +3,7 @@ package build
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,9 +137,12 @@ var readers = map[string]func(*Settings, string) error{
 	"groupID": func(s *Settings, v string) error { return id(&s.GroupID, v) },
 }
 
+// imageCharacters are those of a name of an image. The parser takes others in a host without a port, such as $(context.x).
+var imageCharacters = regexp.MustCompile(`^[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*$`)
+
 // imageName refuses what is not the name of an image. What one can be has no character that Tekton or a shell reads.
 func imageName(v string) error {
-	if _, err := name.ParseReference(v); err != nil {
+	if _, err := name.ParseReference(v); err != nil || !imageCharacters.MatchString(v) {
 		return fmt.Errorf("not the name of an image")
 	}
 	return nil

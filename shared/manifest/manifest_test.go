@@ -207,3 +207,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestAManifestOfVariablesWithoutValues ends soon, and says so in a few lines.
+func TestAManifestOfVariablesWithoutValues(t *testing.T) {
+	_, err := Parse([]byte("applications:\n- name: "+strings.Repeat("((x))", MaxSize/6)), Vars{})
+	if err == nil || len(err.Error()) > 2000 || !strings.Contains(err.Error(), "((x)) has no value") {
+		t.Errorf("%.200v", err)
+	}
+}

@@ -49,6 +49,9 @@ func (v Vars) Add(pair string) error {
 	return nil
 }
 
+// maxFailed is how many variables of one text are named that have no value: enough to mend, where a text of a megabyte could name all.
+const maxFailed = 10
+
 // replace puts values in place of variables, in keys too. What is one variable and nothing else becomes whatever its value is; a value is
 // not looked at for variables again.
 func (v Vars) replace(n *yaml.Node, r *reader) error {
@@ -80,7 +83,7 @@ func (v Vars) replace(n *yaml.Node, r *reader) error {
 	if !variable.MatchString(n.Value) {
 		return nil
 	}
-	var failed error
+	var failed []error
 	n.Value = variable.ReplaceAllStringFunc(n.Value, func(text string) string {
 		name := variable.FindStringSubmatch(text)[1]
 		value, err := v.value(n, name)
@@ -88,13 +91,15 @@ func (v Vars) replace(n *yaml.Node, r *reader) error {
 			err = at(n, "((%s)) is %s, and stands within text", name, kind(value))
 		}
 		if err != nil {
-			failed = errors.Join(failed, err)
+			if len(failed) < maxFailed {
+				failed = append(failed, err)
+			}
 			return ""
 		}
 		return value.Value
 	})
 	n.Tag = "!!str"
-	return failed
+	return errors.Join(failed...)
 }
 
 // placed is a copy of a value at the line where it is put. What is wrong with it is then said of that line.

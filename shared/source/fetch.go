@@ -23,7 +23,7 @@ import (
 
 // Limits bound what is unpacked: a small layer can hold a large disk.
 type Limits struct {
-	Entries int   // files, folders and links
+	Entries int   // files, folders and links, and folders that are in names only
 	Bytes   int64 // of all files
 }
 
@@ -82,7 +82,11 @@ func Untar(from io.Reader, dir string, limits Limits) (Summary, error) {
 			return Summary{}, err
 		}
 	}
-	if _, err := io.Copy(io.Discard, io.LimitReader(buffered, maxPadding)); err != nil {
+	n, err := io.Copy(io.Discard, io.LimitReader(buffered, maxPadding+1))
+	if err == nil && n > maxPadding {
+		err = errors.New("it goes on after the end of its files") // so its digest is not known
+	}
+	if err != nil {
 		return Summary{}, err
 	}
 	if err := u.checkLinks(); err != nil {
@@ -121,6 +125,8 @@ const maxLinkNames = 16 << 20
 // maxPadding is how much may follow the end of an archive; tar's blocks are filled up to 10 KiB.
 const maxPadding = 1 << 20
 
+var errTooMany = errors.New("it has more files and folders than source may have")
+
 type unpacker struct {
 	Summary
 	root   *os.Root
@@ -133,7 +139,7 @@ type unpacker struct {
 
 func (u *unpacker) entry(h *tar.Header) error {
 	if u.left.Entries--; u.left.Entries < 0 {
-		return errors.New("it has more entries than source may have")
+		return errTooMany
 	}
 	name, inside := strings.CutPrefix(path.Clean("/"+h.Name), Root+"/")
 	if !inside {
@@ -143,14 +149,15 @@ func (u *unpacker) entry(h *tar.Header) error {
 		return fmt.Errorf("the name %.100q is none that source may have", h.Name)
 	}
 	switch h.Typeflag {
-	case tar.TypeDir:
-		return u.root.MkdirAll(name, 0o755)
-	case tar.TypeReg, tar.TypeSymlink, tar.TypeLink:
+	case tar.TypeDir, tar.TypeReg, tar.TypeSymlink, tar.TypeLink:
 	default:
 		return fmt.Errorf("%.100q is neither file, folder nor link (type %q)", h.Name, h.Typeflag)
 	}
-	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := u.folders(path.Dir(name)); err != nil {
 		return err
+	}
+	if h.Typeflag == tar.TypeDir {
+		return u.root.MkdirAll(name, 0o755)
 	}
 	// A later entry counts, and is not written through a link.
 	if err := u.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -178,6 +185,20 @@ func (u *unpacker) entry(h *tar.Header) error {
 		return u.root.Link(to, name)
 	}
 	return u.file(h, name)
+}
+
+// folders makes those that a name leads through. They count as entries do: one name can ask for two thousand.
+func (u *unpacker) folders(name string) error {
+	for missing := name; missing != "."; missing = path.Dir(missing) {
+		if _, err := u.root.Lstat(missing); err == nil {
+			break
+		}
+		u.left.Entries--
+	}
+	if u.left.Entries < 0 {
+		return errTooMany
+	}
+	return u.root.MkdirAll(name, 0o755)
 }
 
 func (u *unpacker) file(h *tar.Header, name string) error {

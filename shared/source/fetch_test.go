@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -51,6 +53,20 @@ func newStore(t testing.TB) *store {
 	return s
 }
 
+// from is how the store answers from now on; its counts begin anew. A request that was cut off may still be answered.
+func (s *store) from(fail func(w http.ResponseWriter, r *http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail, s.asked, s.sent = fail, map[string]int{}, 0
+}
+
+// counted is what it was asked, by method, and the bytes of blobs that it was sent.
+func (s *store) counted() (asked map[string]int, sent int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.asked), s.sent
+}
+
 func (s *store) repository(t testing.TB) name.Repository {
 	t.Helper()
 	repo, err := Repository(strings.TrimPrefix(s.URL, "http://")+"/kf", "demo", "shop", nil)
@@ -78,10 +94,10 @@ func TestUploadSendsWhatIsNotThere(t *testing.T) {
 	if !strings.HasSuffix(image.Context().RepositoryStr(), "kf/src-demo.shop") || of == 0 {
 		t.Errorf("pushed %s, %d bytes", image, of)
 	}
-	s.asked, s.sent = map[string]int{}, 0
+	s.from(nil)
 	again, _ := push()
-	if again != image || s.sent != 0 || s.asked["PATCH"]+s.asked["POST"]+s.asked["PUT"] != 0 || s.asked["HEAD"] != 1 {
-		t.Errorf("pushed again: %s, %v", again, s.asked)
+	if asked, sent := s.counted(); again != image || sent != 0 || asked["PATCH"]+asked["POST"]+asked["PUT"] != 0 || asked["HEAD"] != 1 {
+		t.Errorf("pushed again: %s, %v", again, asked)
 	}
 	to := t.TempDir()
 	summary, err := Fetch(t.Context(), image, to, DefaultLimits)
@@ -97,36 +113,36 @@ func TestAnUploadThatIsCutIsTriedAgain(t *testing.T) {
 	p, err := Pack(t.Context(), write(t, t.TempDir(), "a", "b"))
 	must(t, err)
 	defer p.Close()
-	cut := 0
-	s.fail = func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPatch || cut > 0 {
+	var cut atomic.Bool // two blobs are sent at once
+	s.from(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPatch || !cut.CompareAndSwap(false, true) {
 			return false
 		}
-		cut++
 		_, _ = io.CopyN(io.Discard, r.Body, 10)
 		panic(http.ErrAbortHandler)
-	}
+	})
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	if _, err := p.Upload(t.Context(), s.repository(t), nil); err != nil || cut != 1 {
-		t.Fatalf("cut %d times: %v", cut, err)
+	if _, err := p.Upload(t.Context(), s.repository(t), nil); err != nil || !cut.Load() {
+		t.Fatalf("cut: %t, %v", cut.Load(), err)
 	}
 
 	other, err := Pack(t.Context(), write(t, t.TempDir(), "c"))
 	must(t, err)
 	defer other.Close()
-	s.fail = func(w http.ResponseWriter, r *http.Request) bool { // the blobs are taken, the manifest is not
+	s.from(func(w http.ResponseWriter, r *http.Request) bool { // the blobs are taken, the manifest is not
 		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
 			http.Error(w, "no", http.StatusForbidden)
 			return true
 		}
 		return false
-	}
+	})
 	if _, err := other.Upload(t.Context(), s.repository(t), nil); err == nil || !strings.Contains(err.Error(), "upload the source to") {
 		t.Fatalf("refused: %v", err)
 	}
-	s.fail, s.sent = nil, 0
-	if _, err := other.Upload(t.Context(), s.repository(t), nil); err != nil || s.sent != 0 {
-		t.Errorf("the next push sent %d bytes again: %v", s.sent, err)
+	s.from(nil)
+	_, err = other.Upload(t.Context(), s.repository(t), nil)
+	if _, sent := s.counted(); err != nil || sent != 0 {
+		t.Errorf("the next push sent %d bytes again: %v", sent, err)
 	}
 }
 
@@ -176,15 +192,24 @@ func TestFetchChecksTheDigest(t *testing.T) {
 	other, err := Pack(t.Context(), write(t, t.TempDir(), "a", "b"))
 	must(t, err)
 	defer other.Close()
-	s.fail = func(w http.ResponseWriter, r *http.Request) bool {
+	s.from(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
 			http.ServeFile(w, r, other.file)
 			return true
 		}
 		return false
-	}
+	})
 	if _, err := Fetch(t.Context(), image, t.TempDir(), DefaultLimits); err == nil {
 		t.Error("another layer is taken")
+	}
+}
+
+// TestFetchChecksTheDigestToTheEnd: what follows the files is read as well, or refused, for only at the end the digest is known.
+func TestFetchChecksTheDigestToTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	long := append(archive(t, tar.Header{Name: "var/run/kontext/a", Mode: 0o644}), make([]byte, maxPadding+1)...)
+	if _, err := Untar(bytes.NewReader(long), dir, DefaultLimits); err == nil || !strings.Contains(err.Error(), "goes on after the end") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -272,8 +297,9 @@ func TestUntarKeepsWithinItsFolder(t *testing.T) {
 		"a device":                      {[]tar.Header{{Typeflag: tar.TypeChar, Name: in + "x", Devmajor: 1, Devminor: 3}}, "neither file, folder nor link", ""},
 		"a pipe":                        {[]tar.Header{{Typeflag: tar.TypeFifo, Name: in + "x"}}, "neither file, folder nor link", ""},
 		"a file in place of its folder": {[]tar.Header{file(in + "a/b"), file(in + "a")}, "a", ""},
-		"too many entries":              {slices.Repeat([]tar.Header{{Typeflag: tar.TypeDir, Name: in + "a"}}, 11), "more entries than", ""},
-		"too many bytes":                {[]tar.Header{file(in + strings.Repeat("a/", 40) + "c"), file(in + strings.Repeat("b/", 40) + "c")}, "more bytes than", ""},
+		"too many entries":              {slices.Repeat([]tar.Header{{Typeflag: tar.TypeDir, Name: in + "a"}}, 11), "more files and folders than", ""},
+		"too many folders in names":     {[]tar.Header{file(in + strings.Repeat("a/", 11) + "c")}, "more files and folders than", ""},
+		"too many bytes":                {[]tar.Header{file(in + strings.Repeat("a", 80)), file(in + strings.Repeat("b", 80))}, "more bytes than", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			outer := t.TempDir()

@@ -116,16 +116,40 @@ func NotAllowed(app *v1alpha1.App, of *v1alpha1.Space) string {
 	switch {
 	case of != nil && of.Unreadable != "":
 		return fmt.Sprintf("whether the Space takes its image is not known: %.200s", of.Unreadable)
-	case of == nil || len(of.Spec.Build.AllowedRegistries) == 0:
+	case of == nil:
 		return ""
-	}
-	allowed := of.Spec.Build.AllowedRegistries
-	if registry := of.Status.BuildConfig.ContainerRegistry; registry != "" { // where its own builds go
-		allowed = append(slices.Clip(allowed), registry)
 	}
 	images := []string{app.Status.Image} // what Tasks run
 	for _, c := range app.Spec.Template.Spec.InitContainers {
 		images = append(images, c.Image)
+	}
+	return notFrom(of, images)
+}
+
+// BuildNotAllowed says which of the images that an App names for its build a Space does not allow; "" if it allows all of them. What runs
+// as the builder sees the credentials of the build, and what is put under the App is in its image. An operator's are allowed wherever
+// they are. The source is only unpacked.
+func BuildNotAllowed(app *v1alpha1.App, of *v1alpha1.Space, operators ...string) string {
+	if of == nil || app.Spec.Build.Spec == nil {
+		return ""
+	}
+	var images []string
+	for _, param := range []string{v1alpha1.ParamBuilderImage, v1alpha1.ParamRunImage} {
+		if image := app.Spec.Build.Spec.Param(param); !slices.Contains(operators, image) {
+			images = append(images, image)
+		}
+	}
+	return notFrom(of, images)
+}
+
+// notFrom says which image is from none of the registries that a Space allows; "" if there is none, or all are allowed.
+func notFrom(of *v1alpha1.Space, images []string) string {
+	allowed := of.Spec.Build.AllowedRegistries
+	if len(allowed) == 0 {
+		return ""
+	}
+	if registry := of.Status.BuildConfig.ContainerRegistry; registry != "" { // where its own builds go
+		allowed = append(slices.Clip(allowed), registry)
 	}
 	for _, image := range images {
 		if image != "" && !within(image, allowed) {

@@ -127,3 +127,24 @@ func TestAllowedRegistries(t *testing.T) {
 		t.Error("without a Space all may; one that can't be read may have said no")
 	}
 }
+
+// TestAllowedRegistriesOfBuilds: an App's image can't be put on a base from elsewhere, nor be made by a program from there, by a build.
+func TestAllowedRegistriesOfBuilds(t *testing.T) {
+	const operators = "elsewhere.example/operators:1"
+	for image, refused := range map[string]bool{
+		"registry.example/run:1": false, "evil.example/run:1": true, "built.example/kf/base": false, operators: false, "": false,
+	} {
+		for _, param := range []string{v1alpha1.ParamBuilderImage, v1alpha1.ParamRunImage} {
+			space, app := &v1alpha1.Space{}, &v1alpha1.App{}
+			space.Status.BuildConfig.ContainerRegistry = "built.example/kf"
+			app.Spec.Build.Spec = &v1alpha1.BuildSpec{Params: []v1alpha1.BuildParam{{Name: param, Value: image}}}
+			if why := BuildNotAllowed(app, space, operators) + BuildNotAllowed(app, nil); why != "" {
+				t.Errorf("%s %s where all are allowed: %q", param, image, why)
+			}
+			space.Spec.Build.AllowedRegistries = []string{"registry.example"}
+			if why := BuildNotAllowed(app, space, operators); (why != "") != refused {
+				t.Errorf("%s %s: %q", param, image, why)
+			}
+		}
+	}
+}

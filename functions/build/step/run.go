@@ -34,6 +34,9 @@ func phase(ctx context.Context, args []string, out, errOut io.Writer) (code int,
 	fail := func(err error) (int, error) {
 		return 1, errors.Join(err, tell(*log, fmt.Sprintf("%s: %v", *name, err)))
 	}
+	if err := forget(*log, *digest, *report, provenance); err != nil {
+		return fail(err)
+	}
 	command := f.Args()
 	if len(command) == 0 {
 		return fail(errors.New("there is no command"))
@@ -45,6 +48,7 @@ func phase(ctx context.Context, args []string, out, errOut io.Writer) (code int,
 	}
 	last := &tail{}
 	code, err = execute(ctx, command, io.MultiWriter(out, last), io.MultiWriter(errOut, last))
+	err = errors.Join(err, forget(*log, *digest, provenance))
 	switch {
 	case err != nil:
 		return fail(err)
@@ -56,6 +60,36 @@ func phase(ctx context.Context, args []string, out, errOut io.Writer) (code int,
 		}
 	}
 	return 0, nil
+}
+
+// provenance is a file that Tekton's entrypoint reads at the end of each step, as it reads the results.
+var provenance = "/tekton/artifacts/provenance.json"
+
+// forget removes what a step before has left where Tekton reads what this one tells. All steps write there, and Tekton follows links: one
+// that a buildpack has left would have it tell the credentials that this step sees.
+func forget(files ...string) error {
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if err := os.RemoveAll(file); err != nil {
+			return fmt.Errorf("remove what another step has left: %w", err)
+		}
+	}
+	return nil
+}
+
+// write writes a file that is not there; what is there, be it a link, is removed.
+func write(to, text string) error {
+	if err := forget(to); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(f, text)
+	return errors.Join(err, f.Close())
 }
 
 // execute runs a command to its end. A signal that ends this program ends it first, and it has the time that the Pod has.
@@ -88,7 +122,7 @@ func writeDigest(report, to string) error {
 	if r.Image.Digest == "" {
 		return fmt.Errorf("the report of the image that was made, %s, has no digest", report)
 	}
-	return os.WriteFile(to, []byte(r.Image.Digest), 0o644)
+	return write(to, r.Image.Digest)
 }
 
 // Kubernetes takes 12 KiB of what the containers of a Pod say at their end, each an equal part: of eight containers 1.5 KiB, Tekton's
@@ -103,7 +137,7 @@ func tell(to, what string) error {
 	if to == "" {
 		return nil
 	}
-	return os.WriteFile(to, []byte(short(what)), 0o644)
+	return write(to, short(what))
 }
 
 // short is the first line, which says what failed, and of the others the last.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -190,6 +191,54 @@ func TestAPhaseThatMakesAnImage(t *testing.T) {
 	}
 	if code, told, _ := step(t, dir, append(args, "echo > "+dir+"/report.toml")...); code != 1 || !strings.Contains(told, "no digest") {
 		t.Errorf("a report without a digest: %d %q", code, told)
+	}
+}
+
+// TestAStepTellsNothingThatAnotherHasLeft: Tekton reads the results of a step with all that the step sees, and follows links. What a buildpack
+// has left, or leaves while a later step runs, would be told with the credentials of that step.
+func TestAStepTellsNothingThatAnotherHasLeft(t *testing.T) {
+	dir := t.TempDir()
+	was := provenance
+	t.Cleanup(func() { provenance = was })
+	provenance = dir + "/provenance.json"
+	read := []string{dir + "/LOG", dir + "/D", provenance} // by Tekton
+	secret := dir + "/config.json"
+	link := "ln -sf " + secret + " " + strings.Join(read[:1], "") + "; ln -sf " + secret + " " + read[1] + "; ln -sf " + secret + " " + read[2] + "; "
+	made := "printf '[image]\\ndigest = \"sha256:1\"\\n' > " + dir + "/report.toml; "
+	for name, test := range map[string]struct {
+		script      string
+		code        int
+		log, digest string
+	}{
+		"succeeds":                {"exit 0", 0, "", ""},
+		"fails":                   {"echo why; exit 5", 5, "exit code 5", ""},
+		"leaves links":            {link + "exit 0", 0, "", ""},
+		"leaves links, and fails": {link + "exit 5", 5, "exit code 5", ""},
+		"makes an image":          {made + link + "exit 0", 0, "", "sha256:1"},
+	} {
+		if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range append(read, dir+"/report.toml") {
+			if err := errors.Join(os.RemoveAll(file), os.Symlink(secret, file)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		args := []string{"run", "-phase", "export", "-log", read[0], "-digest", read[1]}
+		if test.digest != "" {
+			args = append(args, "-report", dir+"/report.toml")
+		}
+		if code, told, _ := step(t, dir, append(args, "--", "/bin/sh", "-c", test.script)...); code != test.code || !strings.Contains(told, test.log) {
+			t.Errorf("%s: %d %q", name, code, told)
+		}
+		for _, file := range read {
+			if b, _ := os.ReadFile(file); strings.Contains(string(b), "secret") || file == read[1] && string(b) != test.digest {
+				t.Errorf("%s: Tekton reads %q as %s", name, b, filepath.Base(file))
+			}
+		}
+		if b, err := os.ReadFile(secret); string(b) != "secret" {
+			t.Errorf("%s: it was written through a link: %q %v", name, b, err)
+		}
 	}
 }
 
