@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/image"
@@ -25,15 +26,16 @@ func Grant(namespace string) string {
 }
 
 // Image is the image that an App's Tasks are to run, "" if there is none: the one that it names, or the last that was built. One that
-// is built from source keeps the image that it had until then.
+// is built from source keeps the image that it had until then. The one that Kf's CLI names while it pushes is none.
 func Image(app *v1alpha1.App) string {
-	switch {
-	case app.FromSource():
-		return app.Status.Image
-	case app.Spec.Build.Image == nil:
+	image := app.Status.Image
+	if !app.FromSource() {
+		image = ptr.Deref(app.Spec.Build.Image, "")
+	}
+	if image == v1alpha1.PlaceholderImage {
 		return ""
 	}
-	return *app.Spec.Build.Image
+	return image
 }
 
 // NeedsInspection says whether the App's image is to be inspected now. One that could not be read is so again when the App

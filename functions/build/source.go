@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"time"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -31,11 +34,17 @@ type Step struct {
 	Run    string
 }
 
+// ofBuilds are the reasons of BuildReady that builds give; all others are of an image that the App names.
+var ofBuilds = []string{
+	v1alpha1.ReasonBuildNotStarted, v1alpha1.ReasonInvalidBuild, v1alpha1.ReasonBuilding, v1alpha1.ReasonBuilt, v1alpha1.ReasonBuildFailed,
+	v1alpha1.ReasonRebasing, v1alpha1.ReasonRebased, v1alpha1.ReasonRebaseFailed,
+}
+
 // Next says what is to be done about an App's build, from the App alone.
 func Next(app *v1alpha1.App) Step {
 	s := app.Status
 	if !app.FromSource() {
-		if s.BuildName != "" || s.RebaseName != "" || meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionBuildReady) != nil {
+		if s.BuildName != "" || s.RebaseName != "" || slices.Contains(ofBuilds, v1alpha1.Reason(s.Conditions, v1alpha1.ConditionBuildReady)) {
 			return Step{Action: Drop}
 		}
 		return Step{Action: Nothing}
@@ -129,4 +138,15 @@ func notBuilt(conditions []metav1.Condition) metav1.Condition {
 		c.Status, c.Reason, c.Message = b.Status, b.Reason, b.Message
 	}
 	return c
+}
+
+// NothingToBuild says in BuildReady of an App that is not built from source what Ready says: its image is there, or why it is not. Kf's own
+// CLI asks for it after each push, and of an App that is stopped for nothing else.
+func NothingToBuild(app *v1alpha1.App, now time.Time) {
+	ready := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionReady)
+	if app.FromSource() || ready == nil {
+		return
+	}
+	v1alpha1.SetCondition(app, &app.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionBuildReady, Status: ready.Status,
+		Reason: ready.Reason, Message: ready.Message}, now)
 }

@@ -376,7 +376,7 @@ func TestAnAppThatIsNotBuiltAnyMore(t *testing.T) {
 	app := w.create()
 	name, image := app.Status.BuildName, pushed(t)
 	app = w.change(map[string]any{"image": image, "spec": nil})
-	w.want(app, "", "True ImageReady", "")
+	w.want(app, "True ImageReady", "True ImageReady", "")
 	if app.Status.Image != image || app.Status.BuildName != "" || !w.run(name).IsCancelled() {
 		t.Errorf("%+v", app.Status)
 	}

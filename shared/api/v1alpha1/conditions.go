@@ -17,7 +17,8 @@ const (
 	ConditionSucceeded = "Succeeded"
 	// ConditionReady says whether an App or a Job is usable.
 	ConditionReady = "Ready"
-	// ConditionBuildReady says on an App that is built from source what became of its newest build, or rebase.
+	// ConditionBuildReady says on an App that is built from source what became of its newest build, or rebase; on one that names its
+	// image, what ConditionReady says.
 	ConditionBuildReady = "BuildReady"
 	// ConditionAppReady says on a Task whether its App was found and has what a Task needs.
 	ConditionAppReady = "AppReady"
