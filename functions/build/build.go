@@ -154,6 +154,9 @@ func SyncStatus(app *v1alpha1.App, found *image.Inspection, now time.Time) {
 		ready.Message = "the image's " + s.StartCommands.ShellPath + " hands no variable of such a name on to a command: " +
 			strings.Join(lost, ", ") + ": bash in the image does, or another name"
 	}
+	if !app.Spec.Instances.Stopped && ready.Message == "" {
+		ready.Message = "its Tasks run; nothing serves it here"
+	}
 	if s.StartCommands.Error == errNoName.Error() && !app.FromSource() { // which no registry can mend
 		s.Image, ready.Status, ready.Reason = "", metav1.ConditionFalse, v1alpha1.ReasonInvalidApp
 		ready.Message = errNoName.Error() + ": push the App with another"
