@@ -143,7 +143,7 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 		if Image(a) == Image(after) && Next(a) == Next(after) { // else it was changed meanwhile, and an event of that comes
 			SyncStatus(a, found, h.Now())
 			HoldToSpace(a, of, h.Now())
-			NothingToBuild(a, h.Now())
+			SayAwaited(a, h.Now())
 		}
 	})
 	if err == nil {

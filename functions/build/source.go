@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -138,15 +137,4 @@ func notBuilt(conditions []metav1.Condition) metav1.Condition {
 		c.Status, c.Reason, c.Message = b.Status, b.Reason, b.Message
 	}
 	return c
-}
-
-// NothingToBuild says in BuildReady of an App that is not built from source what Ready says: its image is there, or why it is not. Kf's own
-// CLI asks for it after each push, and of an App that is stopped for nothing else.
-func NothingToBuild(app *v1alpha1.App, now time.Time) {
-	ready := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionReady)
-	if app.FromSource() || ready == nil {
-		return
-	}
-	v1alpha1.SetCondition(app, &app.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionBuildReady, Status: ready.Status,
-		Reason: ready.Reason, Message: ready.Message}, now)
 }

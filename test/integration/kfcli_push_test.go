@@ -147,6 +147,10 @@ func TestKfsOwnCLIPushesAnImage(t *testing.T) {
 	k.ran(strings.TrimSuffix(image, ":1") + "@" + app.Status.StartCommands.Digest)
 	k.kf(1, "push shop --task --docker-image not:a:name", "is not the name of an image")
 	k.kf(0, "push serves --docker-image "+image, "nothing serves it here")
+	k.kf(1, "set-env serves STAGE test", "Apps are not served here, only their Tasks run")
+	k.kf(0, "stop serves", `Stopping App "serves"`)
+	k.kf(1, "start serves", "Apps are not served here, only their Tasks run")
+	k.kf(0, "delete serves", "Waiting for deletion")
 }
 
 // TestKfsOwnCLIPushesAFolder: it uploads the source to a registry, waits for the build, and says how it ended; a Task runs what was built.
@@ -170,6 +174,8 @@ func TestKfsOwnCLIPushesAFolder(t *testing.T) {
 	k.kf(0, "run-task shop --command bin/report --name report", "is submitted successfully for execution.")
 	k.ran(built)
 
+	k.kf(1, "push other --task --dockerfile Procfile -p "+k.dir+" --container-registry "+k.registry+"/src", `there is no way to build "kaniko"`)
+	k.kf(1, "push other --task -p "+k.dir+" --container-registry 127.0.0.1:1/src", "error publishing image")
 	k.pushes(1, func(run string) { k.fail(run, "detect failed with exit code 20:\nno buildpack", false) },
 		"build failed: detect failed with exit code 20: | no buildpack")
 	if app = k.named("shop"); app.Status.Image != built {
