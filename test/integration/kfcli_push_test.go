@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -144,8 +145,13 @@ func TestKfsOwnCLIPushesAnImage(t *testing.T) {
 	}
 	k.kf(0, "apps", "shop stopped 256Mi", "True ImageReady")
 	k.kf(0, "run-task shop --command bin/report", "is submitted successfully for execution.")
-	k.ran(strings.TrimSuffix(image, ":1") + "@" + app.Status.StartCommands.Digest)
+	k.ran(image + "@" + app.Status.StartCommands.Digest)
 	k.kf(1, "push shop --task --docker-image not:a:name", "is not the name of an image")
+	host, _, _ := strings.Cut(image, "/")
+	_, err := k.Kf.Spaces().Patch(ctx, k.Namespace, types.MergePatchType,
+		fmt.Appendf(nil, `{"spec":{"build":{"allowedRegistries":[%q]}}}`, host), metav1.PatchOptions{})
+	k.Must(err)
+	k.kf(1, "push shop --task --docker-image "+k.registry+"/shop:1", "push the App with another image")
 	k.kf(0, "push serves --docker-image "+image, "nothing serves it here")
 	k.kf(1, "set-env serves STAGE test", "Apps are not served here, only their Tasks run")
 	k.kf(0, "stop serves", `Stopping App "serves"`)
