@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/image"
@@ -25,15 +26,16 @@ func Grant(namespace string) string {
 }
 
 // Image is the image that an App's Tasks are to run, "" if there is none: the one that it names, or the last that was built. One that
-// is built from source keeps the image that it had until then.
+// is built from source keeps the image that it had until then. The one that Kf's CLI names while it pushes is none.
 func Image(app *v1alpha1.App) string {
-	switch {
-	case app.FromSource():
-		return app.Status.Image
-	case app.Spec.Build.Image == nil:
+	image := app.Status.Image
+	if !app.FromSource() {
+		image = ptr.Deref(app.Spec.Build.Image, "")
+	}
+	if image == v1alpha1.PlaceholderImage {
 		return ""
 	}
-	return *app.Spec.Build.Image
+	return image
 }
 
 // NeedsInspection says whether the App's image is to be inspected now. One that could not be read is so again when the App
@@ -151,6 +153,9 @@ func SyncStatus(app *v1alpha1.App, found *image.Inspection, now time.Time) {
 	if lost := pipelinerun.LostVariables(app); len(lost) > 0 && ready.Message == "" {
 		ready.Message = "the image's " + s.StartCommands.ShellPath + " hands no variable of such a name on to a command: " +
 			strings.Join(lost, ", ") + ": bash in the image does, or another name"
+	}
+	if !app.Spec.Instances.Stopped && ready.Message == "" {
+		ready.Message = "its Tasks run; nothing serves it here"
 	}
 	if s.StartCommands.Error == errNoName.Error() && !app.FromSource() { // which no registry can mend
 		s.Image, ready.Status, ready.Reason = "", metav1.ConditionFalse, v1alpha1.ReasonInvalidApp

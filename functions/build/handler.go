@@ -140,9 +140,10 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 	}
 	app, err = client.PatchStatus(ctx, h.Kf.Apps(app.Namespace), app, func(a *v1alpha1.App) {
 		note(a)
-		if Image(a) == Image(after) { // else it was changed meanwhile, and an event of that comes
+		if Image(a) == Image(after) && Next(a) == Next(after) { // else it was changed meanwhile, and an event of that comes
 			SyncStatus(a, found, h.Now())
 			HoldToSpace(a, of, h.Now())
+			SayAwaited(a, h.Now())
 		}
 	})
 	if err == nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -31,11 +33,17 @@ type Step struct {
 	Run    string
 }
 
+// ofBuilds are the reasons of BuildReady that builds give; all others are of an image that the App names.
+var ofBuilds = []string{
+	v1alpha1.ReasonBuildNotStarted, v1alpha1.ReasonInvalidBuild, v1alpha1.ReasonBuilding, v1alpha1.ReasonBuilt, v1alpha1.ReasonBuildFailed,
+	v1alpha1.ReasonRebasing, v1alpha1.ReasonRebased, v1alpha1.ReasonRebaseFailed,
+}
+
 // Next says what is to be done about an App's build, from the App alone.
 func Next(app *v1alpha1.App) Step {
 	s := app.Status
 	if !app.FromSource() {
-		if s.BuildName != "" || s.RebaseName != "" || meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionBuildReady) != nil {
+		if s.BuildName != "" || s.RebaseName != "" || slices.Contains(ofBuilds, v1alpha1.Reason(s.Conditions, v1alpha1.ConditionBuildReady)) {
 			return Step{Action: Drop}
 		}
 		return Step{Action: Nothing}

@@ -170,7 +170,8 @@ func TestBuildsOfASpace(t *testing.T) {
 		"its own":         {func(s *v1alpha1.Space) { s.Spec.BuildConfig.ContainerRegistry = "registry.example/team" }, settings, "registry.example/team", "b on r", true},
 		"its own builder": {func(s *v1alpha1.Space) { s.Spec.Build.BuilderImage = "mine" }, settings, "registry.example/all", "mine on r", true},
 		"none":            {func(*v1alpha1.Space) {}, nil, "", "", true},
-		"half a stack":    {func(s *v1alpha1.Space) { s.Spec.Build.BuilderImage = "mine" }, nil, "", "", true},
+		"a builder's own": {func(s *v1alpha1.Space) { s.Spec.Build.BuilderImage = "mine" }, nil, "", "mine on ", true},
+		"half a stack":    {func(s *v1alpha1.Space) { s.Spec.Build.RunImage = "mine" }, nil, "", "", true},
 		"not Kf's choice": {func(s *v1alpha1.Space) { s.Spec.BuildConfig.DefaultToV3Stack = &no }, settings, "registry.example/all", "b on r", false},
 	} {
 		c := buildConfig(aSpace(test.change), test.settings)

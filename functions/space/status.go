@@ -119,7 +119,7 @@ func buildConfig(space *v1alpha1.Space, settings map[string]string) v1alpha1.Spa
 	}
 	builder := cmp.Or(space.Spec.Build.BuilderImage, settings[settingBuilder])
 	run := cmp.Or(space.Spec.Build.RunImage, settings[settingRun])
-	if builder != "" && run != "" {
+	if builder != "" { // without a run image it is the builder's own
 		c.StacksV3 = []v1alpha1.StackV3{{Name: "default", Description: "the builder of this Space", BuildImage: builder, RunImage: run}}
 	}
 	return c

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -388,8 +390,35 @@ func TestAnAppThatIsNotBuiltAnyMore(t *testing.T) {
 	app := w.create()
 	name, image := app.Status.BuildName, pushed(t)
 	app = w.change(map[string]any{"image": image, "spec": nil})
-	w.want(app, "", "True ImageReady", "")
+	w.want(app, "True ImageReady", "True ImageReady", "")
 	if app.Status.Image != image || app.Status.BuildName != "" || !w.run(name).IsCancelled() {
 		t.Errorf("%+v", app.Status)
 	}
+}
+
+// TestAnAppThatIsPushedWhileItIsLookedAt: nothing is said of its source before somebody has looked at that.
+func TestAnAppThatIsPushedWhileItIsLookedAt(t *testing.T) {
+	w := newBuildWorld(t, nil)
+	app, err := w.Kf.Apps(w.Namespace).Create(ctx, harness.NewApp(w.Namespace, "shop", v1alpha1.PlaceholderImage), metav1.CreateOptions{})
+	w.Must(err)
+	var pushed sync.Once
+	w.f.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Is(http.MethodPatch, "/apps/shop/status") {
+			pushed.Do(func() {
+				_, err := client.Merge(ctx, w.Kf.Apps(w.Namespace), w.app(), client.Change{Spec: map[string]any{"build": map[string]any{
+					"image": nil, "spec": newSource(w.Namespace, "shop").Spec.Build.Spec}}})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return harness.Fault{}
+	})
+	w.f.Deliver(harness.Added("App", app))
+	w.f.Proxy.Inject(nil)
+	if app = w.app(); app.Status.ObservedGeneration == app.Generation || app.Generation == 1 {
+		t.Errorf("its source was not looked at, and the App says: %+v", app.Status)
+	}
+	w.f.Deliver(harness.Updated("App", app))
+	w.want(w.app(), "Unknown Building", "Unknown Building", "")
 }

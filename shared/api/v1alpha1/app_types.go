@@ -12,9 +12,9 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,categories={all,kf}
 // +kubebuilder:printcolumn:name="Instances",type=string,JSONPath=`.status.instances.representation`
-// +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.spec.template.spec.containers[?(@.name=="user-container")].resources.requests.memory`
-// +kubebuilder:printcolumn:name="Disk",type=string,JSONPath=`.spec.template.spec.containers[?(@.name=="user-container")].resources.requests.ephemeral-storage`
-// +kubebuilder:printcolumn:name="CPU",type=string,JSONPath=`.spec.template.spec.containers[?(@.name=="user-container")].resources.requests.cpu`
+// +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.spec.template.spec.containers[0].resources.requests.memory`
+// +kubebuilder:printcolumn:name="Disk",type=string,JSONPath=`.spec.template.spec.containers[0].resources.requests.ephemeral-storage`
+// +kubebuilder:printcolumn:name="CPU",type=string,JSONPath=`.spec.template.spec.containers[0].resources.requests.cpu`
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.status.image`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`

@@ -58,6 +58,9 @@ const (
 	ParamDestinationImage = "DESTINATION_IMAGE"
 )
 
+// PlaceholderImage is what Kf's CLI names in a new App until it has written the rest of it (its pkg/kf/apps/push.go). It does nothing.
+const PlaceholderImage = "gcr.io/kf-releases/nop:nop"
+
 // FromSource says whether the App's image is built from source: one of image and spec counts, image before spec.
 func (a *App) FromSource() bool {
 	image := a.Spec.Build.Image

@@ -17,8 +17,11 @@ const (
 	ConditionSucceeded = "Succeeded"
 	// ConditionReady says whether an App or a Job is usable.
 	ConditionReady = "Ready"
-	// ConditionBuildReady says on an App that is built from source what became of its newest build, or rebase.
+	// ConditionBuildReady says on an App that is built from source what became of its newest build, or rebase; on one that names its
+	// image, what ConditionReady says.
 	ConditionBuildReady = "BuildReady"
+	// ConditionDeploymentReady is Kf's, of what serves an App. Here nothing does, so it is True only of an App that is stopped.
+	ConditionDeploymentReady = "DeploymentReady"
 	// ConditionAppReady says on a Task whether its App was found and has what a Task needs.
 	ConditionAppReady = "AppReady"
 	// ConditionPipelineRunReady mirrors the PipelineRun's own Succeeded condition on the Task, as Kf does.

@@ -93,6 +93,12 @@ const (
 	ReasonRegistryRefused = "RegistryRefused"
 )
 
+// Reasons of an App's condition DeploymentReady.
+const (
+	ReasonStopped   = "Stopped"   // True
+	ReasonNotServed = "NotServed" // False: Apps are not served here, only their Tasks run
+)
+
 // Reasons of an App's condition BuildReady, and of its Ready while there is no image of it yet.
 const (
 	ReasonBuilding        = "Building"        // Unknown: a build is under way

@@ -263,7 +263,7 @@ type SpaceStatusBuildConfig struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Env []SpaceEnvVar `json:"env,omitempty"`
-	// StacksV3 has one, of the builder and run image that hold; none where there are none.
+	// StacksV3 has one, of the builder and run image ("" is the builder's own) that hold; none where there is no builder.
 	// +optional
 	// +listType=atomic
 	StacksV3 []StackV3 `json:"stacksV3,omitempty"`
