@@ -77,5 +77,5 @@ func terminated(t *corev1.ContainerStateTerminated) string {
 	if t.Reason == "OOMKilled" {
 		return "out of memory (an operator sets memory in the ConfigMap " + ConfigMap + ")"
 	}
-	return t.Reason
+	return "and it left no reason, as when its Pod is deleted or evicted: push again"
 }

@@ -247,7 +247,7 @@ func TestBuildsThatNeverEndWell(t *testing.T) {
 		}
 	}
 	harness.Eventually(t, 2*time.Minute, func() error { return b.evict("evicted") })
-	for name, want := range map[string]string{"evicted": "", "away": "source failed", "hangs": "longer than 1m30s"} {
+	for name, want := range map[string]string{"evicted": "deleted or evicted", "away": "takes no connections", "hangs": "longer than 1m30s"} {
 		app := b.becomes(name, v1alpha1.ReasonBuildFailed)
 		said := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionBuildReady).Message
 		if said == "" || !strings.Contains(said, want) || app.Status.Image != "" {
