@@ -147,11 +147,8 @@ func (o *why) ofJob(ctx context.Context, job *v1alpha1.TaskSchedule, instant tim
 	return story.OfInstant(f)
 }
 
-const (
-	// longest is how many columns of a line of a story are shown: an image's error may have thousands. -o json has them all.
-	longest = 600
-	timely  = len(time.RFC3339) - len("07:00")
-)
+// longest is how many columns of a line of a story are shown: an image's error may have thousands. -o json has them all.
+const longest = 600
 
 // print shows a story in one screen.
 func (o *why) print(s story.Story) {
@@ -165,7 +162,7 @@ func (o *why) print(s story.Story) {
 		if o.output == "wide" {
 			what += " [" + l.By + "]"
 		}
-		o.printf("%-*s   %s\n", timely, at, what)
+		o.printf("%-20s   %s\n", at, what) // as wide as a time
 	}
 	if len(s.Unknown) > 0 || s.Do != "" {
 		o.printf("\n")

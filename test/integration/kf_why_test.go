@@ -112,11 +112,11 @@ func TestKfWhyTellsOfAnInstantThatWasSkipped(t *testing.T) {
 		c.has(c.kf(args...), "Job nightly at "+at+": Skipped", at+" Skipped: Task "+before.Name+": it still ran, and concurrencyPolicy is Forbid",
 			"now Task "+before.Name+" has not ended: kf why "+before.Name, todo)
 	}
-	c.has(c.kf("why", "nightly", running.Format(time.RFC3339)), ": Ran", "of App shop: not looked at yet",
+	c.has(c.kf("why", "nightly", running.Format(time.RFC3339)), "Ran: its Task is there", "of App shop: not looked at yet",
 		"made for the instant "+running.Format(time.RFC3339)+" of Job nightly")
 	off := skipped.Add(-time.Hour)
-	c.has(c.kf("why", "nightly", off.Format(time.RFC3339)), ": Not owed: the Job was made at")
-	c.has(c.kf("why", "nightly", skipped.AddDate(0, 0, 1).Format(time.RFC3339)), ": To come: it is not due yet")
+	c.has(c.kf("why", "nightly", off.Format(time.RFC3339)), "Not owed: the Job was made at")
+	c.has(c.kf("why", "nightly", skipped.AddDate(0, 0, 1).Format(time.RFC3339)), "To come: it is not due yet")
 	c.has(c.kf("why", "nightly", skipped.Add(time.Hour).Format(time.RFC3339)), "Not on schedule: the schedule, as it is now, does not name it: "+daily(skipped)+" in UTC")
 	c.has(c.refused("why", "none", at), `there is no Job "none"`)
 }
