@@ -27,8 +27,8 @@ func newWhy(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "why TASK_NAME | JOB_NAME [INSTANT] | APP_NAME TASK_ID",
 		Short: "Tell why a Task, or an instant of a Job, ran, waits, failed or did not run",
-		Long: `why tells the story of a Task: what asked for it, each step since with its time, how it ended, and what to do. Of a Job it tells
-that of one instant of its schedule, also where that did not run: of the first that is due and not decided, else of the latest, or of
+		Long: `why tells the story of a Task: what asked for it, each step since with its time, how it ended, and what to do. Of a Job it
+tells that of one instant of its schedule, also where that did not run: of the first that is due and not decided, else of the latest, or of
 INSTANT: as job-history shows it, or as 2026-12-01T02:30 in the Job's time zone.
 
 It reads the Task, its App, Job, PipelineRun, TaskRun and Pod and Kubernetes' Events about them, with your rights. What is gone, or
@@ -88,7 +88,8 @@ func (o *why) tell(ctx context.Context, args []string) (story.Story, error) {
 	case err != nil:
 		return story.Story{}, err
 	case job == nil:
-		return story.Story{}, notFound("there is no Task and no Job %q in Space %q; `kf tasks APP` and `kf jobs` list them", args[0], o.space)
+		return story.Story{}, notFound("there is no Task and no Job %q in Space %q; `kf tasks APP` and `kf jobs` list them",
+			args[0], o.space)
 	}
 	return o.ofJob(ctx, job, story.Subject(job, time.Now())), nil
 }

@@ -107,7 +107,8 @@ func noSchedule(f JobFacts) *finding {
 	if _, err := job.Preview(f.Job, f.Now, 1); err != nil {
 		why = err.Error()
 	}
-	return &finding{"Not scheduled", why + ", and no instant is on record", "Job", "kf schedule-job JOB gives it a schedule, kf run-job JOB runs it once"}
+	return &finding{"Not scheduled", why + ", and no instant is on record", "Job",
+		"kf schedule-job JOB gives it a schedule, kf run-job JOB runs it once"}
 }
 
 // recorded: the Job's history has the instant.
@@ -192,7 +193,8 @@ func beforeTheJob(f JobFacts) *finding {
 	if !f.Instant.Before(f.Job.CreationTimestamp.Time) {
 		return nil
 	}
-	return &finding{"Not owed", "the Job was made at " + stamp(f.Job.CreationTimestamp.Time) + ", and owes nothing for the time before", "Job", ""}
+	return &finding{"Not owed", "the Job was made at " + stamp(f.Job.CreationTimestamp.Time) +
+		", and owes nothing for the time before", "Job", ""}
 }
 
 func notOnSchedule(f JobFacts) *finding {
@@ -214,7 +216,8 @@ func toCome(f JobFacts) *finding {
 	case !f.Instant.After(f.Now):
 		return nil
 	case f.Job.Spec.Suspend:
-		return &finding{"To come", "the Job is suspended, and will not run then unless it is resumed before", "Job", "kf schedule-job JOB resumes it"}
+		return &finding{"To come", "the Job is suspended, and will not run then unless it is resumed before", "Job",
+			"kf schedule-job JOB resumes it"}
 	}
 	return &finding{"To come", "it is not due yet", "Job", ""}
 }

@@ -166,7 +166,7 @@ func rows(s Story) string {
 }
 
 func TestOfTask(t *testing.T) {
-	byHand := "12:00:00 asked for by hand; made by the client kf\n"
+	byHand := "12:00:00 asked for directly; made by the client kf\n"
 	for name, test := range map[string]struct {
 		facts Facts
 		want  string
@@ -200,7 +200,7 @@ func TestOfTask(t *testing.T) {
 			"Running\n12:00:00 asked for by the request with the key k1 at /namespaces/space/apps/shop/tasks\nnow it runs\n"},
 		"run-job": {
 			facts(task(ofJob("nightly-abc"), madeBy("kf"), waits("Running", ""))),
-			"Running\n12:00:00 asked for by hand, as a run of Job nightly; made by the client kf\nnow it runs\n"},
+			"Running\n12:00:00 asked for directly, as a run of Job nightly; made by the client kf\nnow it runs\n"},
 		"stopped before it came": {
 			facts(task(annotated(v1alpha1.EventAnnotation, "/b 1"), annotated(v1alpha1.StoppedFirstAnnotation, "/b 2"),
 				terminated(&v1alpha1.Termination{RequestedAt: stampOf("12:00:01"), Log: v1alpha1.LogNone}), failed(v1alpha1.ReasonCancelled, "the Task was terminated"))),
@@ -224,7 +224,7 @@ func TestOfTask(t *testing.T) {
 		"a quota": {
 			facts(task(madeBy("kf"), waits(v1alpha1.ReasonPipelineRunNotCreated, "exceeded quota: runs"))),
 			"PipelineRunNotCreated\n" + byHand + "now it waits: PipelineRunNotCreated: exceeded quota: runs\n" +
-				"! raise the quota, grant the right or change the policy that the message names; it is tried again by itself\n"},
+				"! change the quota, right or policy that the message names; it is tried again by itself\n"},
 		"no room, told by the scheduler again and again": {
 			facts(task(madeBy("kf"), handled, waits(v1alpha1.ReasonUnschedulable, "0/3 nodes")), run("12:00:01"),
 				withEvents(anEvent("Pod", "shop-1-pod", "FailedScheduling", "0/2 nodes", "12:00:04", 3), anEvent("Pod", "shop-1-pod", "FailedScheduling", "0/3 nodes", "12:10:00", 9))),
@@ -315,7 +315,7 @@ now its log was not handed on whole: 2 lines; the collector was down
 `},
 		"to be stopped, and nobody has seen it": {
 			facts(task(madeBy("kubectl"), terminated(nil), waits("Running", ""))),
-			"Running\n12:00:00 asked for by hand; made by the client kubectl\n" +
+			"Running\n12:00:00 asked for directly; made by the client kubectl\n" +
 				"now it was asked to stop, by kubectl; when is not on record, for the function terminate has not noted it\nnow it runs\n"},
 		"its run was pruned": {
 			facts(task(madeBy("kf"), handled, is("True", "Succeeded", "", "12:00:09"), exit(0))),

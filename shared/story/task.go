@@ -79,7 +79,8 @@ func wanted(t *v1alpha1.Task) string {
 	instant := t.Instant()
 	switch {
 	case stoppedFirst:
-		return fmt.Sprintf("made by the event %s of %s: it asks to stop the run of the event %s of %s, and came first", stopID, stopSource, id, source)
+		return fmt.Sprintf("made by the event %s of %s: it asks to stop the run of the event %s of %s, and came first",
+			stopID, stopSource, id, source)
 	case byEvent:
 		return "asked for by " + event(source, id) + runOf(of)
 	case of != "" && !instant.IsZero():
@@ -89,9 +90,9 @@ func wanted(t *v1alpha1.Task) string {
 		}
 		return "made for the instant " + stamp(instant) + of + late
 	case of != "":
-		return "asked for by hand, as a run" + of
+		return "asked for directly, as a run" + of
 	}
-	return "asked for by hand"
+	return "asked for directly"
 }
 
 func runOf(of string) string {
@@ -289,7 +290,8 @@ func stands(f Facts) (lines []Line) {
 	}
 	if builds(c.Reason) && f.App != nil {
 		if b := meta.FindStatusCondition(f.App.Status.Conditions, v1alpha1.ConditionBuildReady); b != nil {
-			lines = append(lines, Line{What: strings.TrimSuffix("the build of App "+f.App.Name+": "+b.Reason+": "+b.Message, ": "), By: "App"})
+			what := "the build of App " + f.App.Name + ": " + b.Reason + ": " + b.Message
+			lines = append(lines, Line{What: strings.TrimSuffix(what, ": "), By: "App"})
 		}
 	}
 	if t.Status.Deadline != nil {

@@ -136,7 +136,7 @@ func TestKfWhyMakesUpNothingForWhoMayNotRead(t *testing.T) {
 		_, err := c.Kf.Tasks(c.space).Get(t.Context(), task.Name, metav1.GetOptions{})
 		return err
 	})
-	c.has(c.kf("why", task.Name), "asked for by hand", "Not known: its App could not be read: you may not",
+	c.has(c.kf("why", task.Name), "asked for directly", "Not known: its App could not be read: you may not",
 		"Not known: its PipelineRun could not be read: you may not", "Not known: Kubernetes' Events could not be read: you may not")
 }
 
@@ -182,7 +182,7 @@ func TestKfOverridesOneRunOfAJob(t *testing.T) {
 	if now := j.job("nightly"); now.ResourceVersion != job.ResourceVersion {
 		t.Errorf("the Job was changed: %+v", now.Spec)
 	}
-	c.has(c.kf("why", task.Name), "asked for by hand, as a run of Job nightly; made by the client kf")
+	c.has(c.kf("why", task.Name), "asked for directly, as a run of Job nightly; made by the client kf")
 	var many []string
 	for i := range 63 {
 		many = append(many, "-e", fmt.Sprintf("V%d=x", i))
