@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,10 +89,30 @@ func (o *why) tell(ctx context.Context, args []string) (story.Story, error) {
 	case err != nil:
 		return story.Story{}, err
 	case job == nil:
+		if job, instant := o.jobOfPruned(ctx, args[0]); job != nil {
+			return o.ofJob(ctx, job, instant), nil
+		}
 		return story.Story{}, notFound("there is no Task and no Job %q in Space %q; `kf tasks APP` and `kf jobs` list them",
 			args[0], o.space)
 	}
 	return o.ofJob(ctx, job, story.Subject(job, time.Now())), nil
+}
+
+// lastSecond is of the year 9999: later ones have no RFC 3339.
+const lastSecond = 253402300799
+
+// jobOfPruned is the Job that a Task which is gone was of, by its name, and its instant: the Job's history may know what became of it.
+func (o *why) jobOfPruned(ctx context.Context, task string) (*v1alpha1.TaskSchedule, time.Time) {
+	at := max(strings.LastIndex(task, "-"), 0)
+	seconds, err := strconv.ParseInt(strings.TrimPrefix(task[at:], "-"), 10, 64)
+	if err != nil || seconds > lastSecond {
+		return nil, time.Time{}
+	}
+	job, err := client.Find(ctx, o.kf.TaskSchedules(o.space), o.space, task[:at])
+	if err != nil {
+		return nil, time.Time{}
+	}
+	return job, time.Unix(seconds, 0).UTC()
 }
 
 func (o *why) ofInstant(ctx context.Context, name, at string) (story.Story, error) {
@@ -119,6 +140,9 @@ func instantIn(text string, zone *time.Location) (time.Time, error) {
 		at, err := time.ParseInLocation(layout, text, zone)
 		if err != nil {
 			continue
+		}
+		if at.Unix() < 0 {
+			return time.Time{}, fmt.Errorf("%s is no instant: it is before 1970", text)
 		}
 		if !at.Equal(at.Truncate(time.Minute)) {
 			return time.Time{}, fmt.Errorf("%s is no instant: schedules name whole minutes", text)

@@ -26,6 +26,7 @@ func TestInstantIn(t *testing.T) {
 		"2026-12-01T02:30":          "2026-12-01T01:30:00Z",
 		"2026-12-01 02:30":          "2026-12-01T01:30:00Z",
 		"2026-12-01T02:30:07Z":      "whole minutes",
+		"0001-01-01T00:00:00Z":      "before 1970",
 		"yesterday":                 "neither a Task's ID nor an instant",
 		"2026-13-01T02:30:00Z":      "neither a Task's ID nor an instant",
 	} {

@@ -322,7 +322,7 @@ func (f Facts) missing() (all []string) {
 		all = append(all, what)
 	}
 	if f.Unread[PartEvents] == "" && len(f.Events) == 0 && f.Now.Sub(t.CreationTimestamp.Time) > time.Hour {
-		all = append(all, "Kubernetes' Events about it are gone: it keeps them for an hour, as a rule")
+		all = append(all, "there are no Kubernetes Events about it, or none any more: they are kept for an hour, as a rule")
 	}
 	if f.Unread.gone(PartApp, f.App != nil) {
 		all = append(all, "its App is gone, or has not been pushed")

@@ -114,6 +114,12 @@ func TestKfWhyTellsOfAnInstantThatWasSkipped(t *testing.T) {
 	}
 	c.has(c.kf("why", "nightly", running.Format(time.RFC3339)), "Ran: its Task is there", "of App shop: not looked at yet",
 		"made for the instant "+running.Format(time.RFC3339)+" of Job nightly")
+	if err := j.Kf.Tasks(j.ns).Delete(ctx, before.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.has(c.kf("why", "nightly"), "Task "+before.Name+": it still ran, and concurrencyPolicy is Forbid; it is gone since", todo)
+	c.has(c.kf("why", job.TaskName(skipped)), "Job nightly at "+at+": Skipped") // by the name that its Task would have
+	c.has(c.refused("why", "nightly-x"), "there is no Task and no Job")
 	off := skipped.Add(-time.Hour)
 	c.has(c.kf("why", "nightly", off.Format(time.RFC3339)), "Not owed: the Job was made at")
 	c.has(c.kf("why", "nightly", skipped.AddDate(0, 0, 1).Format(time.RFC3339)), "To come: it is not due yet")
