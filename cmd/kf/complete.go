@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
@@ -20,8 +21,8 @@ import (
 // completions says what an argument of a command names: of each command the kinds of its arguments, in order.
 var completions = map[string][]string{
 	"push": {"apps"}, "rebase": {"apps"}, "run-task": {"apps"}, "tasks": {"apps"}, "prune": {"apps"}, "create-job": {"apps"},
-	"builds": {"apps"}, "build-logs": {"apps"},
-	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"},
+	"builds": {"apps"}, "build-logs": {"apps"}, "why": {"apps tasks jobs", "ids instants"},
+	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"}, "rerun": {"apps tasks", "ids"},
 	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"},
 	"bind-service": {"apps", "services"}, "unbind-service": {"apps", "services"}, "vcap-services": {"apps"},
 	"set-env": {"apps"}, "unset-env": {"apps"}, "env": {"apps"}, "target": {"namespaces"},
@@ -48,6 +49,12 @@ func (t *target) complete(root *cobra.Command) {
 				found = t.serviceNames(c.Context())
 			case "namespaces":
 				found = t.spaceNames(c.Context())
+			case "ids instants":
+				found = append(t.ids(c.Context(), args[0]), t.instants(c.Context(), args[0])...)
+			case "apps tasks jobs":
+				for _, kind := range []string{"apps", "tasks", "taskschedules"} {
+					found = append(found, t.named(c.Context(), kind)...)
+				}
 			case "apps tasks":
 				found = append(t.named(c.Context(), "apps"), t.named(c.Context(), "tasks")...)
 			default:
@@ -144,4 +151,21 @@ func (t *target) ids(ctx context.Context, app string) (ids []string) {
 		}
 	}
 	return ids
+}
+
+// instants are those that the history of a Job has, with what was decided.
+func (t *target) instants(ctx context.Context, job string) (instants []string) {
+	if t.connect() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patienceOfAShell)
+	defer cancel()
+	j, err := client.Find(ctx, t.kf.TaskSchedules(t.space), t.space, job)
+	if err != nil || j == nil {
+		return nil
+	}
+	for _, d := range j.Status.History {
+		instants = append(instants, d.Instant.UTC().Format(time.RFC3339)+"\t"+inert.Fit(string(d.Outcome), widest))
+	}
+	return instants
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -72,7 +73,14 @@ const (
 	maxName    = 253 // characters of a display name
 	maxTimeout = 87600 * time.Hour
 	maxJitter  = 3600 // seconds
+
+	maxEnv      = 64 // variables
+	maxEnvName  = 128
+	maxEnvValue = 32768
 )
+
+// variable is a name that a Task's own variable can have.
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // checkLimits refuses what no Task can have.
 func checkLimits(name string, retries int32, timeout time.Duration) error {

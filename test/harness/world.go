@@ -79,7 +79,7 @@ func (w *World) Add(ctx context.Context, app *v1alpha1.App, change func(*v1alpha
 
 // Start plays runtask and Tekton: the run, its TaskRun and Pod, and the Task's ID.
 func (w *World) Start(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Task) error {
-	counter, _ := w.ids.Load(app.Name)
+	counter, _ := w.ids.LoadOrStore(app.Name, &atomic.Int64{})
 	id := int(counter.(*atomic.Int64).Add(1))
 	run, err := pipelinerun.For(app, task, id, pipelinerun.Options{})
 	if err != nil {
