@@ -234,7 +234,7 @@ func (r *reader) keepApp(s *source, v value) {
 	r.dump.order = append(r.dump.order, app.GUID)
 }
 
-var appOfLink = regexp.MustCompile(`/v3/apps/([^/?]+)`)
+var appOfLink = regexp.MustCompile(`/v3/apps/([^/? ]+)`)
 
 // keepVar keeps /v3/apps/GUID/environment_variables, which names its app in its links alone.
 func (r *reader) keepVar(s *source, v value) {

@@ -199,7 +199,10 @@ func (c *cronLines) schedule(expression, user, command string) {
 	c.order = append(c.order, name)
 }
 
-var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+var (
+	assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+	count      = regexp.MustCompile(`^[0-9]+[smhd]?$`) // of nice, of timeout
+)
 
 // program is what a command runs, as far as a name can be made of it.
 func program(command string) string {
@@ -208,7 +211,7 @@ func program(command string) string {
 	for i := 0; i < len(words); i++ {
 		base := path.Base(words[i])
 		switch {
-		case assignment.MatchString(words[i]) || words[i] == "[" || strings.HasPrefix(words[i], "-"):
+		case assignment.MatchString(words[i]) || count.MatchString(words[i]) || words[i] == "[" || strings.HasPrefix(words[i], "-"):
 		case base == "cd":
 			i++ // and where to
 		case slices.Contains(skipped, base) || base == "/" || base == ".":

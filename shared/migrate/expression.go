@@ -32,7 +32,7 @@ type translated struct {
 
 var (
 	names      = regexp.MustCompile(`(?i)\b(sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`)
-	extensions = regexp.MustCompile(`[LWCH#~]`)
+	extensions = regexp.MustCompile(`^[0-9*?,/()-]*[LWCH#~][0-9*?,/()LWCH#~-]*$`)
 	steps      = regexp.MustCompile(`/[0-9]+`)
 )
 

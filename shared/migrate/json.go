@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strings"
 )
 
 // value is a value of JSON, and where in the file it begins.
@@ -132,7 +133,7 @@ func (r *reader) decode(s *source, v value, into any, about string) bool {
 	err := json.Unmarshal(v.raw, into)
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		r.fault(s.place(v.at+int(wrong.Offset)-1), about, "%s can't be a %s", wrong.Field, wrong.Value)
+		r.fault(s.place(v.at+int(wrong.Offset)-1), about, "%s can't be a %s", strings.ToLower(wrong.Field), wrong.Value)
 	} else if err != nil {
 		r.fault(s.place(v.at), about, "%v", err)
 	}
