@@ -52,11 +52,11 @@ deletes, and does not change what others made, unless --force says so.`,
   # then do it
   kf import apps.json jobs.json schedules.json --apply --space shop
 
-  # a crontab, for an App that is there
-  crontab -l | kf import - --app shop --time-zone Europe/Berlin --apply
+  # a crontab (crontab -l > crontab.txt), for an App that is there
+  kf import crontab.txt --app shop --time-zone Europe/Berlin --apply
 
-  # the CronJobs of another namespace
-  kubectl get cronjobs -n old -o yaml | kf import - --diff --space shop`,
+  # the CronJobs of another namespace: kubectl get cronjobs -n old -o yaml, through a pipe
+  kf import - --diff --space shop`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: o.run,
 	}
