@@ -31,8 +31,8 @@ func newImport(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE [FILE...]",
 		Short: "Make Apps and Jobs of Cloud Foundry's manifests and dumps, CronJobs, and crontabs",
-		Long: `import reads what other schedulers have on record, and prints the Apps and Jobs that it comes to as YAML. On standard error it says
-of each what can't be carried over, why, and what to do. Nothing is changed without --apply.
+		Long: `import reads what other schedulers have on record, and prints the Apps and Jobs that it comes to as YAML. On
+standard error it says of each what can't be carried over, why, and what to do. Nothing is changed without --apply.
 
 A FILE is a file, a folder (its files *.yml, *.yaml, *.json, *.cron and crontab*), or - for standard input:
   cf-manifest   a manifest.yml

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -165,7 +166,19 @@ func (i *intent) patch(ctx context.Context, options metav1.PatchOptions) (*unstr
 		return nil, err
 	}
 	options.FieldManager = importManager
-	return i.of.Patch(ctx, i.object.GetName(), types.ApplyPatchType, body, options)
+	return i.of.Patch(ctx, i.object.GetName(), types.ApplyPatchType, readableYAML(body), options)
+}
+
+// readableYAML is JSON without the characters that YAML has only as escapes (yaml.org, c-printable): what is applied is read as YAML.
+func readableYAML(body []byte) (out []byte) {
+	for _, r := range string(body) {
+		if r >= 0x7f && r < 0xa0 || r == 0xfffe || r == 0xffff {
+			out = fmt.Appendf(out, `\u%04x`, r)
+			continue
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out
 }
 
 // conflict is whose the fields are that would be changed.

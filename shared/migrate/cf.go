@@ -282,7 +282,8 @@ func (r *reader) keepEnv(s *source, v value) {
 	r.dump.env[vcap.ID] = cfEnv{env.Own, at}
 	about := "App " + vcap.Name
 	if n := len(env.Running) + len(env.Staging); n > 0 {
-		r.remark(at, about, "%d variables of the platform's groups (running and staging) are left out: the ConfigMap kf-space-env of the Space has "+
+		r.remark(at, about, "%d variables of the platform's groups (running and staging) are left out: the ConfigMap kf-space-env "+
+			"of the Space has "+
 			"what is to be in all Tasks", n)
 	}
 	for _, label := range slices.Sorted(maps.Keys(env.SystemJSON.Services)) {
@@ -329,7 +330,8 @@ func (r *reader) keepTask(s *source, v value) {
 func (r *reader) fromDump() {
 	for _, kind := range slices.Sorted(maps.Keys(r.dump.pages)) {
 		if p := r.dump.pages[kind]; p.here < p.total {
-			r.fault(p.at, "", "%d of %d are here: export the other pages too (?page=2 ...), or all in one (?per_page=5000)", p.here, p.total)
+			r.fault(p.at, "", "%d of %d are here: export the other pages too (?page=2 ...), or all in one "+
+				"(?per_page=5000)", p.here, p.total)
 		}
 	}
 	for _, guid := range r.dump.order {
@@ -363,14 +365,16 @@ func (r *reader) cfApp(guid string, found *cfApp) {
 		}
 	}
 	if len(env.values) > 0 {
-		r.remark(env.at, about, "its variables are in the App, where everybody who may look at it reads them: what is secret of them belongs "+
+		r.remark(env.at, about, "its variables are in the App, where everybody who may look at it reads them: what is secret of "+
+			"them belongs "+
 			"into a service (kf create-user-provided-service)")
 	}
 	p := r.dump.processes[guid]
 	if p.Command != nil && *p.Command != "" {
 		startCommand(app, *p.Command)
 	}
-	if err := cmp.Or(amount(app, corev1.ResourceMemory, mebibytes(p.MemoryInMB)), amount(app, corev1.ResourceEphemeralStorage, mebibytes(p.DiskInMB))); err != nil {
+	memory := amount(app, corev1.ResourceMemory, mebibytes(p.MemoryInMB))
+	if err := cmp.Or(memory, amount(app, corev1.ResourceEphemeralStorage, mebibytes(p.DiskInMB))); err != nil {
 		r.fault(found.at, about, "%v", err)
 	}
 	r.addApp(app, found.at)
@@ -402,7 +406,8 @@ func (r *reader) appOf(guid string, at place, about string) string {
 		return app.imported
 	}
 	if r.App == "" {
-		r.fault(at, about, "it is of app %s, which no dump of /v3/apps here has: add that (cf curl \"/v3/apps?per_page=5000\"), or say --app",
+		r.fault(at, about, "it is of app %s, which no dump of /v3/apps here has: add that (cf curl \"/v3/apps?per_page=5000\"), "+
+			"or say --app",
 			cmp.Or(guid, "(none)"))
 	}
 	return r.App
@@ -440,7 +445,8 @@ func (r *reader) fromTasks() {
 		r.unscheduled(t, app)
 	}
 	for _, file := range slices.Sorted(maps.Keys(unnamed)) {
-		r.remark(place{file: file}, "", "%d tasks without a name of their own are left out: they were single runs, and kf run-task runs one", unnamed[file])
+		r.remark(place{file: file}, "", "%d tasks without a name of their own are left out: they were single runs, and kf "+
+			"run-task runs one", unnamed[file])
 	}
 }
 
@@ -523,7 +529,8 @@ func (r *reader) manifestApp(a manifest.Application, name string, at place) {
 		}
 	}
 	for _, s := range a.Services {
-		r.remark(at, about, "service %s is left out: kf create-user-provided-service %[1]s -p FILE, and kf bind-service %s %[1]s", s.Name, name)
+		r.remark(at, about, "service %s is left out: kf create-user-provided-service %[1]s -p FILE, and kf bind-service %s "+
+			"%[1]s", s.Name, name)
 	}
 	if a.DockerImage == "" && (a.Path != "" || len(a.Buildpacks) > 0) {
 		r.remark(at, about, "it is built of source: kf push --task -f %s does that, and says again what stands here", path.Base(at.file))

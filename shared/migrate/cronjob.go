@@ -200,7 +200,8 @@ func (r *reader) cronJobTimes(job *v1alpha1.TaskSchedule, cron *batchv1.CronJob,
 		r.fault(at, "CronJob "+cron.Name, "concurrencyPolicy %.40q is none: it can be Allow, Forbid or Replace", s.ConcurrencyPolicy)
 	}
 	if s.SuccessfulJobsHistoryLimit != nil || s.FailedJobsHistoryLimit != nil {
-		r.remark(at, "CronJob "+cron.Name, "its history limits are left out: how many Tasks of an App are kept is the Space's to say (docs/retention.md), "+
+		r.remark(at, "CronJob "+cron.Name, "its history limits are left out: how many Tasks of an App are kept is the Space's to "+
+			"say (docs/retention.md), "+
 			"and the Job keeps 50 decisions")
 	}
 }
@@ -216,18 +217,22 @@ func (r *reader) cronJobRuns(job *v1alpha1.TaskSchedule, spec batchv1.JobSpec, r
 		task.Timeout = &metav1.Duration{Duration: time.Duration(min(*seconds, 87600*3600)) * time.Second}
 	}
 	if restart == corev1.RestartPolicyOnFailure {
-		r.remark(at, about, "restartPolicy OnFailure starts a container again in its Pod: here each of the %d retries is a Pod of its own", task.Retries)
+		r.remark(at, about, "restartPolicy OnFailure starts a container again in its Pod: here each of the %d retries is a Pod of "+
+			"its own", task.Retries)
 	}
 	for _, left := range []struct {
 		said  bool
 		field string
 		what  string
 	}{
-		{spec.Parallelism != nil && *spec.Parallelism != 1, "parallelism", "a Task is one Pod: make several Jobs, or let the command divide its work"},
+		{spec.Parallelism != nil && *spec.Parallelism != 1, "parallelism", "a Task is one Pod: make several Jobs, or let the " +
+			"command divide its work"},
 		{spec.Completions != nil && *spec.Completions != 1, "completions", "a Task is one Pod: make several Jobs, or let the command loop"},
-		{spec.CompletionMode != nil && *spec.CompletionMode != batchv1.NonIndexedCompletion, "completionMode", "there is no JOB_COMPLETION_INDEX"},
+		{spec.CompletionMode != nil && *spec.CompletionMode != batchv1.NonIndexedCompletion, "completionMode", "there is no " +
+			"JOB_COMPLETION_INDEX"},
 		{spec.PodFailurePolicy != nil, "podFailurePolicy", "every failure counts alike, up to the retries"},
-		{spec.TTLSecondsAfterFinished != nil, "ttlSecondsAfterFinished", "how many Tasks are kept is the Space's to say (docs/retention.md)"},
+		{spec.TTLSecondsAfterFinished != nil, "ttlSecondsAfterFinished", "how many Tasks are kept is the Space's to say " +
+			"(docs/retention.md)"},
 	} {
 		if left.said {
 			r.remark(at, about, "%s is left out: %s", left.field, left.what)
@@ -242,7 +247,8 @@ func (r *reader) podOfApp(app *v1alpha1.App, pod *corev1.PodSpec, at place, abou
 		others = append(others, c.Name)
 	}
 	if len(others) > 0 {
-		r.remark(at, about, "its containers %s are left out: a Task is one container, %s, and over when that ends", strings.Join(others, ", "),
+		r.remark(at, about, "its containers %s are left out: a Task is one container, %s, and over when that "+
+			"ends", strings.Join(others, ", "),
 			pod.Containers[0].Name)
 	}
 	pod.Containers = pod.Containers[:1]
@@ -292,7 +298,8 @@ func (r *reader) podOfApp(app *v1alpha1.App, pod *corev1.PodSpec, at place, abou
 
 func (r *reader) needs(at place, about, kind, name string) {
 	if name != "" && (kind != "ServiceAccount" || name != "default") {
-		r.remark(at, about, "it needs the %s %s in the Space: copy it there (kubectl get -o yaml, without namespace and uid, and apply)", kind, name)
+		r.remark(at, about, "it needs the %s %s in the Space: copy it there (kubectl get -o yaml, without namespace and uid, and "+
+			"apply)", kind, name)
 	}
 }
 
@@ -303,7 +310,8 @@ func (r *reader) needsVolume(at place, about string, v corev1.Volume) {
 	case v.ConfigMap != nil:
 		r.needs(at, about, "ConfigMap", v.ConfigMap.Name)
 	case v.PersistentVolumeClaim != nil:
-		r.remark(at, about, "it needs the PersistentVolumeClaim %s in the Space: a claim belongs to its namespace, and its data has to be moved",
+		r.remark(at, about, "it needs the PersistentVolumeClaim %s in the Space: a claim belongs to its namespace, and its data "+
+			"has to be moved",
 			v.PersistentVolumeClaim.ClaimName)
 	case v.HostPath != nil:
 		r.remark(at, about, "its volume %s is a directory of the node: the Space's Pod Security may refuse that", v.Name)
@@ -349,7 +357,8 @@ func dropRefused(p *corev1.PodSpec) (names []string) {
 	for _, c := range []*[]corev1.Container{&p.Containers, &p.InitContainers} {
 		for i := range *c {
 			one := &(*c)[i]
-			drop("lifecycle", one.Lifecycle != nil && (one.Lifecycle.PostStart != nil || one.Lifecycle.StopSignal != nil), func() { one.Lifecycle = nil })
+			drop("lifecycle", one.Lifecycle != nil && (one.Lifecycle.PostStart != nil || one.Lifecycle.StopSignal != nil),
+				func() { one.Lifecycle = nil })
 			drop("restartPolicyRules", one.RestartPolicyRules != nil, func() { one.RestartPolicyRules = nil })
 			one.TerminationMessagePath, one.TerminationMessagePolicy = "", ""
 		}

@@ -55,7 +55,8 @@ func (r *reader) crontab(file string, text []byte) {
 		c.line(line)
 	}
 	if unzoned {
-		r.remark(place{file: file}, "", "its times are read in UTC: cron's are its host's local time, so say --time-zone (such as Europe/Berlin) unless "+
+		r.remark(place{file: file}, "", "its times are read in UTC: cron's are its host's local time, so say --time-zone (such as "+
+			"Europe/Berlin) unless "+
 			"that is UTC. When clocks change, what is skipped runs right after, and what is repeated runs once, as cron(8) has it")
 	}
 	for _, key := range c.order {
@@ -94,10 +95,12 @@ func (c *cronLines) setting(name, value string) {
 		c.jitter = int32(minutes) * 60
 	case "MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING":
 		if value != "" {
-			c.remark(c.at, name, "nothing is mailed: kf logs shows what a Task wrote, and the event dev.kf.task.failed.v1 says that it failed")
+			c.remark(c.at, name, "nothing is mailed: kf logs shows what a Task wrote, and the event dev.kf.task.failed.v1 says "+
+				"that it failed")
 		}
 	case "SHELL", "PATH", "HOME", "LOGNAME", "USER":
-		c.remark(c.at, name, "it is left out, for it is about cron's host, and the image has its own: kf set-env %s %s VALUE sets it for the App",
+		c.remark(c.at, name, "it is left out, for it is about cron's host, and the image has its own: kf set-env %s %s VALUE sets "+
+			"it for the App",
 			c.App, name)
 	default:
 		c.env[name] = value
@@ -188,7 +191,8 @@ func (c *cronLines) schedule(expression, user, command string) {
 		if !slices.Contains(append(job.Spec.Schedules, job.Spec.Schedule), expression) {
 			job.Spec.Schedules = append(job.Spec.Schedules, expression)
 		}
-		c.remark(c.at, "Job "+name, "it is the line %d again: one Job has both times, and where they are the same it runs once", c.places[name].line)
+		c.remark(c.at, "Job "+name, "it is the line %d again: one Job has both times, and where they are the same it runs "+
+			"once", c.places[name].line)
 		return
 	}
 	job := newJob(name, c.App)

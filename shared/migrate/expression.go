@@ -33,6 +33,7 @@ type translated struct {
 var (
 	names      = regexp.MustCompile(`(?i)\b(sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`)
 	extensions = regexp.MustCompile(`^[0-9*?,/()-]*[LWCH#~][0-9*?,/()LWCH#~-]*$`)
+	interval   = regexp.MustCompile(`^@(every|every_second|[0-9]+)$`) // robfig/cron's; FreeBSD's
 	steps      = regexp.MustCompile(`/[0-9]+`)
 )
 
@@ -84,7 +85,7 @@ func untranslatable(d dialect, words []string) string {
 	switch {
 	case first == "@reboot":
 		return "@reboot is no time: run it by an event, or by hand (kf run-job)"
-	case first == "@every" || first == "@every_second" || strings.HasPrefix(first, "@") && first[1:] != "" && first[1] >= '0' && first[1] <= '9':
+	case interval.MatchString(first):
 		return "an interval has no place on the clock: write a step such as */15 * * * *"
 	case d != vixie && (len(words) == 6 || len(words) == 7):
 		return "it has seconds or years: a Job runs on the minute; write five fields"
@@ -93,7 +94,8 @@ func untranslatable(d dialect, words []string) string {
 	}
 	for _, word := range words {
 		if extensions.MatchString(names.ReplaceAllString(strings.ToUpper(word), "")) {
-			return fmt.Sprintf("%.30q is no form of crontab(5) (L, W, # and the like, ~ of Cronie, H of Jenkins): write days and times that are fixed", word)
+			return fmt.Sprintf("%.30q is no form of crontab(5) (L, W, # and the like, ~ of Cronie, H of Jenkins): write days and "+
+				"times that are fixed", word)
 		}
 	}
 	if d == quartz && backwards(words) {
@@ -128,7 +130,8 @@ func differences(d dialect, words []string) (notes []string) {
 	switch d {
 	case quartz:
 		if strings.ContainsAny(steps.ReplaceAllString(words[4], ""), "0123456789") {
-			notes = append(notes, "its day of week is a number, and is read with 0 for Sunday, as Scheduler's documentation says (Quartz itself "+
+			notes = append(notes, "its day of week is a number, and is read with 0 for Sunday, as Scheduler's documentation says "+
+				"(Quartz itself "+
 				"has 1 for Sunday): compare the days, or write SUN to SAT")
 		}
 	case kubernetes:
@@ -136,7 +139,8 @@ func differences(d dialect, words []string) (notes []string) {
 			words[i] = strings.ReplaceAll(words[i], "?", "*")
 		}
 		if day, week := words[2], words[4]; stepped(day) && !wild(week) || stepped(week) && !wild(day) {
-			notes = append(notes, "it has both days, one of them as */n: Kubernetes runs it when either matches, and here, as cron does, both have to")
+			notes = append(notes, "it has both days, one of them as */n: Kubernetes runs it when either matches, and here, as "+
+				"cron does, both have to")
 		}
 	}
 	return notes

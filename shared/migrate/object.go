@@ -87,7 +87,8 @@ func (r *reader) forImage() {
 		return
 	}
 	if wrong := validation.IsDNS1123Subdomain(r.App); len(wrong) > 0 || len(r.App) > maxAppName {
-		r.fault(place{file: "--app"}, "", "%.80q is no name of an App: lower case letters, digits, '-' and '.', at most %d", r.App, maxAppName)
+		r.fault(place{file: "--app"}, "", "%.80q is no name of an App: lower case letters, digits, '-' and '.', at most "+
+			"%d", r.App, maxAppName)
 		return
 	}
 	if r.Image != "" {
@@ -197,7 +198,8 @@ func (r *reader) addJob(job *v1alpha1.TaskSchedule, at place) {
 
 func (r *reader) addApp(app *v1alpha1.App, at place) {
 	if app.Spec.Build.Image == nil {
-		r.remark(at, "App "+app.Name, "it has no image yet, and its Jobs wait for one: kf push %s --task -p FOLDER builds one of its source, "+
+		r.remark(at, "App "+app.Name, "it has no image yet, and its Jobs wait for one: kf push %s --task -p FOLDER builds one of "+
+			"its source, "+
 			"--docker-image IMAGE names one", app.Name)
 	}
 	if o := r.object(app, "App", at); o != nil {

@@ -48,7 +48,8 @@ func (r *reader) fromScheduler() {
 		}
 	}
 	for _, c := range r.dump.calls {
-		r.remark(c.at, "call "+c.Name, "it is an HTTP request, and is left out: make it a Job of an App whose image has curl (kf create-job APP NAME "+
+		r.remark(c.at, "call "+c.Name, "it is an HTTP request, and is left out: make it a Job of an App whose image has curl (kf "+
+			"create-job APP NAME "+
 			"\"curl -fsS URL\" --schedule ...), with what it is authorized by in a service that is bound to the App")
 	}
 }

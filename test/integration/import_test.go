@@ -113,7 +113,9 @@ func TestImportDoesNotTakeOver(t *testing.T) {
 
 	write("30 1 * * * bin/one", "0 2 * * * bin/two", "0 3 * * * bin/three")
 	c.has(c.kf(imp("--diff")...), `spec.schedule: "0 1 * * *" -> "30 1 * * *"`, "unchanged Job two-", "added Job three-")
-	c.kf("schedule-job", one, "45 1 * * *", "--async")
+	stop := c.ready(metav1.ConditionTrue, "")
+	c.kf("schedule-job", one, "45 1 * * *")
+	stop()
 	before := c.versions()
 	if why := c.refused(imp("--apply")...); !strings.Contains(why, "nothing is applied") {
 		t.Error(why)
