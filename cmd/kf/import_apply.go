@@ -138,15 +138,13 @@ func own(i *intent, owners map[string]*unstructured.Unstructured) {
 func (o *importer) look(ctx context.Context, i *intent, owners map[string]*unstructured.Unstructured) error {
 	own(i, owners)
 	options := metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}
-	_, err := i.patch(ctx, options)
+	after, err := i.patch(ctx, options)
 	if apierrors.IsConflict(err) {
 		i.refusal = conflict(err)
 		yes := true
 		options.Force = &yes
-	} else if err != nil {
-		return fmt.Errorf("%s %s would be refused, and nothing is applied: %w", kindOf(i.object), i.object.GetName(), err)
+		after, err = i.patch(ctx, options)
 	}
-	after, err := i.patch(ctx, options)
 	if err != nil {
 		return fmt.Errorf("%s %s would be refused, and nothing is applied: %w", kindOf(i.object), i.object.GetName(), err)
 	}
