@@ -236,6 +236,13 @@ func TestWhatIsWrongIsSaidBeforeAnythingIsDone(t *testing.T) {
 		{`create-job shop nightly x --starting-deadline -1s`, "--starting-deadline is from 0s"},
 		{`create-job shop nightly x -s "0 0 31 2 *"`, "never"},
 		{`create-job shop nightly x -s "30 2 * * *" --time-zone Mars/Olympus`, "Mars/Olympus"},
+		{`import`, "requires at least 1 arg(s)"},
+		{`import none.json`, "none.json: no such file"},
+		{`import x --from cron`, `--from "cron": it can be cf-manifest`},
+		{`import x --force`, "--force is for --apply"},
+		{`import x --apply --diff`, "say one of them"},
+		{`import x --var 1`, "--var"},
+		{`import testdata/help`, "there is no file *.yml"},
 		{`logs shop -n -1`, "--number can't be negative"},
 		{`prune shop`, "--dry-run shows which"},
 	} {

@@ -27,6 +27,11 @@ type manifestFlags struct {
 func (m *manifestFlags) flags(f *pflag.FlagSet) {
 	f.StringVarP(&m.file, "manifest", "f", "", "manifest, or its folder; manifest.yml of the current folder when left out, if there is one")
 	f.BoolVar(&m.none, "no-manifest", false, "leave the manifest in the current folder aside")
+	m.valueFlags(f)
+}
+
+// valueFlags are those of a manifest's ((variables)).
+func (m *manifestFlags) valueFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&m.vars, "var", nil, "NAME=VALUE in place of ((NAME)) in the manifest; may be given several times")
 	f.StringArrayVar(&m.varsFiles, "vars-file", nil, "file of YAML with values of the manifest's ((variables)); may be given several times")
 }
@@ -60,8 +65,8 @@ func (m manifestFlags) find() (string, error) {
 	return "", nil
 }
 
-// read reads the manifest.
-func (m manifestFlags) read(file string) (*manifest.Manifest, error) {
+// values are those of a manifest's ((variables)).
+func (m manifestFlags) values() (manifest.Vars, error) {
 	vars := manifest.Vars{}
 	for _, name := range m.varsFiles {
 		text, err := readBounded(name)
@@ -77,6 +82,15 @@ func (m manifestFlags) read(file string) (*manifest.Manifest, error) {
 			return nil, fmt.Errorf("--var %w", err)
 		}
 	}
+	return vars, nil
+}
+
+// read reads the manifest.
+func (m manifestFlags) read(file string) (*manifest.Manifest, error) {
+	vars, err := m.values()
+	if err != nil {
+		return nil, err
+	}
 	text, err := readBounded(file)
 	if err != nil {
 		return nil, err
@@ -89,13 +103,15 @@ func (m manifestFlags) read(file string) (*manifest.Manifest, error) {
 }
 
 // readBounded reads a file of YAML, a little more than one may have.
-func readBounded(name string) ([]byte, error) {
+func readBounded(name string) ([]byte, error) { return readUpTo(name, manifest.MaxSize+1) }
+
+func readUpTo(name string, most int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, manifest.MaxSize+1))
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // apps are what is to be pushed: the flags alone, or the manifest's Apps with the flags over them.

@@ -131,6 +131,10 @@ func TestCommandsAreInert(t *testing.T) {
 		},
 		"faults": func(*http.Request) (int, string) { return 400, hostile },
 	}
+	t.Chdir(t.TempDir()) // import's examples read files
+	if err := os.WriteFile("crontab.txt", []byte("* * * * * echo "+strings.NewReplacer("\n", "", "\x00", "").Replace(hostile)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for what, answer := range answers {
 		for _, name := range names() {
 			ctx, cancel := context.WithCancel(t.Context())
