@@ -43,7 +43,8 @@ var ofBuilds = []string{
 func Next(app *v1alpha1.App) Step {
 	s := app.Status
 	if !app.FromSource() {
-		if s.BuildName != "" || s.RebaseName != "" || slices.Contains(ofBuilds, v1alpha1.Reason(s.Conditions, v1alpha1.ConditionBuildReady)) {
+		said := v1alpha1.Reason(s.Conditions, v1alpha1.ConditionBuildReady)
+		if s.BuildName != "" || s.RebaseName != "" || slices.Contains(ofBuilds, said) {
 			return Step{Action: Drop}
 		}
 		return Step{Action: Nothing}

@@ -96,7 +96,7 @@ func logEnd(ctx context.Context, r *tasklog.Reader, task string) *Log {
 	}})
 	switch {
 	case apierrors.IsUnauthorized(err):
-		l.Notes = append(l.Notes, "the API server shows logs, and the token is not for it: ask for one with its audience too (docs/wait.md)")
+		l.Notes = append(l.Notes, "the API server shows logs, and the token is not for it: ask for one with its audience (docs/wait.md)")
 	case apierrors.IsForbidden(err):
 		l.Notes = append(l.Notes, "the token may not read the Pod logs of this namespace")
 	case err != nil:

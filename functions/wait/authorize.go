@@ -18,7 +18,8 @@ import (
 func (h *Handler) caller(ctx context.Context) (token string, id identity.Identity, err error) {
 	token, err = receiver.BearerToken(ctx)
 	if err == nil && token == "" {
-		err = receiver.Unauthenticated(errors.New("send a bearer token, of kubectl -n NAMESPACE create token ACCOUNT --audience kf-tasks-command"))
+		err = receiver.Unauthenticated(errors.New(
+			"send a bearer token, of kubectl -n NAMESPACE create token ACCOUNT --audience kf-tasks-command"))
 	}
 	if err != nil {
 		return "", id, err

@@ -33,7 +33,7 @@ func OutcomeOf(run *tekton.PipelineRun, taskRun *tekton.TaskRun) Outcome {
 		if image := digestOf(repository, digest); image != "" {
 			return Outcome{Image: image}
 		}
-		return Outcome{Failure: fmt.Sprintf("it has succeeded, and does not say what it has made: its result %s is %.80q", ResultDigest, digest)}
+		return Outcome{Failure: fmt.Sprintf("it does not say what it has made: its result %s is %.80q", ResultDigest, digest)}
 	}
 	return Outcome{Failure: failure(run, taskRun)}
 }

@@ -157,7 +157,8 @@ func has(fields map[string]value, names ...string) bool {
 // resource reads one resource, and says what it is.
 func (r *reader) resource(s *source, v value, fields map[string]value) Form {
 	at := s.place(v.at)
-	form, keep := CFApps, func() {}
+	form := CFApps
+	var keep func()
 	switch {
 	case has(fields, "errors") || has(fields, "error_code"):
 		r.fault(at, "", "it is an answer that says an error (%s): log in (cf login), and export it again", saidError(v))

@@ -37,7 +37,7 @@ func (s *source) place(offset int) place {
 }
 
 // values are the values of a file, which may have several, one after another: cf curl PAGE >> FILE.
-func values(text []byte) (all []value, wrong error, at int) {
+func values(text []byte) (all []value, at int, wrong error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	for {
 		var raw json.RawMessage
@@ -47,13 +47,13 @@ func values(text []byte) (all []value, wrong error, at int) {
 		case err == nil:
 			all = append(all, value{raw, int(d.InputOffset()) - len(raw)})
 		case errors.Is(err, io.EOF):
-			return all, nil, 0
+			return all, 0, nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return all, errors.New("the JSON ends in the middle: the file is not whole, export it again"), len(text)
+			return all, len(text), errors.New("the JSON ends in the middle: the file is not whole, export it again")
 		case errors.As(err, &syntax):
-			return all, fmt.Errorf("it is no JSON: %w", err), max(int(syntax.Offset)-1, 0)
+			return all, max(int(syntax.Offset)-1, 0), fmt.Errorf("it is no JSON: %w", err)
 		default:
-			return all, fmt.Errorf("it is no JSON: %w", err), int(d.InputOffset())
+			return all, int(d.InputOffset()), fmt.Errorf("it is no JSON: %w", err)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func items(v value) (all []value) {
 // json reads a dump, or Kubernetes' objects.
 func (r *reader) json(name string, text []byte) {
 	s := newSource(name, text)
-	all, wrong, at := values(text)
+	all, at, wrong := values(text)
 	if wrong != nil {
 		r.fault(s.place(at), "", "%v", wrong)
 		return

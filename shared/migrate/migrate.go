@@ -1,7 +1,7 @@
 // Package migrate reads what other schedulers have on record (Cloud Foundry's manifests, dumps of its API and of PCF Scheduler's,
 // Kubernetes' CronJobs, crontabs) and says which Apps and Jobs it comes to: bytes in, objects and remarks out. What can't be carried over
-// is a remark, which says why and what to do; what can't be read is a fault. Nothing of an input with a fault is to be used, for what is missing
-// from it is not known.
+// is a remark, which says why and what to do; what can't be read is a fault. Nothing of an input with a fault is to be used, for what is
+// missing from it is not known.
 package migrate
 
 import (
