@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -114,7 +115,8 @@ type notYet struct{ what string }
 
 func (n *notYet) Error() string { return "not yet: " + n.what }
 
-// TestASpaceFromNothing is the way of a user who has nothing: a Space, source, a Task; and the Space goes with all that it made.
+// TestASpaceFromNothing is the way of a user who has nothing: a Space, source, a Task, by our CLI and by Kf's own; and the Space goes with all
+// that it made.
 func TestASpaceFromNothing(t *testing.T) {
 	c := harness.Deployed(t)
 	w := &world{c, "e2e-space-" + strings.ToLower(t.Name()[len("TestASpace"):])}
@@ -123,6 +125,21 @@ func TestASpaceFromNothing(t *testing.T) {
 	w.does(t, 0, []string{w.space}, "spaces")
 	w.does(t, 0, []string{"App packed is ready"}, "push", "packed", "--task", "-p", folder(t))
 	w.does(t, 0, []string{"migrated"}, "run-task", "packed", "--process", "migrate", "--wait")
+	for _, args := range [][]string{
+		{"push", "theirs", "--task", "-p", folder(t), "--container-registry", os.Getenv("KO_DOCKER_REPO") + "/kfs-own"},
+		{"run-task", "theirs", "--command", "bin/migrate --by=kf", "--name", "migrate"},
+	} {
+		if printed, code := w.KfsOwn(t, w.space, args...); code != 0 {
+			t.Fatalf("Kf's own kf %s: exit code %d\n%s", strings.Join(args, " "), code, printed)
+		}
+	}
+	harness.Eventually(t, 2*time.Minute, func() error {
+		tasks, err := w.Kf.Tasks(w.space).List(ctx, metav1.ListOptions{FieldSelector: "spec.appRef.name=theirs"})
+		if err != nil || len(tasks.Items) != 1 || tasks.Items[0].Outcome() != v1alpha1.TaskSucceeded {
+			return &notYet{fmt.Sprintf("%d Tasks of Kf's own CLI, which has succeeded? %v", len(tasks.Items), err)}
+		}
+		return nil
+	})
 	w.does(t, 0, nil, "delete-space", w.space, "--force")
 	harness.Eventually(t, 2*time.Minute, func() error {
 		if n, err := w.Kube.CoreV1().Namespaces().Get(ctx, w.space, metav1.GetOptions{}); err == nil {
