@@ -182,3 +182,17 @@ func Lock(dir string, say func(string, ...any)) (unlock func(), err error) {
 		time.Sleep(200 * time.Millisecond)
 	}
 }
+
+// Alone returns when nobody else on this machine begins a cluster, for two at once would choose one network. It ends when end is called,
+// or with the process.
+func Alone() (end func(), err error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "kf-tasks-cluster.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return func() { f.Close() }, nil
+}

@@ -93,3 +93,27 @@ func TestTwoRunsOnOneFolderTakeTurns(t *testing.T) {
 		t.Fatal("the second never gets the folder")
 	}
 }
+
+func TestOneClusterBeginsAtATime(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	end, err := Alone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan struct{})
+	go func() {
+		defer close(next)
+		if end, err := Alone(); err != nil {
+			t.Error(err)
+		} else {
+			end()
+		}
+	}()
+	select {
+	case <-next:
+		t.Error("the next begins while one does")
+	case <-time.After(100 * time.Millisecond):
+	}
+	end()
+	<-next
+}

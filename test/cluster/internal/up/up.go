@@ -195,6 +195,11 @@ func (c *Cluster) ensureNodeProcess(exe string) error {
 			return err
 		}
 	}
+	end, err := host.Alone()
+	if err != nil {
+		return err
+	}
+	defer end()
 	taken, err := host.Networks()
 	if err != nil {
 		return err
