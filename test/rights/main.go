@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// demanded are rights that are had because somebody else asks whether they are there.
+// demanded are rights that are had because somebody else asks whether they are there, or for API servers older than the tests'.
 var demanded = map[Right]string{}
 
 func init() {
@@ -24,6 +24,7 @@ func init() {
 		demanded[Right{account, "delete", "kf.dev", resource}] = "OwnerReferencesPermissionEnforcement asks for it of who adds an owner"
 	}
 	demanded[Right{"space", "bind", "rbac.authorization.k8s.io", "clusterroles"}] = "the API server looks for it in who makes a RoleBinding"
+	demanded[Right{"wait", "list", "kf.dev", "tasks"}] = "an API server that can't list by a watch is asked for a list (WatchList)"
 	for resource, group := range map[string]string{"apps": "kf.dev", "tasks": "kf.dev", "taskschedules": "kf.dev", "spaces": "kf.dev", "pipelineruns": "tekton.dev", "pods": ""} {
 		for _, verb := range []string{"get", "list"} { // it watches; what it lists, where the API server can, by the watch
 			demanded[Right{"source", verb, group, resource}] = "an ApiServerSource is Ready only with it"
