@@ -19,4 +19,8 @@ remove "the functions and their Pods" --timeout=180s --cascade=foreground -n kf-
 remove "their namespace" --timeout=120s namespace kf-tasks
 remove "the functions' rights" --timeout=30s clusterroles,clusterrolebindings -l app.kubernetes.io/part-of=kf-tasks
 [ $failed = 0 ] || kubectl get namespace kf-tasks --ignore-not-found -o jsonpath='{range .status.conditions[?(@.status=="True")]}{.message}{"\n"}{end}' | cut -c1-500
+if [ "$(kubectl -n knative-eventing get configmap config-features -o 'jsonpath={.data.authentication-oidc}')" = enabled ]; then
+  echo "Eventing keeps the tokens of the accounts that are gone for up to an hour, and functions refuse them. To deploy again before that:"
+  echo "  kubectl -n knative-eventing rollout restart deployment mt-broker-filter mt-broker-ingress imc-dispatcher"
+fi
 exit $failed
