@@ -18,6 +18,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	appbuild "github.com/kf-tasks/kf-tasks/shared/build"
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/logs/text"
@@ -136,7 +137,7 @@ func (o *buildLogs) show(ctx context.Context, app *v1alpha1.App, build string, n
 	case metav1.ConditionUnknown:
 		return note("build %s goes on: %s", build, c.Reason)
 	case metav1.ConditionTrue:
-		return note("build %s: %s, image %s@%s", build, c.Reason, run.repository(), run.result(resultDigest))
+		return note("build %s: %s, image %s@%s", build, c.Reason, run.repository(), run.result(appbuild.ResultDigest))
 	}
 	why, err := o.why(ctx, app, run, newest)
 	if err != nil {
@@ -233,7 +234,7 @@ func (o *buildLogs) why(ctx context.Context, app *v1alpha1.App, run *tektonRun, 
 		if err != nil {
 			return "", err
 		}
-		if lines := taskRun.result(resultLog); lines != "" {
+		if lines := taskRun.result(appbuild.ResultLog); lines != "" {
 			return lines, nil
 		}
 	}

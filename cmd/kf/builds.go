@@ -17,14 +17,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
-)
-
-// What the function build writes on the PipelineRun of a build.
-const (
-	buildComponent  = "build"
-	imageAnnotation = "tasks.kf.dev/image" // the name that the image is pushed under
-	resultDigest    = "IMAGE_DIGEST"
-	resultLog       = "LOG" // of a failure: the phase, its exit code, its last lines
+	appbuild "github.com/kf-tasks/kf-tasks/shared/build"
 )
 
 var (
@@ -32,7 +25,7 @@ var (
 	taskRuns     = schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: "taskruns"}
 )
 
-// tektonRun is what is read of a PipelineRun or a TaskRun. Tekton's own types would make this program half as large again.
+// tektonRun is what is read of a PipelineRun or a TaskRun, and of both alike.
 type tektonRun struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Status            struct {
@@ -87,7 +80,7 @@ func (r *tektonRun) duration(now time.Time) string {
 
 // repository is where its image is pushed to.
 func (r *tektonRun) repository() string {
-	name := r.Annotations[imageAnnotation]
+	name := r.Annotations[v1alpha1.ImageAnnotation]
 	if tag := strings.LastIndex(name, ":"); tag > strings.LastIndex(name, "/") {
 		name = name[:tag]
 	}
@@ -143,7 +136,7 @@ func (t *target) builds(ctx context.Context, app string) ([]*unstructured.Unstru
 	if err != nil {
 		return nil, err
 	}
-	selector := v1alpha1.ComponentLabel + "=" + buildComponent
+	selector := v1alpha1.ComponentLabel + "=" + v1alpha1.BuildComponent
 	if app != "" {
 		selector += "," + v1alpha1.NameLabel + "=" + app
 	}
@@ -182,7 +175,7 @@ func buildRows(found []*unstructured.Unstructured, wide bool, now time.Time) ([]
 			started = at.UTC().Format(time.RFC3339)
 		}
 		row := []string{
-			r.Name, r.Labels[v1alpha1.NameLabel], string(c.Status), c.Reason, started, r.duration(now), r.result(resultDigest),
+			r.Name, r.Labels[v1alpha1.NameLabel], string(c.Status), c.Reason, started, r.duration(now), r.result(appbuild.ResultDigest),
 		}
 		if wide {
 			row = append(row, r.repository(), c.Message)

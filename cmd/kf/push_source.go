@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	appbuild "github.com/kf-tasks/kf-tasks/shared/build"
 	sourceimage "github.com/kf-tasks/kf-tasks/shared/source"
 	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
@@ -161,11 +162,8 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %s", amount, []string{"kB", "MB", "GB", "TB"}[unit])
 }
 
-// Where an installation's settings of builds are (config/knative).
-const (
-	settingsNamespace = "kf-tasks"
-	settingsConfigMap = "build"
-)
+// settingsNamespace is where an installation's settings of builds are (config/knative).
+const settingsNamespace = "kf-tasks"
 
 // stack is a builder with its run image.
 type stack struct{ name, builder, run string }
@@ -185,7 +183,7 @@ func (o *push) buildSettings(ctx context.Context) (s buildSettings, err error) {
 	}
 	silent := func(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsForbidden(err) }
 	settings, err := d.Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}).Namespace(settingsNamespace).
-		Get(ctx, settingsConfigMap, metav1.GetOptions{})
+		Get(ctx, appbuild.ConfigMap, metav1.GetOptions{})
 	if err != nil && !silent(err) {
 		return s, fmt.Errorf("read the settings of builds: %w", err)
 	}
@@ -200,8 +198,8 @@ func (o *push) buildSettings(ctx context.Context) (s buildSettings, err error) {
 func readBuildSettings(settings, space *unstructured.Unstructured) (s buildSettings) {
 	if settings != nil {
 		data, _, _ := unstructured.NestedStringMap(settings.Object, "data")
-		s.registry = strings.TrimSpace(data["containerRegistry"])
-		for host := range strings.SplitSeq(data["insecureRegistries"], ",") {
+		s.registry = strings.TrimSpace(data[appbuild.KeyContainerRegistry])
+		for host := range strings.SplitSeq(data[appbuild.KeyInsecureRegistries], ",") {
 			if host = strings.TrimSpace(host); host != "" {
 				s.insecure = append(s.insecure, host)
 			}

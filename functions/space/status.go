@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/build"
 )
 
 // Observe writes into a Space's status what is there of it.
@@ -102,23 +103,16 @@ func remaining(namespace *corev1.Namespace) string {
 	return " (" + strings.Join(all, "; ") + ")"
 }
 
-// The cluster's settings of builds, as they are called in the ConfigMap.
-const (
-	settingRegistry = "containerRegistry"
-	settingBuilder  = "builderImage"
-	settingRun      = "runImage"
-)
-
 // buildConfig is what holds for builds: the Space's, or else the cluster's.
 func buildConfig(space *v1alpha1.Space, settings map[string]string) v1alpha1.SpaceStatusBuildConfig {
 	said := space.Spec.BuildConfig
 	c := v1alpha1.SpaceStatusBuildConfig{
-		ContainerRegistry: cmp.Or(said.ContainerRegistry, settings[settingRegistry]),
+		ContainerRegistry: cmp.Or(said.ContainerRegistry, settings[build.KeyContainerRegistry]),
 		ServiceAccount:    said.ServiceAccount, Env: said.Env,
 		DefaultToV3Stack: said.DefaultToV3Stack == nil || *said.DefaultToV3Stack,
 	}
-	builder := cmp.Or(space.Spec.Build.BuilderImage, settings[settingBuilder])
-	run := cmp.Or(space.Spec.Build.RunImage, settings[settingRun])
+	builder := cmp.Or(space.Spec.Build.BuilderImage, settings[build.KeyBuilderImage])
+	run := cmp.Or(space.Spec.Build.RunImage, settings[build.KeyRunImage])
 	if builder != "" { // without a run image it is the builder's own
 		c.StacksV3 = []v1alpha1.StackV3{{Name: "default", Description: "the builder of this Space", BuildImage: builder, RunImage: run}}
 	}

@@ -20,6 +20,14 @@ import (
 // ConfigMap is the name of the ConfigMap that has the settings, in the functions' namespace.
 const ConfigMap = "build"
 
+// Keys of the ConfigMap that not only builds read.
+const (
+	KeyContainerRegistry  = "containerRegistry"
+	KeyBuilderImage       = "builderImage"
+	KeyRunImage           = "runImage"
+	KeyInsecureRegistries = "insecureRegistries"
+)
+
 // Settings are an operator's settings of all builds.
 type Settings struct {
 	// ContainerRegistry is the prefix of images, such as registry.example/kf.
@@ -48,8 +56,8 @@ func (s Settings) In(of *v1alpha1.Space) (Settings, error) {
 		return s, nil
 	}
 	for key, value := range map[string]string{
-		"containerRegistry": of.Spec.BuildConfig.ContainerRegistry,
-		"builderImage":      of.Spec.Build.BuilderImage, "runImage": of.Spec.Build.RunImage,
+		KeyContainerRegistry: of.Spec.BuildConfig.ContainerRegistry,
+		KeyBuilderImage:      of.Spec.Build.BuilderImage, KeyRunImage: of.Spec.Build.RunImage,
 	} {
 		if value == "" {
 			continue
@@ -103,7 +111,7 @@ func keys(data map[string]string) func(func(string) bool) {
 }
 
 var readers = map[string]func(*Settings, string) error{
-	"containerRegistry": func(s *Settings, v string) error {
+	KeyContainerRegistry: func(s *Settings, v string) error {
 		v = strings.TrimRight(v, "/")
 		s.ContainerRegistry = v
 		host, _, _ := strings.Cut(v, "/")
@@ -112,9 +120,9 @@ var readers = map[string]func(*Settings, string) error{
 		}
 		return registryHost(host)
 	},
-	"builderImage": func(s *Settings, v string) error { s.BuilderImage = v; return imageName(v) },
-	"runImage":     func(s *Settings, v string) error { s.RunImage = v; return imageName(v) },
-	"insecureRegistries": func(s *Settings, v string) error {
+	KeyBuilderImage: func(s *Settings, v string) error { s.BuilderImage = v; return imageName(v) },
+	KeyRunImage:     func(s *Settings, v string) error { s.RunImage = v; return imageName(v) },
+	KeyInsecureRegistries: func(s *Settings, v string) error {
 		for host := range strings.SplitSeq(v, ",") {
 			host = strings.TrimSpace(host)
 			if err := registryHost(host); err != nil {
