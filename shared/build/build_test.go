@@ -1,11 +1,7 @@
 package build
 
 import (
-	"context"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,12 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"knative.dev/pkg/apis"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun/golden"
 )
-
-var update = flag.Bool("update", false, "write testdata anew")
 
 const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -98,35 +92,9 @@ func TestRender(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name, run)
+			golden.Compare(t, name, run)
 			confined(t, run)
 		})
-	}
-}
-
-// golden compares with testdata, and puts the run through Tekton's own defaults and validation.
-func golden(t *testing.T, name string, run *tekton.PipelineRun) {
-	t.Helper()
-	got, err := yaml.Marshal(run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join("testdata", name+".yaml")
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(want) != string(got) {
-		t.Errorf("differs from %s (go test -update writes it anew):\n%s", file, got)
-	}
-	run.SetDefaults(context.Background())
-	if err := run.Validate(context.Background()); err != nil {
-		t.Errorf("Tekton would refuse it: %v", err)
 	}
 }
 

@@ -1,25 +1,18 @@
 package pipelinerun
 
 import (
-	"context"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func app(change func(*v1alpha1.App)) *v1alpha1.App {
 	a := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{
@@ -104,36 +97,10 @@ func TestRenderedPipelineRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name, run)
+			golden.Compare(t, name, run)
 		})
 	}
-	t.Run("tombstone", func(t *testing.T) { golden(t, "tombstone", Tombstone(task(nil))) })
-}
-
-// golden compares with testdata, and puts the run through Tekton's own defaults and validation.
-func golden(t *testing.T, name string, run *tekton.PipelineRun) {
-	t.Helper()
-	got, err := yaml.Marshal(run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join("testdata", name+".yaml")
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(want) != string(got) {
-		t.Errorf("differs from %s (go test -update writes it anew):\n%s", file, got)
-	}
-	run.SetDefaults(context.Background())
-	if err := run.Validate(context.Background()); err != nil {
-		t.Errorf("Tekton would refuse it: %v", err)
-	}
+	t.Run("tombstone", func(t *testing.T) { golden.Compare(t, "tombstone", Tombstone(task(nil))) })
 }
 
 func TestBadQuantityIsSaid(t *testing.T) {
