@@ -30,7 +30,11 @@ func Bytes(s string) (string, error) {
 	case strings.HasPrefix(s, "-"):
 		return "", fmt.Errorf("%.80s is below zero", s)
 	case m == nil && number.MatchString(s):
-		return "", fmt.Errorf("%.80s has no unit: write, for example, %sM", s, strings.Trim(s, "+"))
+		example := strings.Trim(s, "+")
+		if strings.Trim(example, "0.") == "" {
+			example = "512" // nothing of any unit would be refused next
+		}
+		return "", fmt.Errorf("%.80s has no unit: write, for example, %sM", s, example)
 	case m == nil:
 		return "", fmt.Errorf("%.80s is not a quantity: write, for example, 512M or 1G", s)
 	}

@@ -16,7 +16,7 @@ func TestBytesAreWhatCfReads(t *testing.T) {
 		}
 	}
 	for in, why := range map[string]string{
-		"512": "no unit", "0.5": "no unit", "0": "no unit", "0M": "nothing", "0.0G": "nothing", "-1G": "below zero", "-1": "below zero",
+		"512": "no unit", "0.5": "no unit", "0": "write, for example, 512M", "0M": "nothing", "0.0G": "nothing", "-1G": "below zero", "-1": "below zero",
 		"1.0001K": "whole number of bytes", "lots": "not a quantity", "1e9": "not a quantity", "1GG": "not a quantity", " 1G": "not a quantity", "1G\n": "not a quantity",
 		"1,5G": "not a quantity", "M": "not a quantity", ".5G": "not a quantity", "1E": "not a quantity",
 	} {
