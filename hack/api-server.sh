@@ -11,7 +11,7 @@ addresses=$(slices '{.items[*].endpoints[*].addresses[*]}')
 ports=$(slices '{.items[*].ports[*].port}')
 service=$(kubectl -n default get service kubernetes -o jsonpath='{.spec.clusterIPs[*]}')
 [ -n "$addresses" ] && [ -n "$ports" ] && [ -n "$service" ] || # an empty list would mean anywhere
-  { echo "the Service default/kubernetes has no endpoints: set API_SERVER=any (README, Operate)" >&2; exit 1; }
+  { echo "the Service default/kubernetes has no endpoints: set API_SERVER=any (docs/operate.md)" >&2; exit 1; }
 cat <<YAML
 patches:
 - target: {kind: NetworkPolicy, name: api-server}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command on a copy of this repository in a root that has Debian's minimum, Go and make, and nothing else: what README says
-# is enough. Without a command: tests with the race detector, and a control plane. `test/bare.sh make test` shows all of it.
+# Runs a command on a copy of this repository in a root that has Debian's minimum, Go and make, and nothing else: what
+# docs/install.md says is enough. Without a command: tests with the race detector, and a control plane. `test/bare.sh make test` shows all of it.
 # The machine lends its Go and its caches. All mounts and processes are in namespaces that end with this script, however it ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."

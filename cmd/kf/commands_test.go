@@ -147,15 +147,15 @@ func TestUsageNamesTheArguments(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesEveryCommand: its table has each command, and no flag that the command does not have.
-func TestReadmeNamesEveryCommand(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// TestTheDocsNameEveryCommand: the table of docs/use.md has each command, and no flag that the command does not have.
+func TestTheDocsNameEveryCommand(t *testing.T) {
+	page, err := os.ReadFile("../../docs/use.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	flags := regexp.MustCompile(`(^|[ \[])(--?[a-z][a-z-]*)`)
 	named := map[string]bool{}
-	for line := range strings.Lines(string(readme)) {
+	for line := range strings.Lines(string(page)) {
 		if !strings.HasPrefix(line, "| `kf ") {
 			continue
 		}
@@ -167,21 +167,21 @@ func TestReadmeNamesEveryCommand(t *testing.T) {
 			}
 			if words := strings.Fields(code); words[0] == "kf" {
 				if c = command(words[1]); c == nil {
-					t.Fatalf("README has the command %s, which is none", words[1])
+					t.Fatalf("docs/use.md has the command %s, which is none", words[1])
 				}
 				named[c.Name()] = true
 			}
 			for _, m := range flags.FindAllStringSubmatch(code, -1) {
 				long, isLong := strings.CutPrefix(m[2], "--")
 				if isLong && c.Flags().Lookup(long) == nil || !isLong && c.Flags().ShorthandLookup(m[2][1:2]) == nil {
-					t.Errorf("README has kf %s %s, which it does not take", c.Name(), m[2])
+					t.Errorf("docs/use.md has kf %s %s, which it does not take", c.Name(), m[2])
 				}
 			}
 		}
 	}
 	for _, name := range names() {
 		if !named[name] {
-			t.Errorf("README's table lacks kf %s", name)
+			t.Errorf("the table of docs/use.md lacks kf %s", name)
 		}
 	}
 }

@@ -77,11 +77,11 @@ func advice(message string) string {
 	}
 	switch {
 	case tektons && strings.Contains(message, "violates PodSecurity"):
-		return `: Tekton's own containers need set-security-context: "true" in its ConfigMap feature-flags (README, Install)`
+		return `: Tekton's own containers need set-security-context: "true" in its ConfigMap feature-flags (docs/install.md)`
 	case strings.Contains(message, "violates PodSecurity"):
 		return ": give the App's container a securityContext within the rules, and run a new Task"
 	case tektons:
-		return ": Tekton's own containers need default-container-resource-requirements in its ConfigMap config-defaults (README, Install)"
+		return ": Tekton's own containers need default-container-resource-requirements in its ConfigMap config-defaults (docs/install.md)"
 	}
 	return ": change the App, or the rules of its namespace, and run a new Task"
 }

@@ -76,7 +76,7 @@ func post(t *testing.T, address, id string) (*http.Response, string) {
 	return answer, string(b)
 }
 
-// TestOutcomes is the table of the README: what an outcome becomes for the sender.
+// TestOutcomes is the table of docs/operate.md: what an outcome becomes for the sender.
 func TestOutcomes(t *testing.T) {
 	gr := schema.GroupResource{Resource: "tasks"}
 	outcomes := map[string]struct {

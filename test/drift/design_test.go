@@ -78,18 +78,31 @@ func TestFunctionsAreDescribedAlike(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesEveryFolder: the map is whole.
-func TestReadmeNamesEveryFolder(t *testing.T) {
-	readme := read(t, "README.md")
+// TestTheMapNamesEveryFolder: docs/extend.md says of each folder which question it answers.
+func TestTheMapNamesEveryFolder(t *testing.T) {
+	page := read(t, "docs", "extend.md")
 	for _, glob := range []string{"cmd/*", "functions/*", "shared/*", "config", "docs", "hack", "test", "tools"} {
 		found, err := filepath.Glob(filepath.Join(harness.Root(), glob))
 		if err != nil || len(found) == 0 {
 			t.Errorf("%s: %d found, %v", glob, len(found), err)
 		}
 		for _, dir := range found {
-			if rel, _ := filepath.Rel(harness.Root(), dir); !strings.Contains(readme, "]("+rel) {
-				t.Errorf("README.md does not name %s", rel)
+			if rel, _ := filepath.Rel(harness.Root(), dir); !strings.Contains(page, "](../"+rel) {
+				t.Errorf("docs/extend.md does not name %s: say in its table which question it answers", rel)
 			}
 		}
+	}
+}
+
+// TestThePictureShowsEveryFunction: docs/img/overview.svg is written by hand, so a new function is easily left out.
+func TestThePictureShowsEveryFunction(t *testing.T) {
+	picture := read(t, "docs", "img", "overview.svg")
+	for _, name := range functions(t) {
+		if !strings.Contains(picture, ">"+name+"</text>") {
+			t.Errorf("docs/img/overview.svg does not show functions/%s: add a row to it", name)
+		}
+	}
+	if !strings.Contains(picture, "prefers-color-scheme: dark") {
+		t.Error("docs/img/overview.svg has no colours for dark pages")
 	}
 }

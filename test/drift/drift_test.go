@@ -81,12 +81,12 @@ func settings(t *testing.T, dir ...string) (names []string) {
 var variable = regexp.MustCompile(`\{name: ([A-Z0-9_]+), value`)
 
 // TestSettingsAreDocumented: a setting of a function stands in its README and, set or as a comment, in its YAML; what the
-// YAML sets is a setting. What all functions have stands in the README of the project.
+// YAML sets is a setting. What all functions have stands in a table of docs/operate.md, with its default.
 func TestSettingsAreDocumented(t *testing.T) {
 	ofAll := settings(t, "shared", "receiver")
 	for _, s := range ofAll {
-		if !strings.Contains(read(t, "README.md"), "`"+s+"`") {
-			t.Errorf("README.md does not mention %s, which every function has", s)
+		if !strings.Contains(read(t, "docs", "operate.md"), "| `"+s+"` |") {
+			t.Errorf("no table of docs/operate.md has %s, which every function has", s)
 		}
 	}
 	for _, name := range functions(t) {
@@ -166,9 +166,6 @@ func TestEveryFunctionHasItsPlaceInTheCluster(t *testing.T) {
 		}
 		if !slices.Contains(reached, name) && name != "logs" && name != "wait" && name != "webhook" { // which answer requests of people and of other systems
 			t.Errorf("no Trigger in config/sources has %s as its subscriber: it would never hear of anything", name)
-		}
-		if !strings.Contains(read(t, "README.md"), "functions/"+name) {
-			t.Errorf("README.md does not mention functions/%s", name)
 		}
 	}
 	for _, name := range reached {

@@ -20,7 +20,7 @@ type need struct {
 	pkg   string
 }
 
-// What is needed for what. README names the packages.
+// What is needed for what. docs/install.md names the packages.
 var (
 	ForControlPlane = []need{{[]string{"/sbin/ip", "/usr/sbin/ip", "/usr/bin/ip"}, "iproute2"}}
 	ForTests        = []need{ // go test -race links with C

@@ -74,7 +74,7 @@ func (t trusting) lines() (lines []string) {
 	if on {
 		lines = append(lines, "OIDC        on: a Broker asks each sender for a token; with config/options/oidc functions take events of our own Triggers only")
 	} else {
-		lines = append(lines, "OIDC        off: whoever reaches the Broker or a function can post any event (README, Operate)")
+		lines = append(lines, "OIDC        off: whoever reaches the Broker or a function can post any event (docs/operate.md)")
 		for _, p := range t.policies {
 			lines = append(lines, fmt.Sprintf("IN THE WAY  EventPolicy %s/%s is of when OIDC was on: what it is for takes no new Triggers and looks ready; "+
 				"kubectl -n %[1]s delete eventpolicies.eventing.knative.dev %[2]s", p.GetNamespace(), p.GetName()))
