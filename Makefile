@@ -17,8 +17,7 @@ include test/cluster/cluster.mk
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
 	$(TOOL) controller-gen crd paths=./shared/api/... output:crd:dir=config/crd
-	$(TOOL) controller-gen crd:maxDescLen=0 paths=./shared/api/... output:crd:dir=config/crd/short
-	mv config/crd/short/kf.dev_apps.yaml config/crd/kf.dev_apps.yaml && rm -r config/crd/short # a PodSpec with its documentation is too large for kubectl apply
+	go run ./hack/crd config/crd/kf.dev_apps.yaml spec.template.spec # a PodSpec with its documentation is too large for kubectl apply
 	go test ./shared/events -update
 
 build: ## Build the CLI and every function into bin/

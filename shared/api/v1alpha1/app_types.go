@@ -18,6 +18,7 @@ import (
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.status.image`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 57",message="an App's name must be at most 57 characters: its Tasks add a suffix to it and must stay within 63"
 type App struct {
 	metav1.TypeMeta `json:",inline"`
@@ -67,12 +68,12 @@ type AppSpec struct {
 //
 // +kubebuilder:pruning:PreserveUnknownFields
 type AppSpecBuild struct {
-	// UpdateRequests changes whenever a new build is asked for.
+	// UpdateRequests changes whenever a new build is asked for: `kf push` adds 1, such as from 3 to 4. 0 when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	UpdateRequests int `json:"updateRequests,omitempty"`
 
-	// Image is a ready container image, used instead of a build.
+	// Image is a ready container image, such as registry.example/shop:7, used instead of a build. When left out, spec says how it is built.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Image *string `json:"image,omitempty"`
@@ -81,8 +82,8 @@ type AppSpecBuild struct {
 	// +optional
 	Spec *BuildSpec `json:"spec,omitempty"`
 
-	// RebaseRequests changes whenever the image that was built is to get the newest run image under it, without a build.
-	// Not in Kf.
+	// RebaseRequests changes whenever the image that was built is to get the newest run image under it, without a build: `kf rebase` adds
+	// 1, such as from 0 to 1. 0 when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	RebaseRequests int `json:"rebaseRequests,omitempty"`
@@ -90,7 +91,7 @@ type AppSpecBuild struct {
 
 // AppSpecTemplate is the Pod that the App runs in.
 type AppSpecTemplate struct {
-	// UpdateRequests changes whenever a new deployment is asked for.
+	// UpdateRequests changes whenever a new deployment is asked for, such as from 0 to 1. 0 when left out; nothing is deployed for it here.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	UpdateRequests int `json:"updateRequests"`
@@ -100,9 +101,9 @@ type AppSpecTemplate struct {
 	// +kubebuilder:default={containers:{{name:"user-container"}}}
 	Spec corev1.PodSpec `json:"spec,omitempty"`
 
-	// StartCommand is the start command as `kf push --command` was given it: one string, which is read as a Task's command is,
-	// by a shell. It says so of the container's args, and counts while they are this one string; args that somebody else
-	// wrote are Kubernetes' own. Not in Kf.
+	// StartCommand is the start command as `kf push --command` was given it: one string, such as bin/serve --port 8080, which is read as a
+	// Task's command is, by a shell. It says so of the container's args, and counts while they are this one string; args that somebody else
+	// wrote are Kubernetes' own. The image's own start command when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:MaxLength=131071
 	StartCommand string `json:"startCommand,omitempty"`
@@ -112,11 +113,11 @@ type AppSpecTemplate struct {
 //
 // +kubebuilder:pruning:PreserveUnknownFields
 type AppSpecInstances struct {
-	// Stopped is true for an App that serves nothing, as `kf push --task` makes it.
+	// Stopped is true for an App that serves nothing, as `kf push --task` makes it. False when left out.
 	// +optional
 	Stopped bool `json:"stopped,omitempty"`
 
-	// Replicas is a fixed number of servers.
+	// Replicas is a fixed number of servers, such as 2. Nothing serves an App here: it is kept for Kf's CLI, and none when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Replicas *int32 `json:"replicas,omitempty"`
@@ -124,15 +125,18 @@ type AppSpecInstances struct {
 
 // AppStatus is the App as it stands.
 type AppStatus struct {
+	// ObservedGeneration is the generation of the App that this status was made from.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Conditions: Ready says whether Tasks can run, BuildReady how the build from source went; each reason is in docs/tasks.md and
+	// docs/build.md.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// Image is what Tasks run.
+	// Image is what Tasks run, such as registry.example/shop@sha256:....
 	// +optional
 	Image string `json:"image,omitempty"`
 
@@ -172,10 +176,11 @@ type AppStatus struct {
 type Process struct {
 	// Type names it, as "web" or "worker".
 	Type string `json:"type"`
-	// Command is what it starts, Args with which arguments: for people, for /cnb/process/TYPE in the image is what is run.
+	// Command is what it starts: for people, for /cnb/process/TYPE in the image is what is run.
 	// +optional
 	// +listType=atomic
 	Command []string `json:"command,omitempty"`
+	// Args are the arguments with which it starts.
 	// +optional
 	// +listType=atomic
 	Args []string `json:"args,omitempty"`
@@ -197,10 +202,11 @@ type AppTaskStatus struct {
 
 // StartCommandStatus is what the function build found in the image, once per image and push.
 type StartCommandStatus struct {
-	// Container is the image's entrypoint (ENTRYPOINT), Args what it is given where nobody says anything (CMD; not in Kf).
+	// Container is the image's entrypoint (ENTRYPOINT).
 	// +optional
 	// +listType=atomic
 	Container []string `json:"container,omitempty"`
+	// Args are what the entrypoint is given where nobody says anything (CMD). Not in Kf.
 	// +optional
 	// +listType=atomic
 	Args []string `json:"args,omitempty"`
@@ -210,12 +216,13 @@ type StartCommandStatus struct {
 	// +listType=atomic
 	Buildpack []string `json:"buildpack,omitempty"`
 
-	// Image is the image that the rest was read from, and UpdateRequests that of spec.build: whoever pushes again may mean
-	// another image by the same tag. Digest is what the tag meant. The latter two are not in Kf.
+	// Image is the image that the rest was read from.
 	// +optional
 	Image string `json:"image,omitempty"`
+	// UpdateRequests is that of spec.build when the image was read: whoever pushes again may mean another image by the same tag. Not in Kf.
 	// +optional
 	UpdateRequests int `json:"updateRequests,omitempty"`
+	// Digest is what the image's tag meant. Not in Kf.
 	// +optional
 	Digest string `json:"digest,omitempty"`
 
@@ -223,10 +230,11 @@ type StartCommandStatus struct {
 	// +optional
 	Error string `json:"error,omitempty"`
 
-	// Failures counts the looks into this image that failed, one after another; LookedAt is when the last of them was.
-	// Each waits longer for the next than the one before. Not in Kf.
+	// Failures counts the looks into this image that failed, one after another. Each waits longer for the next than the one before. Not in
+	// Kf.
 	// +optional
 	Failures int `json:"failures,omitempty"`
+	// LookedAt is when the last of the looks that failed was. Not in Kf.
 	// +optional
 	LookedAt *metav1.Time `json:"lookedAt,omitempty"`
 

@@ -23,24 +23,30 @@ type BuildSpec struct {
 	// +listMapKey=name
 	Env []corev1.EnvVar `json:"env,omitempty"`
 
-	// NodeSelector selects the nodes that it may run on.
+	// NodeSelector selects the nodes that it may run on, such as {"disk": "ssd"}; any node when left out.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 }
 
 // BuildTaskRef names what builds: a way that is built in (BuiltinTaskKind), or a Tekton Task of the operator's.
 type BuildTaskRef struct {
+	// Name is that of the way to build, or of the Tekton Task, such as buildpackv3. A build fails if it is left out.
 	// +optional
 	Name string `json:"name,omitempty"`
+	// Kind says where that is, such as KfBuiltinTask for a way that is built in, Task for one of Tekton's in the Space, ClusterTask for one
+	// of the cluster's. A build fails if it is left out.
 	// +optional
 	Kind string `json:"kind,omitempty"`
+	// APIVersion is what Kf's CLI writes here, such as builtin.kf.dev/v1alpha1. It decides nothing, and may be left out.
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 }
 
 // BuildParam is one parameter of a build.
 type BuildParam struct {
-	Name  string `json:"name"`
+	// Name is the parameter's, such as SOURCE_IMAGE.
+	Name string `json:"name"`
+	// Value is the parameter's, such as registry.example/src-shop@sha256:....
 	Value string `json:"value"`
 }
 

@@ -78,7 +78,8 @@ type SpaceSpec struct {
 //
 // +kubebuilder:pruning:PreserveUnknownFields
 type SpaceBuildConfig struct {
-	// ContainerRegistry is where source and images are pushed to: a host, and may be a path.
+	// ContainerRegistry is where source and images are pushed to: a host, and may be a path, such as registry.example/kf. The cluster's
+	// when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",message="containerRegistry must be a registry's host, and may have a path, such as registry.example/kf: no scheme, tag or '/' at the end"
@@ -96,7 +97,7 @@ type SpaceBuildConfig struct {
 	// +nullable
 	DefaultToV3Stack *bool `json:"defaultToV3Stack,omitempty"`
 
-	// ServiceAccount is that of builds.
+	// ServiceAccount is that of builds, such as builder; the namespace's default when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ServiceAccount string `json:"serviceAccount,omitempty"`
@@ -113,7 +114,7 @@ type SpaceRuntimeConfig struct {
 	// +kubebuilder:validation:MaxItems=64
 	Env []SpaceEnvVar `json:"env,omitempty"`
 
-	// NodeSelector selects the nodes of all Apps. What an App selects by the same label wins.
+	// NodeSelector selects the nodes of all Apps, such as {"pool": "batch"}; any when left out. What an App selects by the same label wins.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
@@ -123,28 +124,34 @@ type SpaceRuntimeConfig struct {
 // into a Secret of the namespace, and valueFrom names it.
 type SpaceEnvVar struct {
 	EnvVar `json:",inline"`
+	// ValueFrom names the Secret or ConfigMap that has the value; value counts when left out.
 	// +optional
 	ValueFrom *corev1.EnvVarSource `json:"valueFrom,omitempty"`
 }
 
 // SpaceDefaults are what a Task gets of what neither it nor its App says.
 type SpaceDefaults struct {
+	// CPU is what a Task requests that names none, nor its App, in cores, such as 500m; none when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1m')) >= 0 && quantity(self).compareTo(quantity('1M')) <= 0",message="cpu must be a quantity of cores from 1m to 1M, such as 1, 500m or 0.5"
 	CPU string `json:"cpu,omitempty"`
 
+	// Memory is what a Task requests, and is limited to, that names none, nor its App, in bytes with their unit, such as 512Mi; none when
+	// left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Pi')) <= 0",message="memory must be a quantity of bytes from 1Mi to 1Pi, with its unit, such as 1G or 512Mi"
 	Memory string `json:"memory,omitempty"`
 
+	// Disk is the ephemeral storage that a Task requests, and is limited to, that names none, nor its App, in bytes with their unit, such
+	// as 1Gi; none when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Pi')) <= 0",message="disk must be a quantity of bytes from 1Mi to 1Pi, with its unit, such as 1G or 512Mi"
 	Disk string `json:"disk,omitempty"`
 
-	// TaskTimeout stops a Task that names no timeout and runs longer. Zero is no limit; the cluster's default when left out.
+	// TaskTimeout stops a Task that names no timeout and runs longer, such as 2h30m. Zero is no limit; the cluster's default when left out.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
@@ -154,26 +161,28 @@ type SpaceDefaults struct {
 
 // SpaceRetention says in the words of the annotations of retention.go what an App keeps of its Tasks.
 type SpaceRetention struct {
-	// Tasks is how many an App keeps: a number from 1, or "unlimited".
+	// Tasks is how many an App keeps: a number from 1, such as 500, or "unlimited". The cluster's when left out.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 : self == 'unlimited'",message="tasks must be a number from 1, or unlimited"
 	Tasks *intstr.IntOrString `json:"tasks,omitempty"`
 
-	// For is how long a Task is kept after it ended, such as 36h or 30d, or "unlimited".
+	// For is how long a Task is kept after it ended, such as 36h or 30d, or "unlimited". The cluster's when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^(unlimited|[0-9]{1,4}d|([0-9]{1,6}h)?([0-9]{1,8}m)?([0-9]{1,9}s)?)$')",message="for must be a duration such as 36h or 30d, or unlimited"
 	For string `json:"for,omitempty"`
 
-	// SucceededPerJob and FailedPerJob are how many ended Tasks of each outcome a Job keeps: a number from 0, or "unlimited".
+	// SucceededPerJob is how many Tasks that succeeded a Job keeps: a number from 0, such as 3, or "unlimited". The cluster's when left
+	// out.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self == 'unlimited'",message="succeededPerJob must be a number from 0, or unlimited"
 	SucceededPerJob *intstr.IntOrString `json:"succeededPerJob,omitempty"`
+	// FailedPerJob is how many Tasks that failed a Job keeps: a number from 0, such as 1, or "unlimited". The cluster's when left out.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self == 'unlimited'",message="failedPerJob must be a number from 0, or unlimited"
 	FailedPerJob *intstr.IntOrString `json:"failedPerJob,omitempty"`
 
-	// PodsFor is how long the Pod of an ended Task is kept, such as 1h, or "unlimited".
+	// PodsFor is how long the Pod of an ended Task is kept, such as 1h, or "unlimited". The cluster's when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^(unlimited|[0-9]{1,4}d|([0-9]{1,6}h)?([0-9]{1,8}m)?([0-9]{1,9}s)?)$')",message="podsFor must be a duration such as 36h or 30d, or unlimited"
@@ -182,16 +191,17 @@ type SpaceRetention struct {
 
 // SpaceBuild says where images come from.
 type SpaceBuild struct {
-	// BuilderImage and RunImage are those of builds; the cluster's when left out.
+	// BuilderImage is that of builds, such as registry.example/builder:base; the cluster's when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	BuilderImage string `json:"builderImage,omitempty"`
+	// RunImage is what an App that was built is put on, such as registry.example/run:base; the cluster's when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	RunImage string `json:"runImage,omitempty"`
 
-	// AllowedRegistries are those that Apps' images may come from, each a host that may have a path. All may when it is empty; the one
-	// that builds push to always may.
+	// AllowedRegistries are those that Apps' images may come from, each a host that may have a path, such as registry.example/team. All may
+	// when left out; the one that builds push to always may.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -199,8 +209,8 @@ type SpaceBuild struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(r, r.matches('^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$'))",message="each of allowedRegistries must be a registry's host, and may have a path, such as registry.example/team: no scheme, tag or '*'"
 	AllowedRegistries []string `json:"allowedRegistries,omitempty"`
 
-	// ReadPullSecrets lets the function build read the Secrets and service accounts of the Space, to look into private images with
-	// the credentials that Pods are pulled with.
+	// ReadPullSecrets lets the function build read the Secrets and service accounts of the Space, to look into private images with the
+	// credentials that Pods are pulled with. False when left out.
 	// +optional
 	ReadPullSecrets bool `json:"readPullSecrets,omitempty"`
 }
@@ -209,11 +219,14 @@ type SpaceBuild struct {
 //
 // +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (has(self.__namespace__) && size(self.__namespace__) > 0)",message="namespace is where a ServiceAccount is: it has one, and User and Group have none"
 type SpaceSubject struct {
+	// Kind is User, Group or ServiceAccount.
 	// +kubebuilder:validation:Enum=User;Group;ServiceAccount
 	Kind string `json:"kind"`
+	// Name is that of the user, the group or the service account, such as billing.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Name string `json:"name"`
+	// Namespace is where a ServiceAccount is, such as shop; left out of User and Group.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
@@ -221,9 +234,11 @@ type SpaceSubject struct {
 
 // SpaceStatus is the Space as it stands.
 type SpaceStatus struct {
+	// ObservedGeneration is the generation of the Space that this status was made from.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Conditions: Ready says whether namespace, rights and settings are as the Space asks; the reasons are in docs/spaces.md.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -255,10 +270,13 @@ const (
 
 // SpaceStatusBuildConfig is what holds for builds, in Kf's words.
 type SpaceStatusBuildConfig struct {
+	// ContainerRegistry is where source and images are pushed to.
 	// +optional
 	ContainerRegistry string `json:"containerRegistry,omitempty"`
+	// ServiceAccount is that of builds.
 	// +optional
 	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// Env is the environment of builds.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -267,21 +285,27 @@ type SpaceStatusBuildConfig struct {
 	// +optional
 	// +listType=atomic
 	StacksV3 []StackV3 `json:"stacksV3,omitempty"`
+	// DefaultToV3Stack tells Kf's CLI to build by buildpacks' third version.
 	// +optional
 	DefaultToV3Stack bool `json:"defaultToV3Stack"`
 }
 
 // StackV3 is a builder with its run image, in Kf's words.
 type StackV3 struct {
+	// Name is the stack's.
 	Name string `json:"name"`
+	// Description is for people.
 	// +optional
 	Description string `json:"description,omitempty"`
-	BuildImage  string `json:"buildImage"`
-	RunImage    string `json:"runImage"`
+	// BuildImage is the builder.
+	BuildImage string `json:"buildImage"`
+	// RunImage is what an App that was built is put on; "" is the builder's own.
+	RunImage string `json:"runImage"`
 }
 
 // SpaceStatusRuntimeConfig is what holds for Apps.
 type SpaceStatusRuntimeConfig struct {
+	// Env is the environment of all Apps.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64

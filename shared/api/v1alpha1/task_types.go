@@ -24,6 +24,7 @@ import (
 // +kubebuilder:printcolumn:name="Duration",type=string,JSONPath=`.status.duration`
 // +kubebuilder:printcolumn:name="Succeeded",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`
+// +kubebuilder:printcolumn:name="App",type=string,JSONPath=`.spec.appRef.name`,priority=1
 // +kubebuilder:printcolumn:name="RequestedBy",type=string,JSONPath=`.spec.requestedBy`,priority=1
 // +kubebuilder:selectablefield:JSONPath=`.spec.appRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.completionTime`
@@ -64,7 +65,7 @@ type TaskList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.command) || size(self.command) == 0 || (!has(self.args) || size(self.args) == 0) && (!has(self.process) || size(self.process) == 0)",message="a command stands alone: give command, or args, or process"
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.expires) || self.notBefore < self.expires",message="notBefore must be before expires: such a Task could never start"
 type TaskSpec struct {
-	// DisplayName is shown in lists. It is the Task's name when left out.
+	// DisplayName is shown in lists, such as migrate. It is the Task's name when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="displayName can't hold a NUL byte"
@@ -75,33 +76,36 @@ type TaskSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.name) || self.name == '' || size(self.name) <= 57 && self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="appRef.name must be the name of an App: at most 57 lower case letters, digits, '-' and '.'"
 	AppRef corev1.LocalObjectReference `json:"appRef,omitempty"`
 
-	// CPU overrides the App's CPU request, e.g. "1", "500m" or "0.5".
+	// CPU overrides the App's CPU request, in cores, e.g. "1", "500m" or "0.5". The App's when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1m')) >= 0 && quantity(self).compareTo(quantity('1M')) <= 0",message="cpu must be a quantity of cores from 1m to 1M, such as 1, 500m or 0.5"
 	CPU string `json:"cpu,omitempty"`
 
-	// Memory overrides the App's memory request, e.g. "1G" or "512Mi".
+	// Memory overrides the App's memory request and limit, in bytes with their unit, e.g. "1G" or "512Mi". The App's when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Pi')) <= 0",message="memory must be a quantity of bytes from 1Mi to 1Pi, with its unit, such as 1G or 512Mi"
 	Memory string `json:"memory,omitempty"`
 
-	// Disk overrides the App's ephemeral storage request, e.g. "1G" or "512Mi".
+	// Disk overrides the App's ephemeral storage request and limit, in bytes with their unit, e.g. "1G" or "512Mi". The App's when left
+	// out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Pi')) <= 0",message="disk must be a quantity of bytes from 1Mi to 1Pi, with its unit, such as 1G or 512Mi"
 	Disk string `json:"disk,omitempty"`
 
-	// Command replaces the App's start command. It is one string with shell semantics, as in Cloud Foundry.
+	// Command replaces the App's start command. It is one string with shell semantics, as in Cloud Foundry, such as bin/migrate --all | tee
+	// log. When it, args and process are left out, the App's start command runs.
 	// +optional
 	// +kubebuilder:validation:MaxLength=131071
 	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 131071",message="command must be at most 131071 bytes: the kernel takes no longer argument"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="command can't hold a NUL byte: the kernel would end it there"
 	Command string `json:"command,omitempty"`
 
-	// Args are words that are run without a shell, as `docker run IMAGE ARGS` runs them: they are arguments of the App's entrypoint,
-	// or else of the image's, and where there is none the first of them is the program. Nothing in them is expanded. Not in Kf.
+	// Args are words that are run without a shell, such as ["bin/migrate", "--all"], as `docker run IMAGE ARGS` runs them: they are
+	// arguments of the App's entrypoint, or else of the image's, and where there is none the first of them is the program. Nothing in them
+	// is expanded. None when left out. Not in Kf.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
@@ -109,8 +113,8 @@ type TaskSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(word, !word.contains('\\u0000'))",message="a word can't hold a NUL byte: the kernel would end it there"
 	Args []string `json:"args,omitempty"`
 
-	// Process is a process type of the App's image, such as "worker", that is run in place of a command: buildpacks have put it
-	// there, and status.processes of the App lists them. Not in Kf.
+	// Process is a process type of the App's image, such as "worker", that is run in place of a command: buildpacks have put it there, and
+	// status.processes of the App lists them. None when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9._-]+$') && self != '.' && self != '..'",message="process must be the name of a process type: letters, digits, '.', '_' and '-'"
@@ -124,7 +128,7 @@ type TaskSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Env []EnvVar `json:"env,omitempty"`
 
-	// Terminated asks for the Task to be stopped. It can't be taken back.
+	// Terminated asks for the Task to be stopped. It can't be taken back. False when left out.
 	// +optional
 	Terminated bool `json:"terminated,omitempty"`
 
@@ -136,13 +140,13 @@ type TaskSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == '0' || size(self) > 0 && self.matches('^([0-9]{1,6}([.][0-9]{1,9})?h)?([0-9]{1,8}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?([0-9]{1,12}([.][0-9]{1,9})?ms)?$') && duration(self) <= duration('87600h')",message="timeout must be a duration of at most 87600h, in hours, minutes and seconds, such as 90s or 2h30m; 0 is no limit"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
-	// Retries is how often a failed Task is tried again before it counts as failed. Not in Kf.
+	// Retries is how often a failed Task is tried again before it counts as failed, such as 2. 0, never, when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Retries int32 `json:"retries,omitempty"`
 
-	// NotBefore is when the Task may start; it waits until then. Not in Kf.
+	// NotBefore is when the Task may start, such as 2026-12-01T01:00:00Z; it waits until then. At once when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
@@ -150,8 +154,8 @@ type TaskSpec struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 
-	// Expires is when the Task is of no use any more: if its command has not begun by then, it never does, and the Task has failed.
-	// Not in Kf.
+	// Expires is when the Task is of no use any more, such as 2026-12-01T06:00:00Z: if its command has not begun by then, it never does,
+	// and the Task has failed. Never when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
@@ -159,9 +163,9 @@ type TaskSpec struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
 	Expires *metav1.Time `json:"expires,omitempty"`
 
-	// RequestedBy is who asked for this Task by a command event: a user name as the API server knows it. It is empty where
-	// nobody had to say (a Job's schedule, kubectl, a Space that takes commands from anyone). Nobody but the function
-	// command sets another's name than its own (config/crd/requested-by.yaml). Not in Kf.
+	// RequestedBy is who asked for this Task by a command event: a user name as the API server knows it, such as
+	// system:serviceaccount:shop:billing. When left out, nobody had to say (a Job's schedule, kubectl, a Space that takes commands from
+	// anyone). Nobody but the function command sets another's name than its own (config/crd/requested-by.yaml). Not in Kf.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	RequestedBy string `json:"requestedBy,omitempty"`
@@ -169,11 +173,13 @@ type TaskSpec struct {
 
 // EnvVar is a variable of a Task's own, with a plain value: what is secret belongs into a Secret that the App names.
 type EnvVar struct {
+	// Name is the variable's, such as GREETING.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	// +kubebuilder:validation:XValidation:rule="self != 'KF_DOLLAR'",message="KF_DOLLAR is how a dollar gets past Tekton, and no variable of yours"
 	Name string `json:"name"`
+	// Value is the variable's, such as hello; empty when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32768
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="a value can't hold a NUL byte: the kernel would end it there"
@@ -204,7 +210,7 @@ type TaskStatus struct {
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
-	// Duration is the time from start to completion.
+	// Duration is the time from start to completion, such as 1m30s.
 	// +optional
 	Duration *metav1.Duration `json:"duration,omitempty"`
 
@@ -229,12 +235,15 @@ type TaskStatus struct {
 
 // TaskStart is one time that a Task's command was let begin.
 type TaskStart struct {
-	// Pod is where, by its name and UID, on which node, and At when.
-	Pod    string    `json:"pod"`
+	// Pod is the name of the Pod that it began in.
+	Pod string `json:"pod"`
+	// PodUID is the UID of that Pod.
 	PodUID types.UID `json:"podUID"`
+	// Node is where that Pod ran.
 	// +optional
-	Node string      `json:"node,omitempty"`
-	At   metav1.Time `json:"at"`
+	Node string `json:"node,omitempty"`
+	// At is when the command was let begin.
+	At metav1.Time `json:"at"`
 
 	// Lost is the reason why the Pod went before the command had ended, if it did.
 	// +optional
@@ -268,10 +277,10 @@ type Termination struct {
 	// +optional
 	Lines int64 `json:"lines,omitempty"`
 
-	// Deliverer is the instance of the function terminate that hands the log on, and RenewedAt when it last said so.
-	// Another instance takes over when that is long ago.
+	// Deliverer is the instance of the function terminate that hands the log on.
 	// +optional
 	Deliverer string `json:"deliverer,omitempty"`
+	// RenewedAt is when the deliverer last said that it is there. Another instance takes over when that is long ago.
 	// +optional
 	RenewedAt *metav1.MicroTime `json:"renewedAt,omitempty"`
 

@@ -34,6 +34,8 @@ const (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="App",type=string,JSONPath=`.spec.taskTemplate.appRef.name`,priority=1
+// +kubebuilder:printcolumn:name="TimeZone",type=string,JSONPath=`.spec.timeZone`,priority=1
 // +kubebuilder:printcolumn:name="NextSchedule",type=string,JSONPath=`.status.nextScheduleTime`,priority=1
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="a Job's name must be at most 52 characters: its Tasks add the time to it and must stay within 63"
 type TaskSchedule struct {
@@ -71,12 +73,13 @@ type TaskScheduleSpec struct {
 	// +kubebuilder:default=Always
 	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
 
-	// Schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
+	// Schedule is a crontab(5) expression of five fields, such as "30 2 * * *", or @hourly, @daily, @weekly, @monthly, @yearly. When it and
+	// schedules are left out, the Job runs by hand only.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Schedule string `json:"schedule,omitempty"`
 
-	// Suspend stops further runs. Those that have started go on.
+	// Suspend stops further runs. Those that have started go on. False when left out.
 	// +optional
 	Suspend bool `json:"suspend"`
 
@@ -85,28 +88,29 @@ type TaskScheduleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) && !has(self.expires)",message="a Job's Tasks start when its schedule says: notBefore and expires are a single Task's"
 	TaskTemplate TaskSpec `json:"taskTemplate,omitempty"`
 
-	// Schedules are more expressions; an instant that several of them name is run once. Not in Kf.
+	// Schedules are more expressions, such as ["0 12 * * mon-fri"]; an instant that several of them name is run once. None when left out.
+	// Not in Kf.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=1024
 	Schedules []string `json:"schedules,omitempty"`
 
-	// TimeZone is the IANA name of the zone that the schedules are read in, UTC when left out. Not in Kf.
+	// TimeZone is the IANA name of the zone that the schedules are read in, such as Europe/Berlin; UTC when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$')",message="timeZone must be the IANA name of a zone, such as Europe/Berlin"
 	TimeZone string `json:"timeZone,omitempty"`
 
-	// StartingDeadlineSeconds is how late an instant may still be run after an outage; later it is recorded as missed.
-	// No limit when left out. Not in Kf.
+	// StartingDeadlineSeconds is how late, in seconds, an instant may still be run after an outage, such as 3600; later it is recorded as
+	// missed. No limit when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=315360000
 	StartingDeadlineSeconds *int64 `json:"startingDeadlineSeconds,omitempty"`
 
-	// JitterSeconds spreads the Jobs of one minute: each waits a time of its own, always the same for one Job, below
-	// this bound. Not in Kf.
+	// JitterSeconds spreads the Jobs of one minute: each waits a time of its own, always the same for one Job, below this number of
+	// seconds, such as 60. 0, at once, when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
@@ -115,6 +119,7 @@ type TaskScheduleSpec struct {
 
 // TaskScheduleStatus is what a Job did, and will do.
 type TaskScheduleStatus struct {
+	// ObservedGeneration is the generation of the Job that this status was made from.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

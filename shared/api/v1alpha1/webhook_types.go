@@ -75,8 +75,8 @@ type WebhookSpec struct {
 	// +optional
 	HMAC *HMACHeaders `json:"hmac,omitempty"`
 
-	// Filter is a CEL expression over body, headers and id: what it is not true for is answered, and runs nothing. All runs when
-	// left out.
+	// Filter is a CEL expression over body, headers and id, such as body.ref == "refs/heads/main": what it is not true for is answered, and
+	// runs nothing. All runs when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Filter string `json:"filter,omitempty"`
@@ -84,38 +84,41 @@ type WebhookSpec struct {
 	// Run says what is run.
 	Run WebhookRun `json:"run"`
 
-	// RatePerMinute is how many deliveries are taken in a minute; what is more is told to come again.
+	// RatePerMinute is how many deliveries are taken in a minute, such as 60; what is more is told to come again. 600 when left out.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=60000
 	RatePerMinute int32 `json:"ratePerMinute,omitempty"`
 
-	// MaxBytes is how large a payload may be; the function's own MAX_BODY holds as well.
+	// MaxBytes is how large a payload may be, in bytes, such as 65536; the function's own MAX_BODY holds as well. 1048576 when left out.
 	// +optional
 	// +kubebuilder:default=1048576
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=26214400
 	MaxBytes int64 `json:"maxBytes,omitempty"`
 
-	// WindowSeconds is how far the time that a sender signs may be from ours. Senders that sign none have no window.
+	// WindowSeconds is how far, in seconds, the time that a sender signs may be from ours, such as 60. 300 when left out. Senders that sign
+	// none have no window.
 	// +optional
 	// +kubebuilder:default=300
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	WindowSeconds int32 `json:"windowSeconds,omitempty"`
 
-	// Suspend answers deliveries, and runs nothing for them.
+	// Suspend answers deliveries, and runs nothing for them. False when left out.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
 
 // SecretKey names a value in a Secret of the Webhook's namespace.
 type SecretKey struct {
+	// Name is the Secret's, such as github.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
+	// Key is where the value is in the Secret, such as token; secret when left out.
 	// +optional
 	// +kubebuilder:default=secret
 	// +kubebuilder:validation:MaxLength=253
@@ -124,12 +127,13 @@ type SecretKey struct {
 
 // HMACHeaders are the headers of a sender that signs the body with HMAC-SHA256, in hexadecimal.
 type HMACHeaders struct {
-	// Header has the signature, with or without sha256= before it.
+	// Header has the signature, with or without sha256= before it, such as X-Signature.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9-]+$`
 	Header string `json:"header"`
-	// IDHeader has the delivery's id. Without it the id is made from the body, so that two deliveries of the same bytes are one.
+	// IDHeader has the delivery's id, such as X-Request-Id. When left out, the id is made from the body, so that two deliveries of the same
+	// bytes are one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9-]*$`
@@ -142,33 +146,40 @@ type HMACHeaders struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.app) && size(self.app) > 0) != (has(self.job) && size(self.job) > 0)",message="run names an app or a job: one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.displayName) || size(self.displayName) == 0 || has(self.app)",message="a Job's Tasks have the Job's displayName"
 type WebhookRun struct {
-	// App is the App whose image is run.
+	// App is the App whose image is run, such as shop; when left out, job is run.
 	// +optional
 	// +kubebuilder:validation:MaxLength=57
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
 	App string `json:"app,omitempty"`
 
-	// Job is the Job that is run, now.
+	// Job is the Job that is run, now, such as nightly; when left out, app is run.
 	// +optional
 	// +kubebuilder:validation:MaxLength=52
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
 	Job string `json:"job,omitempty"`
 
-	// Command replaces the App's start command, or the Job's command. It is this text, whatever was posted.
+	// Command replaces the App's start command, or the Job's command, such as bin/deploy. It is this text, whatever was posted. The App's,
+	// or the Job's, when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=65536
 	Command string `json:"command,omitempty"`
 
-	// DisplayName, CPU, Memory and Disk are CEL expressions whose values the Task gets; an empty value is none.
+	// DisplayName is a CEL expression whose value the Task gets as its displayName, such as "push of " + body.after; an empty value is
+	// none, as when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	DisplayName string `json:"displayName,omitempty"`
+	// CPU is a CEL expression whose value, in cores, the Task gets, such as "500m"; an empty value is none, as when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	CPU string `json:"cpu,omitempty"`
+	// Memory is a CEL expression whose value, in bytes with their unit, the Task gets, such as body.large ? "2Gi" : "512Mi"; an empty value
+	// is none, as when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Memory string `json:"memory,omitempty"`
+	// Disk is a CEL expression whose value, in bytes with their unit, the Task gets, such as "1Gi"; an empty value is none, as when left
+	// out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Disk string `json:"disk,omitempty"`
@@ -183,10 +194,12 @@ type WebhookRun struct {
 
 // WebhookEnv is a variable whose value is made from what was posted.
 type WebhookEnv struct {
+	// Name is the variable's, such as COMMIT.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	Name string `json:"name"`
+	// Value is a CEL expression whose value the variable gets, such as body.after.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	Value string `json:"value"`
@@ -218,7 +231,8 @@ type WebhookStatus struct {
 type Delivery struct {
 	// ID is the sender's, as far as it can be shown.
 	// +kubebuilder:validation:MaxLength=256
-	ID   string      `json:"id"`
+	ID string `json:"id"`
+	// Time is when it came.
 	Time metav1.Time `json:"time"`
 
 	// Outcome is Stored (something is run), Ignored (nothing is to be), Refused (it can't be) or Failed (it may pass, if the
