@@ -38,7 +38,12 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require github.com/google/go-querystring v1.2.0 // indirect
+require (
+	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
+	github.com/google/go-querystring v1.2.0 // indirect
+	github.com/russross/blackfriday/v2 v2.1.0 // indirect
+	github.com/yuin/goldmark v1.7.13 // indirect
+)
 
 require (
 	cel.dev/expr v0.25.1 // indirect
