@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy builder undeploy release reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
+.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -34,6 +34,13 @@ undeploy: ## Remove everything from the cluster, Apps, Tasks and Jobs included
 
 release: ## Write dist/kf-tasks.yaml, one file with everything; KO_DOCKER_REPO says where images go
 	@hack/release.sh
+
+docs: ## Make a site of the documentation in dist/site, with search and a reference of fields, commands, events and settings
+	go run ./docs/site
+
+man: ## Write a manual page for each command of kf into dist/man
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2> /dev/null || echo 0) go test -count=1 ./cmd/kf -run TestManPages -man "$(CURDIR)/dist/man" > /dev/null
+	@echo "dist/man has $$(ls dist/man | wc -l) pages: man -l dist/man/kf.1"
 
 reproducible: ## Build the commit's images twice, from nothing, and compare their digests
 	@hack/reproducible.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes dist/kf-tasks.yaml, and dist/kf-tasks-oidc.yaml for a cluster whose Eventing has OIDC on: everything in one file, with
 # the images that ko has pushed to KO_DOCKER_REPO, by digest, and an SBOM for each in dist/sbom (the registry has them too).
+# dist/man and dist/site are kf's manual pages and the documentation.
 # The same commit, Go and base image give the same digests: hack/reproducible.sh.
 cd "$(dirname "$0")/.." && set -euo pipefail && . hack/go.sh
 : "${KO_DOCKER_REPO:?say where the images go, for example KO_DOCKER_REPO=registry.example.com/kf-tasks}"
@@ -13,4 +14,5 @@ if grep -hE '^ *-? *image:' dist/kf-tasks.yaml dist/kf-tasks-oidc.yaml | grep -v
   echo "these images are not by digest" >&2
   exit 1
 fi
+make --no-print-directory man docs
 echo "apply it with kubectl apply --server-side -f dist/kf-tasks.yaml, or, where Eventing has OIDC on, dist/kf-tasks-oidc.yaml"

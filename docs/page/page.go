@@ -159,6 +159,27 @@ func lines(n ast.Node, source []byte) string {
 	return b.String()
 }
 
+// Text is all that a node says, blocks of code included.
+func Text(n ast.Node, source []byte) string {
+	var b strings.Builder
+	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		switch {
+		case !entering || n.Kind() == ast.KindHTMLBlock:
+		case n.Kind() == ast.KindFencedCodeBlock || n.Kind() == ast.KindCodeBlock:
+			b.WriteString(" " + lines(n, source))
+		case n.Type() == ast.TypeInline && n.Kind() == ast.KindText:
+			b.Write(n.(*ast.Text).Segment.Value(source))
+			if n.(*ast.Text).SoftLineBreak() {
+				b.WriteByte(' ')
+			}
+		case n.Type() == ast.TypeBlock:
+			b.WriteByte(' ')
+		}
+		return ast.WalkContinue, nil
+	})
+	return b.String()
+}
+
 // plain is the text of a node, without its marks.
 func plain(n ast.Node, source []byte) string {
 	var b strings.Builder
