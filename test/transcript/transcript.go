@@ -39,6 +39,7 @@ var changing = []struct {
 	pattern *regexp.Regexp
 	as      string
 }{
+	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b`), "DAY"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:?\d\d)?( ?[A-Z]{2,5}\b)?`), "TIME"},
 	{regexp.MustCompile(`-build-[0-9a-f]{6,}\b`), "-build-HASH"},
 	{regexp.MustCompile(`\b([a-z][a-z0-9-]*)-[a-z0-9]{5}\b`), "$1-ID"},
@@ -47,7 +48,7 @@ var changing = []struct {
 }
 
 // progress are lines that say how far something is; whether one is seen is a matter of time.
-var progress = regexp.MustCompile(`^Task [a-z0-9-]+: (Pending|Running)$|^\s*$`)
+var progress = regexp.MustCompile(`^Task [a-z0-9-]+: (Pending|Running)\b|^waiting for |^\s*$`)
 
 func plain(lines []string) (out []string) {
 	for _, line := range lines {

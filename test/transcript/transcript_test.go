@@ -12,6 +12,7 @@ func TestDiffers(t *testing.T) {
 	}{
 		"ids, times and columns": {"shop-w6fv7   3    fails   6s\nNext 2026-12-01T02:30Z", "shop-2wd9h 3 fails 1m20s\nNext 2027-01-05T02:30Z", true},
 		"progress":               {"Task shop-w6fv7: Pending\nTask shop-w6fv7: Succeeded", "Task shop-abcde: Running\nTask shop-abcde: Succeeded", true},
+		"days and zones":         {"  Mon 2026-11-30 02:30 CET", "  Thu 2027-06-03 02:30 CEST", true},
 		"another end":            {"Task shop-w6fv7: Succeeded", "Task shop-abcde: Failed", false},
 		"left out":               {"...\nb\n...", "a\nb\nc", true},
 		"left out is nothing":    {"...\nb\n...", "b", true},
