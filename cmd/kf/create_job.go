@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type createJob struct {
 	retries, jitter  int32
 	startingDeadline time.Duration
 	async            bool
+	created          func(context.Context, *v1alpha1.TaskSchedule) error // what else is to be made, once the Job is there
 }
 
 func newCreateJob(t *target) *cobra.Command {
@@ -71,20 +73,30 @@ func (o *createJob) run(cmd *cobra.Command, args []string) error {
 	if _, err := preview(job, time.Now()); err != nil {
 		return err
 	}
-	ctx := cmd.Context()
-	app, err := o.app(ctx, args[0])
+	return o.create(cmd.Context(), args[0], job)
+}
+
+// create makes a Job of an App, and says what it will do.
+func (o *createJob) create(ctx context.Context, of string, job *v1alpha1.TaskSchedule) error {
+	app, err := o.app(ctx, of)
 	if err != nil {
 		return err
 	}
 	job.Namespace, job.Labels = o.space, v1alpha1.TaskScheduleLabels(job.Spec.Suspend)
 	job.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("App"))}
+	name := job.Name
 	job, err = o.kf.TaskSchedules(o.space).Create(ctx, job, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("there is a Job %q in Space %q already: schedule-job changes its schedule, delete-job removes it",
-			args[1], o.space)
+			name, o.space)
 	}
 	if err != nil {
 		return fmt.Errorf("create Job: %w", err)
+	}
+	if o.created != nil {
+		if err := o.created(ctx, job); err != nil {
+			return err
+		}
 	}
 	if !o.async {
 		if err := o.jobReady(ctx, job); err != nil {

@@ -46,6 +46,7 @@ kubectl-kf on your PATH it is a plugin of kubectl: kubectl kf.`,
 		newCreateUserProvidedService(t), newBindService(t), newUnbindService(t), newServices(t), newVcapServices(t),
 		newSetEnv(t), newUnsetEnv(t), newEnv(t),
 		newCreateWebhook(t), newWebhooks(t), newWebhook(t), newDeleteWebhook(t))
+	root.AddCommand(newCallCommands(t)...)
 	teach(root)
 	t.complete(root)
 	for _, c := range root.Commands() {
@@ -82,6 +83,8 @@ var mayBeEmpty = map[string]bool{
 	"push --command":                      true, // the image's own start command again
 	"schedule-job --time-zone":            true, // UTC again
 	"create-job --time-zone":              true, // UTC
+	"create-call --time-zone":             true,
+	"schedule-call --time-zone":           true,
 	"bind-service --binding-name":         true, // as if left out
 	"create-user-provided-service --tags": true,
 	"--kubeconfig":                        true, // as kubectl has it

@@ -68,7 +68,7 @@ func (o *runJob) run(cmd *cobra.Command, args []string) error {
 	task.GenerateName = job.Name + "-"
 	o.override(&task.Spec)
 	if o.command != "" { // another way to say what is to be run is the template's
-		task.Spec.Command, task.Spec.Args, task.Spec.Process = o.command, nil, ""
+		task.Spec.Command, task.Spec.Args, task.Spec.Process, task.Spec.Call = o.command, nil, "", nil
 	}
 	if timeout := given(cmd, "timeout", o.timeout); timeout != nil {
 		task.Spec.Timeout = timeout

@@ -20,6 +20,8 @@ type config struct {
 	receiver.Env
 	// DefaultTimeout stops Tasks that name no timeout; 0 is no limit.
 	DefaultTimeout time.Duration `envconfig:"DEFAULT_TIMEOUT" default:"0"`
+	// CallImage is the image of the program that sends the request of a Task with a call; without it such a Task fails.
+	CallImage string `envconfig:"CALL_IMAGE"`
 }
 
 func main() {
@@ -30,7 +32,7 @@ func main() {
 	h := &Handler{
 		Kf:      kf,
 		Tekton:  receiver.Must(tektonclient.NewForConfig(kube)),
-		Options: pipelinerun.Options{DefaultTimeout: cfg.DefaultTimeout},
+		Options: pipelinerun.Options{DefaultTimeout: cfg.DefaultTimeout, CallImage: cfg.CallImage},
 		Emit:    receiver.Must(receiver.Emitter(cfg.Env)),
 		Now:     time.Now,
 		IDs:     newIDAllocator(kf),

@@ -201,11 +201,12 @@ func appNotFound(s situation) (string, bool) {
 		s.app == nil || s.app.DeletionTimestamp != nil
 }
 
-// appNotSettled: somebody has pushed it since build looked, and means the Task to run what was pushed.
+// appNotSettled: somebody has pushed it since build looked, and means the Task to run what was pushed. As the next two rules, it is
+// about the App's image, which a Task that sends a request does not run.
 func appNotSettled(s situation) (string, bool) {
 	settled := s.app.Status.ObservedGeneration
 	return fmt.Sprintf("App %q was changed, and its image is still looked into; the Task starts after that", s.app.Name),
-		settled != 0 && settled < s.app.Generation
+		settled != 0 && settled < s.app.Generation && s.task.Spec.Call == nil
 }
 
 func appHasNoImage(s situation) (string, bool) {
@@ -213,13 +214,14 @@ func appHasNoImage(s situation) (string, bool) {
 	if c := meta.FindStatusCondition(s.app.Status.Conditions, v1alpha1.ConditionReady); c != nil && c.Message != "" {
 		why = c.Message
 	}
-	return fmt.Sprintf("App %q has no image yet (%s); the Task starts when it has", s.app.Name, why), s.app.Status.Image == ""
+	return fmt.Sprintf("App %q has no image yet (%s); the Task starts when it has", s.app.Name, why),
+		s.app.Status.Image == "" && s.task.Spec.Call == nil
 }
 
 // imageNotAllowed: the Space may come to allow it, or the App to have another.
 func imageNotAllowed(s situation) (string, bool) {
 	why := space.NotAllowed(s.app, s.space)
-	return why + ": push the App with another image, and the Task starts", why != ""
+	return why + ": push the App with another image, and the Task starts", why != "" && s.task.Spec.Call == nil
 }
 
 func invalidTask(s situation) (string, bool) { return fmt.Sprint(s.invalid), s.invalid != nil }

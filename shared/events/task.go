@@ -26,7 +26,7 @@ func (c RunJob) Task(job *v1alpha1.TaskSchedule, e cloudevents.Event, by string)
 	task := named(e, job.Name, job.NewTask(), c.Labels)
 	task.Spec.RequestedBy, task.Spec.NotBefore, task.Spec.Expires = by, c.NotBefore, c.Expires
 	if c.Command != "" || len(c.Args) > 0 || c.Process != "" { // each says what is to be run, and another way is the template's
-		task.Spec.Command, task.Spec.Args, task.Spec.Process = "", c.Args, c.Process
+		task.Spec.Command, task.Spec.Args, task.Spec.Process, task.Spec.Call = "", c.Args, c.Process, nil
 	}
 	for field, override := range map[*string]string{
 		&task.Spec.Command: c.Command, &task.Spec.CPU: c.CPU, &task.Spec.Memory: c.Memory, &task.Spec.Disk: c.Disk,

@@ -88,8 +88,10 @@ type (
 		at                  place
 	}
 	cfCall struct {
-		GUID, Name string
-		at         place
+		GUID, Name, URL string
+		AppGUID         string `json:"app_guid"`
+		AuthHeader      secret `json:"auth_header"`
+		at              place
 	}
 	cfSchedule struct {
 		GUID, Expression string

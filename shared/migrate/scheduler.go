@@ -1,7 +1,11 @@
 package migrate
 
 import (
+	"net/url"
+	"regexp"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
@@ -13,7 +17,6 @@ func (r *reader) keepJob(s *source, v value) {
 	}
 }
 
-// keepCall keeps no more than a call's name: what else it has may be secret.
 func (r *reader) keepCall(s *source, v value) {
 	c := cfCall{at: s.place(v.at)}
 	if r.decode(s, v, &c, "call") && !r.again(c.GUID, c.at) {
@@ -28,53 +31,113 @@ func (r *reader) keepSchedule(s *source, v value) {
 	}
 }
 
-// fromScheduler makes Jobs of PCF Scheduler's.
+// fromScheduler makes Jobs of PCF Scheduler's jobs and calls.
 func (r *reader) fromScheduler() {
-	of := map[string][]cfSchedule{}
+	ofJob, ofCall := map[string][]cfSchedule{}, map[string][]cfSchedule{}
 	for _, s := range r.dump.schedules {
-		if s.JobGUID != "" {
-			of[s.JobGUID] = append(of[s.JobGUID], s)
-		} else if s.CallGUID == "" {
+		switch {
+		case s.JobGUID != "":
+			ofJob[s.JobGUID] = append(ofJob[s.JobGUID], s)
+		case s.CallGUID != "":
+			ofCall[s.CallGUID] = append(ofCall[s.CallGUID], s)
+		default:
 			r.fault(s.at, "", "the schedule names neither a job nor a call (job_guid, call_guid)")
 		}
 	}
 	for _, j := range r.dump.jobs {
-		r.schedulerJob(j, of[j.GUID])
-		delete(of, j.GUID)
-	}
-	for _, s := range r.dump.schedules {
-		if _, left := of[s.JobGUID]; left {
-			r.fault(s.at, "", "it is a schedule of job %.60s, which no dump of /jobs here has: add that", s.JobGUID)
-		}
+		r.schedulerJob(j, ofJob[j.GUID])
+		delete(ofJob, j.GUID)
 	}
 	for _, c := range r.dump.calls {
-		r.remark(c.at, "call "+c.Name, "it is an HTTP request, and is left out: make it a Job of an App whose image has curl (kf "+
-			"create-job APP NAME "+
-			"\"curl -fsS URL\" --schedule ...), with what it is authorized by in a service that is bound to the App")
+		r.schedulerCall(c, ofCall[c.GUID])
+		delete(ofCall, c.GUID)
+	}
+	for _, s := range r.dump.schedules {
+		if _, left := ofJob[s.JobGUID]; left {
+			r.fault(s.at, "", "it is a schedule of job %.60s, which no dump of /jobs here has: add that", s.JobGUID)
+		}
+		if _, left := ofCall[s.CallGUID]; left {
+			r.fault(s.at, "", "it is a schedule of call %.60s, which no dump of /calls here has: add that", s.CallGUID)
+		}
 	}
 }
 
 func (r *reader) schedulerJob(j cfJob, of []cfSchedule) {
-	if j.Name == "" {
-		r.fault(j.at, "", "the job has no name")
+	job := r.scheduled("job", j.Name, j.AppGUID, j.at)
+	if job == nil {
 		return
 	}
-	app := r.appOf(j.AppGUID, j.at, "Job "+j.Name)
-	if app == "" {
-		return
-	}
-	name := r.name("Job", j.Name, maxJobName, j.at)
-	if name == "" {
-		return
-	}
-	job := newJob(name, app)
 	job.Spec.TaskTemplate.Command = j.Command
 	job.Spec.TaskTemplate.Memory, job.Spec.TaskTemplate.Disk = mebibytes(j.MemoryInMB), mebibytes(j.DiskInMB)
 	r.schedulerTimes(job, of)
 	if len(of) == 0 {
-		r.remark(j.at, "Job "+name, "it has no schedule in these files (/jobs/%.60s/schedules has them), and is suspended", j.GUID)
+		r.remark(j.at, "Job "+job.Name, "it has no schedule in these files (/jobs/%.60s/schedules has them), and is suspended", j.GUID)
 	}
 	r.addJob(job, j.at)
+}
+
+// soundsSecret is the name of a parameter that who reads the Job is not to see.
+var soundsSecret = regexp.MustCompile(`(?i)token|key|secret|passw|sig|auth|cred`)
+
+// schedulerCall makes a Job that sends a request. Its secret stays where it is: nothing secret is printed.
+func (r *reader) schedulerCall(c cfCall, of []cfSchedule) {
+	job := r.scheduled("call", c.Name, c.AppGUID, c.at)
+	if job == nil {
+		return
+	}
+	about := "Job " + job.Name
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		r.fault(c.at, about, "the call's url is no http or https URL without a user and password: make it by kf create-call")
+		return
+	}
+	for name := range u.Query() {
+		if soundsSecret.MatchString(name) {
+			r.remark(c.at, about, "it is left out, for the parameter %.40q of its URL sounds like a secret: make it by kf create-call, "+
+				"authorized by a header (--auth-header-file)", name)
+			return
+		}
+	}
+	request := &v1alpha1.Call{URL: c.URL}
+	if c.AuthHeader {
+		name := "kf-call-" + job.Name
+		request.Headers = []v1alpha1.CallHeader{{Name: "Authorization", SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: "authorization"}}}
+		r.remark(c.at, about, "what authorizes it (auth_header) is a secret, and is left out: its Tasks wait until there is a Secret %s with "+
+			"the key authorization (kubectl create secret generic %[1]s --from-file=authorization=FILE)", name)
+	}
+	job.Spec.TaskTemplate.Call = request
+	r.schedulerTimes(job, of)
+	if len(of) == 0 {
+		r.remark(c.at, about, "it has no schedule in these files (/calls/%.60s/schedules has them), and is suspended", c.GUID)
+	}
+	r.addJob(job, c.at)
+}
+
+// scheduled is a Job as far as jobs and calls are alike; nil if it can't be made, which is said.
+func (r *reader) scheduled(kind, given, appGUID string, at place) *v1alpha1.TaskSchedule {
+	if given == "" {
+		r.fault(at, "", "the %s has no name", kind)
+		return nil
+	}
+	app := r.appOf(appGUID, at, "Job "+given)
+	if app == "" {
+		return nil
+	}
+	name := r.name("Job", given, maxJobName, at)
+	if name == "" {
+		return nil
+	}
+	return newJob(name, app)
+}
+
+// secret is a value that is not kept, only that there was one.
+type secret bool
+
+// UnmarshalJSON notes whether there is a value.
+func (s *secret) UnmarshalJSON(b []byte) error {
+	*s = secret(string(b) != "null" && string(b) != `""`)
+	return nil
 }
 
 // schedulerTimes gives a Job what its schedules come to. Those that are not enabled count if none is: then the Job is suspended.

@@ -24,11 +24,19 @@ import (
 type Options struct {
 	// DefaultTimeout stops a Task that names no timeout itself. Zero means no limit, as in Cloud Foundry.
 	DefaultTimeout time.Duration
+	// CallImage is the image of the program that sends the request of a Task with a call; without it there is none.
+	CallImage string
 }
 
 // For renders the PipelineRun of a Task that has the given ID. The error says what about the App or Task can't be
 // rendered; it is the user's to mend. An UnfitApp is the App's: mended, the Task runs.
 func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.PipelineRun, error) {
+	if task.Spec.Call != nil {
+		var err error
+		if app, task, err = asCall(app, task, opts.CallImage); err != nil {
+			return nil, err
+		}
+	}
 	if err := Fit(app); err != nil {
 		return nil, err
 	}

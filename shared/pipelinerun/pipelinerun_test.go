@@ -83,6 +83,11 @@ func TestRenderedPipelineRun(t *testing.T) {
 		"environment": {app(fully), task(func(t *v1alpha1.Task) {
 			t.Spec.Env = []v1alpha1.EnvVar{{Name: "REF", Value: "$(DATABASE_URL) $$ ${HOME} `id`; $(params.x) $(tasks.x.results.y)"}, {Name: "PORT", Value: "1"}}
 		}), Options{}},
+		"call": {app(fully), task(func(t *v1alpha1.Task) {
+			t.Spec.Call = &v1alpha1.Call{URL: "https://shop.example/a?b=$(params.x)", Method: "POST", Body: `{"price": "$$(1)"}`,
+				Headers: []v1alpha1.CallHeader{{Name: "X-A", Value: "1"}, {Name: "Authorization", SecretKeyRef: &corev1.SecretKeySelector{
+					LocalObjectReference: corev1.LocalObjectReference{Name: "kf-call-x"}, Key: "authorization"}}}}
+		}), Options{CallImage: "registry.example/call@sha256:1"}},
 		"with initContainers and dollars": {app(func(a *v1alpha1.App) {
 			known(v1alpha1.ShellPOSIX, "/bin/bash", nil, []string{"/serve"})(a)
 			p := &a.Spec.Template.Spec
@@ -101,6 +106,13 @@ func TestRenderedPipelineRun(t *testing.T) {
 		})
 	}
 	t.Run("tombstone", func(t *testing.T) { golden.Compare(t, "tombstone", Tombstone(task(nil))) })
+}
+
+func TestACallNeedsItsImage(t *testing.T) {
+	_, err := For(app(nil), task(func(t *v1alpha1.Task) { t.Spec.Call = &v1alpha1.Call{URL: "https://shop.example"} }), 1, Options{})
+	if err == nil || !strings.Contains(err.Error(), "CALL_IMAGE") {
+		t.Errorf("%v, want what is missing", err)
+	}
 }
 
 func TestBadQuantityIsSaid(t *testing.T) {

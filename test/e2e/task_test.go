@@ -244,3 +244,21 @@ func TestCLIRunsATaskAndExitsWithItsCode(t *testing.T) {
 		t.Errorf("an App that is not there: %d\n%s", code, out)
 	}
 }
+
+// TestACallIsSent: a request from the Space to the cluster's registry, and one that is answered with 404, which fails.
+func TestACallIsSent(t *testing.T) {
+	w := newWorld(t)
+	host, _, _ := strings.Cut(os.Getenv("KO_DOCKER_REPO"), "/")
+	for path, want := range map[string]struct {
+		code int
+		says string
+	}{"/v2/": {0, "200 OK"}, "/v2/nothing/manifests/latest": {1, "404 Not Found"}} {
+		name := fmt.Sprintf("call-%d", want.code)
+		if out, code := w.kf(t, "create-call", "shop", name, "http://"+host+path); code != 0 {
+			t.Fatalf("create-call: %d\n%s", code, out)
+		}
+		if out, code := w.kf(t, "run-call", name, "--wait"); code != want.code || !strings.Contains(out, want.says) {
+			t.Errorf("run-call: %d, want %d and %q\n%s", code, want.code, want.says, out)
+		}
+	}
+}

@@ -63,6 +63,7 @@ type TaskList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.appRef) && has(self.appRef.name) && size(self.appRef.name) > 0",message="appRef.name is required: name the App whose image this Task runs"
 // +kubebuilder:validation:XValidation:rule="!has(self.command) || size(self.command) == 0 || (!has(self.args) || size(self.args) == 0) && (!has(self.process) || size(self.process) == 0)",message="a command stands alone: give command, or args, or process"
+// +kubebuilder:validation:XValidation:rule="!has(self.call) || (!has(self.command) || size(self.command) == 0) && (!has(self.args) || size(self.args) == 0) && (!has(self.process) || size(self.process) == 0)",message="a call stands alone: a Task sends a request, or runs a command, args or a process"
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.expires) || self.notBefore < self.expires",message="notBefore must be before expires: such a Task could never start"
 type TaskSpec struct {
 	// DisplayName is shown in lists, such as migrate. It is the Task's name when left out.
@@ -119,6 +120,10 @@ type TaskSpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9._-]+$') && self != '.' && self != '..'",message="process must be the name of a process type: letters, digits, '.', '_' and '-'"
 	Process string `json:"process,omitempty"`
+
+	// Call is an HTTP request that the Task sends, in place of a command. Not in Kf.
+	// +optional
+	Call *Call `json:"call,omitempty"`
 
 	// Env is added to the App's environment, and wins over it; Cloud Foundry's own variables stay. A value is taken as it
 	// is: $(NAME) in it is expanded by nobody. Not in Kf.
