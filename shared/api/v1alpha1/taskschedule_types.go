@@ -111,6 +111,10 @@ type TaskScheduleSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	JitterSeconds int32 `json:"jitterSeconds,omitempty"`
+
+	// Pause stops further runs, says why, and ends by itself at its until. Not in Kf.
+	// +optional
+	Pause *Pause `json:"pause,omitempty"`
 }
 
 // TaskScheduleStatus is what a Job did, and will do.
