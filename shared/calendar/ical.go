@@ -201,6 +201,8 @@ func (p property) time(zone *time.Location) (at time.Time, wholeDay bool, err er
 	return time.Time{}, false, fmt.Errorf("%s %.40q is no time: it is written 20261224, 20261224T180000 or 20261224T170000Z", p.name, p.value)
 }
 
+const longest = 10 * 366 * 24 * time.Hour
+
 // duration reads P1W, P2DT3H, PT90M.
 func duration(text string) (total time.Duration, err error) {
 	wrong := fmt.Errorf("DURATION %.40q is none: it is written PT90M, P2DT3H or P1W", text)
@@ -223,10 +225,10 @@ func duration(text string) (total time.Duration, err error) {
 		if err != nil || !known {
 			return 0, wrong
 		}
-		total, rest = total+time.Duration(n)*unit, rest[i+1:]
-	}
-	if total > 10*366*24*time.Hour {
-		return 0, errors.New("DURATION is more than ten years: a pause is for that")
+		if total += time.Duration(n) * unit; time.Duration(n) > longest/unit || total > longest {
+			return 0, errors.New("DURATION is more than ten years: a pause is for that")
+		}
+		rest = rest[i+1:]
 	}
 	return total, nil
 }
