@@ -149,7 +149,9 @@ func eventOf(of map[string]property, zone *time.Location) ([]event, error) {
 		return nil, errors.New("it does not last: give it a DTEND after its DTSTART, or a DURATION")
 	}
 	if wholeDay { // a day is as long as the clock makes it
-		e.ends = func(b time.Time) time.Time { return time.Date(b.Year(), b.Month(), b.Day()+days, 0, 0, 0, 0, b.Location()) }
+		e.ends = func(b time.Time) time.Time {
+			return time.Date(b.Year(), b.Month(), b.Day()+days, 0, 0, 0, 0, b.Location())
+		}
 	}
 	return e.recurring(of["RRULE"].value, of["EXDATE"], zone)
 }
