@@ -59,8 +59,10 @@ func passedBy(j *v1alpha1.TaskSchedule, made Instants, passed []time.Time, outco
 // and the count say which they were.
 func record(s v1alpha1.TaskScheduleStatus, when timetable, decisions []v1alpha1.Decision) v1alpha1.TaskScheduleStatus {
 	for i, d := range decisions {
-		follows := i > 0 || len(s.History) > 0 && (s.History[0].Instant.Time.Equal(s.DecidedUntil.Time) ||
-			d.Outcome == v1alpha1.OutcomeBlackedOut && when.Next(s.History[0].Instant.Time).Equal(d.Instant.Time)) // one that was owed
+		follows := i > 0 || len(s.History) > 0 && s.History[0].Instant.Time.Equal(s.DecidedUntil.Time)
+		if !follows && len(s.History) > 0 && !d.Instant.After(s.DecidedUntil.Time) { // it was owed
+			follows = when.Next(s.History[0].Instant.Time).Equal(d.Instant.Time)
+		}
 		s.History = fold(s.History, d, follows)
 		if last := s.LastScheduleTime; d.Outcome == v1alpha1.OutcomeRan && (last == nil || last.Time.Before(d.Instant.Time)) {
 			s.LastScheduleTime = &d.Instant

@@ -31,7 +31,7 @@ const suspendedMark = "-suspended"
 
 func timetableOf(j *v1alpha1.TaskSchedule) timetable {
 	expressions := j.Expressions()
-	said := append(slices.Clone(expressions), j.Spec.TimeZone)
+	said := append(slices.Clip(expressions), j.Spec.TimeZone)
 	from, to := dates(j)
 	if !from.IsZero() || !to.IsZero() {
 		said = append(said, fmt.Sprint(from.Unix(), to.Unix()))

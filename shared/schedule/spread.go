@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,9 @@ var highest = [5]int{59, 23, 31, 12, 6}
 
 // Spread writes expressions without H, by a name: a Job's namespace and name. What it can't read it leaves to Parse to refuse.
 func Spread(name string, expressions []string) []string {
+	if !slices.ContainsFunc(expressions, func(e string) bool { return strings.Contains(e, "H") }) {
+		return expressions // as most are
+	}
 	spread := make([]string, 0, len(expressions))
 	for _, expression := range expressions {
 		if words := strings.Fields(expression); strings.Contains(expression, "H") && len(words) == len(fields) {
