@@ -28,6 +28,7 @@ var completions = map[string][]string{
 	"set-env": {"apps"}, "unset-env": {"apps"}, "env": {"apps"}, "target": {"namespaces"},
 	"create-space": {"namespaces"}, "space": {"spaces"}, "delete-space": {"spaces"},
 	"delete-job": {"taskschedules"}, "delete-job-schedule": {"taskschedules"},
+	"pause-job": {"taskschedules"}, "resume-job": {"taskschedules"}, "backfill": {"taskschedules"},
 }
 
 // complete lets a shell complete Spaces, Apps, Tasks and Jobs; `kf completion bash` (zsh, fish) writes what it needs.

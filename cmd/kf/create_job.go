@@ -63,12 +63,12 @@ func (o *createJob) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if len(o.schedules) > 0 {
-		if err := checkSchedules(o.zone, o.schedules); err != nil {
+		if err := checkSchedules(o.zone, o.schedules, time.Now()); err != nil {
 			return err
 		}
 	}
 	job := o.described(cmd, args)
-	if _, err := preview(job, time.Now()); err != nil {
+	if _, err := preview(job, nil, time.Now()); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -97,7 +97,7 @@ func (o *createJob) run(cmd *cobra.Command, args []string) error {
 			"or schedule it with:\n  kf schedule-job %[1]s \"30 2 * * *\" --space %[2]s\n", job.Name, o.space)
 		return nil
 	}
-	return o.printNext(job, time.Now())
+	return o.printNext(job, o.holds(ctx, job), time.Now())
 }
 
 func (o *createJob) check() error {

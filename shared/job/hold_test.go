@@ -123,7 +123,9 @@ func (p *play) outcomes() map[v1alpha1.Outcome]int {
 
 func TestWhatHoldsInstantsBack(t *testing.T) {
 	shift, skip, after := v1alpha1.BlackoutShift, v1alpha1.BlackoutSkip, v1alpha1.BlackoutRunAfter
-	night := func(p v1alpha1.BlackoutPolicy) *v1alpha1.App { return appWith(nil, blackout("night", "12:10", "12:40", p)) }
+	night := func(p v1alpha1.BlackoutPolicy) *v1alpha1.App {
+		return appWith(nil, blackout("night", "12:10", "12:40", p))
+	}
 	for _, row := range []struct {
 		what     string
 		job      *v1alpha1.TaskSchedule
