@@ -175,7 +175,7 @@ func decide(s situation, tick bool) (Plan, Need) {
 	}
 	s.decidedUntil = status.DecidedUntil
 	for _, d := range slices.Concat(closed, is.decided) {
-		plan.Records = fold(plan.Records, d, len(plan.Records) > 0)
+		plan.Records = fold(plan.Records, d, s.when.follows(plan.Records, d))
 	}
 	if judge {
 		v1alpha1.SetCondition(j, &status.Conditions, s.ready(), s.now)

@@ -633,9 +633,9 @@ func TestHistoryIsFoldedAndBounded(t *testing.T) {
 		}
 		return all
 	}
-	s := record(j.Status, timetable{}, skipped("12:01", "12:02", "12:03"))
+	s := record(j.Status, timetableOf(j), skipped("12:01", "12:02", "12:03"))
 	s.DecidedUntil = &metav1.Time{Time: day("12:03:30")} // the Job was edited
-	s = record(s, timetable{}, skipped("12:04"))
+	s = record(s, timetableOf(j), skipped("12:04"))
 	if h := s.History; len(h) != 2 || h[0].Count != 0 || h[1].Count != 3 {
 		t.Errorf("history %+v: want one record of three and, after the edit, one of one", h)
 	}

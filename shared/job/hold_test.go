@@ -343,3 +343,60 @@ func TestANoteIsCutInTheHistory(t *testing.T) {
 		t.Errorf("%q", d.Message)
 	}
 }
+
+func TestBackfillOf(t *testing.T) {
+	j := settled("*/10 * * * *", "13:00")
+	j.Status.History = []v1alpha1.Decision{{Instant: *mt("12:40"), Outcome: v1alpha1.OutcomeRan}, {Instant: *mt("12:30"), Outcome: v1alpha1.OutcomePaused},
+		{Instant: *mt("12:20"), Outcome: v1alpha1.OutcomeMissed}}
+	j.Status.Owed = []v1alpha1.Owed{{After: *mt("12:41"), Until: *mt("12:50")}}
+	minutely := settled("* * * * *", "2026-03-02 13:00")
+	for _, row := range []struct {
+		what     string
+		job      *v1alpha1.TaskSchedule
+		from, to time.Time
+		run      string
+		counts   [5]int // instants, made, ran, owed, unstored
+		err      string
+	}{
+		{"what did not run", j, day("12:00"), day("13:00"), "12:10 12:20 12:30 13:00", [5]int{7, 1, 1, 1, 1}, ""},
+		{"both ends", j, day("12:20"), day("12:30"), "12:20 12:30", [5]int{2, 0, 0, 0, 0}, ""},
+		{"not what tick is to decide", j, day("13:00"), day("14:00"), "13:00", [5]int{1, 0, 0, 0, 0}, ""},
+		{"too many", minutely, at("2026-03-01 00:00"), day("13:00"), "", [5]int{}, "2220 instants to run"},
+		{"100,000", minutely, at("2025-12-22 00:00"), day("13:00"), "", [5]int{}, "instants to run, from 2025-12-22T00:00:00Z"},
+		{"far too many", minutely, at("2020-01-01 00:00"), day("13:00"), "", [5]int{}, "more than 200000"},
+		{"a broken schedule", settled("0 25 * * *", "12:00"), day("12:00"), day("13:00"), "", [5]int{}, "hour"},
+	} {
+		b, err := BackfillOf(row.job, made("12:00"), row.from, row.to, day("14:30"))
+		if row.err != "" {
+			if err == nil || !strings.Contains(err.Error(), row.err) {
+				t.Errorf("%s: %v", row.what, err)
+			}
+			continue
+		}
+		var run []string
+		for _, at := range b.Run {
+			run = append(run, at.Format("15:04"))
+		}
+		if got := [5]int{b.Instants, b.Made, b.Ran, b.Owed, b.Unstored}; err != nil || strings.Join(run, " ") != row.run || got != row.counts {
+			t.Errorf("%s: %v %v %v", row.what, run, got, err)
+		}
+	}
+}
+
+func TestUpcomingSaysWhatBecomesOfEach(t *testing.T) {
+	holds := HoldsOf(appWith(nil, blackout("night", "12:25", "12:45", v1alpha1.BlackoutShift), blackout("noon", "12:45", "12:55", v1alpha1.BlackoutSkip)),
+		spaceWith(nil, blackout("late", "13:05", "13:15", v1alpha1.BlackoutRunAfter)))
+	runs, err := Upcoming(settled("*/10 * * * *", "12:00", pausing("12:15", "moving")), holds, day("12:05"), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{
+		"does not run: Job job is paused until 2026-03-02T12:15:00Z: moving", "", "runs at Mon 2026-03-02 12:55 UTC: blackout night of App app: closed",
+		"runs at Mon 2026-03-02 12:55 UTC: blackout night", "does not run: blackout noon of App app: closed", "",
+		"runs at Mon 2026-03-02 13:15 UTC, if it is the latest that is held back: blackout late of Space space: closed",
+	} {
+		if want == "" && runs[i].But != "" || !strings.HasPrefix(runs[i].But, want) {
+			t.Errorf("%v: %q, want %q", runs[i].Instant, runs[i].But, want)
+		}
+	}
+}
