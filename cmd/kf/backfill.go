@@ -27,12 +27,13 @@ func newBackfill(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backfill JOB_NAME --from INSTANT [--to INSTANT]",
 		Short: "Run the instants of a Job's schedule that did not run, in a time that is past",
-		Long: `backfill runs a Job once for each instant that its schedule, as it is now, names from one time up to and with another: as Tasks of the instants'
-own names, so that none is run that has its Task, and the command can be said again when it was interrupted. Instants that the history has as Ran
-are left out, as are those that the Job owes and runs by itself. The oldest is run first, and so many Tasks at once as --parallelism says.
+		Long: `backfill runs a Job once for each instant that its schedule, as it is now, names from one time up to and with another: as
+Tasks of the instants' own names, so that none is run that has its Task, and the command can be said again when it was interrupted. Instants
+that the history has as Ran are left out, as are those that the Job owes and runs by itself. The oldest is run first, and so many
+Tasks at once as --parallelism says.
 
-A Task that was pruned, of an instant that is older than the history (50 records), leaves nothing to know it by: such an instant is run, and how
-many there are is said. At most 1000 instants are run by one command. --dry-run runs none and shows which they are.`,
+A Task that was pruned, of an instant that is older than the history (50 records), leaves nothing to know it by: such an instant is
+run, and how many there are is said. At most 1000 instants are run by one command. --dry-run runs none and shows which they are.`,
 		Example: `  kf backfill nightly --from 2026-11-20T00:00 --to 2026-11-27T00:00 --dry-run
   kf backfill nightly --from 2026-11-20T00:00 --parallelism 4`,
 		Args: cobra.ExactArgs(1),
@@ -91,7 +92,8 @@ func (o *backfill) period(j *v1alpha1.TaskSchedule, now time.Time) (from, to tim
 	read := func(flag, text string) (time.Time, error) {
 		t, err := instantIn(text, zone)
 		if err != nil {
-			return t, fmt.Errorf("%s %q is no instant: write 2026-11-20T00:00, in the Job's time zone, or 2026-11-20T00:00:00Z, a whole minute", flag, text)
+			return t, fmt.Errorf("%s %q is no instant: write a minute, 2026-11-20T00:00 in the Job's time zone or 2026-11-20T00:00:00Z",
+				flag, text)
 		}
 		return t, nil
 	}
@@ -114,10 +116,11 @@ func (o *backfill) period(j *v1alpha1.TaskSchedule, now time.Time) (from, to tim
 
 // count says what the range comes to.
 func (o *backfill) count(j *v1alpha1.TaskSchedule, b job.Backfill) {
-	o.printf("Job %s has %d instants there, up to %s: %d to run, %d have their Task, %d are on record as run, %d are owed and run by themselves.\n",
-		j.Name, b.Instants, b.Until.UTC().Format(time.RFC3339), len(b.Run), b.Made, b.Ran, b.Owed)
+	o.printf("Job %s has %d instants there, up to %s: %d to run, %d have their Task, %d are on record as run, "+
+		"%d are owed and run by themselves.\n", j.Name, b.Instants, b.Until.UTC().Format(time.RFC3339), len(b.Run), b.Made, b.Ran, b.Owed)
 	if b.Unstored > 0 {
-		o.progress("Of those to run, %d are older than the Job's history: if they ran and were pruned, nobody can tell, and they run again", b.Unstored)
+		o.progress("Of those to run, %d are older than the Job's history: if they ran and were pruned, nobody can tell, and they run again",
+			b.Unstored)
 	}
 }
 
@@ -135,7 +138,8 @@ func (o *backfill) fill(ctx context.Context, j *v1alpha1.TaskSchedule, b job.Bac
 			return fmt.Errorf("%d of %d are run; create Task %s: %w", done, len(b.Run), task.Name, err)
 		}
 		if there != nil && !metav1.IsControlledBy(there, j) {
-			return fmt.Errorf("%d of %d are run; a Task %s that is not this Job's is in the way: delete it, and say it again", done, len(b.Run), task.Name)
+			return fmt.Errorf("%d of %d are run; a Task %s that is not this Job's is in the way: delete it, and say it again",
+				done, len(b.Run), task.Name)
 		}
 		ours[task.Name] = true
 		done++

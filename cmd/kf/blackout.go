@@ -36,9 +36,10 @@ func newSetBlackout(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set-blackout" + blackoutTargets,
 		Short: "Set when no Job of an App or a Space starts by its schedule",
-		Long: `set-blackout gives an App or the whole Space a blackout, in place of the one of that name: by two times, by days of the week and times of day, or
-by the events of an iCalendar file. Instants in it are skipped (Skip), or run when it is over: each of them (Shift), or the latest (RunAfter).
-Those that run go on, and run-job runs a Job all the same. What of iCalendar is read is in docs/jobs.md; a file with more is refused.`,
+		Long: `set-blackout gives an App or the whole Space a blackout, in place of the one of that name: by two times, by days of the week
+and times of day, or by the events of an iCalendar file. Instants in it are skipped (Skip), or run when it is over: each of them (Shift), or the
+latest (RunAfter). Those that run go on, and run-job runs a Job all the same. What of iCalendar is read is in docs/jobs.md; a file
+with more is refused.`,
 		Example: `  kf set-blackout christmas --all --from 2026-12-24T12:00 --to 2026-12-27T00:00 --time-zone Europe/Berlin
   kf set-blackout backup --app shop --days Fri,Sat --from 22:00 --to 06:00 --policy Shift --note "the database is backed up"
   kf set-blackout holidays --all --icalendar holidays.ics --policy RunAfter`,
@@ -149,7 +150,8 @@ func (o *blackout) file(cmd *cobra.Command) (string, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxICalendar+1))
 	if len(b) > maxICalendar {
-		return "", fmt.Errorf("%s has more than %d KiB: leave out events that are over, or use several blackouts", o.icalendar, maxICalendar>>10)
+		return "", fmt.Errorf("%s has more than %d KiB: leave out events that are over, or use several blackouts",
+			o.icalendar, maxICalendar>>10)
 	}
 	return strings.ReplaceAll(string(b), "\r\n", "\n"), err
 }

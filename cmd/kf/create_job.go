@@ -37,8 +37,8 @@ func newCreateJob(t *target) *cobra.Command {
 		Long: `create-job creates a Job. Without --schedule it is suspended, and runs when you say run-job. Without a command its Tasks run
 the App's own start command.
 
-A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly, or @at with one minute of the time zone,
-such as "@at 2026-12-24T18:00". H in a field is a number of the Job's own, always the same: "H H * * *" is once a day.`,
+A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly, or @at with one minute of the
+time zone, such as "@at 2026-12-24T18:00". H in a field is a number of the Job's own, always the same: "H H * * *" is once a day.`,
 		Example: `  kf create-job shop nightly "bin/report --all"
   kf create-job shop nightly "bin/report --all" --schedule "30 2 * * *" --time-zone Europe/Berlin
   kf create-job shop sync bin/sync -s "*/5 * * * *" --concurrency-policy Forbid --timeout 4m`,

@@ -34,9 +34,9 @@ func newPauseJob(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pause-job" + pauseTargets,
 		Short: "Pause a Job's schedule, or those of an App or a Space, with a note and until a time",
-		Long: `pause-job stops the schedules of a Job, of all Jobs of an App, of those that a selector names, or of the whole Space. Instants within
-the pause are in the history as Paused, with the note, and are not run later; those that run go on, and run-job runs a Job all the same.
-A pause with --until ends by itself. One of an App or the Space holds for its new Jobs too; whoever may change the Space pauses it.`,
+		Long: `pause-job stops the schedules of a Job, of all Jobs of an App, of those that a selector names, or of the whole Space.
+Instants within the pause are in the history as Paused, with the note, and are not run later; those that run go on, and run-job runs
+a Job all the same. A pause with --until ends by itself. One of an App or the Space holds for its new Jobs too; whoever may change the Space pauses it.`,
 		Example: `  kf pause-job nightly --note "the database moves" --until +8h
   kf pause-job --app shop --until 2026-12-01T06:00
   kf pause-job --selector team=billing
@@ -56,8 +56,8 @@ func newResumeJob(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resume-job" + pauseTargets,
 		Short: "Lift the pause of a Job, or that of an App or a Space",
-		Long: `resume-job lifts what pause-job has set, of the same target: a Job whose App or Space is paused stays so. The Jobs owe nothing for the time
-of the pause; kf backfill runs what was left out. (What is suspended, kf schedule-job resumes.)`,
+		Long: `resume-job lifts what pause-job has set, of the same target: a Job whose App or Space is paused stays so. The Jobs owe
+nothing for the time of the pause; kf backfill runs what was left out. (What is suspended, kf schedule-job resumes.)`,
 		Example: `  kf resume-job nightly
   kf resume-job --app shop
   kf resume-job --all`,
@@ -133,7 +133,8 @@ func pauseEnd(text string, zone *time.Location, now time.Time) (*metav1.Time, er
 	}
 	switch {
 	case end.IsZero():
-		return nil, fmt.Errorf("--until %q is neither a time, such as 2026-12-01T06:00 or 2026-12-01T06:00:00Z, nor a duration, such as +8h", text)
+		return nil, fmt.Errorf("--until %q is neither a time, such as 2026-12-01T06:00 or 2026-12-01T06:00:00Z, nor a duration like +8h",
+			text)
 	case !end.After(now):
 		return nil, fmt.Errorf("--until %s is over, it was at %s: give a time that is to come, or none; resume-job lifts a pause",
 			text, end.UTC().Format(time.RFC3339))

@@ -26,7 +26,7 @@ func checkSchedules(timeZone string, expressions []string, now time.Time) error 
 			return err
 		}
 		if schedule.Once(e) && s.Next(now).IsZero() {
-			return fmt.Errorf("schedule %.60q is over: give a time that is to come, in the time zone %s; kf run-job runs a Job now", e, zone)
+			return fmt.Errorf("schedule %.60q is over: give a time that is to come, in the zone %s; kf run-job runs a Job now", e, zone)
 		}
 	}
 	if len(expressions) == 0 {

@@ -48,8 +48,8 @@ func (h *Handler) runLater(ctx context.Context, later []decided) error {
 	return group.Wait()
 }
 
-// catchUp runs what Jobs owe for a time before, the oldest first: so many instants of a Job each minute, for all of them at once would be in
-// the way of all else. What is left, and what failed, is the next tick's.
+// catchUp runs what Jobs owe for a time before, the oldest first: so many instants of a Job each minute, for all of them at once would
+// be in the way of all else. What is left, and what failed, is the next tick's.
 func (h *Handler) catchUp(ctx context.Context, owing []decided) error {
 	end := h.Now().Truncate(time.Minute).Add(time.Minute)
 	_, failed, err := resync.Count(ctx, h.Workers, resync.Of(owing), func(d decided) error {

@@ -66,7 +66,8 @@ func parseICalendar(text string, zone *time.Location) ([]event, error) {
 	case len(within) > 0:
 		return nil, fmt.Errorf("iCalendar: %s has no END", within[len(within)-1])
 	case len(events) > maxEvents:
-		return nil, fmt.Errorf("iCalendar has %d events, %d are allowed: use RRULE, or leave out those that are over", len(events), maxEvents)
+		return nil, fmt.Errorf("iCalendar has %d events, %d are allowed: use RRULE, or leave out those that are over",
+			len(events), maxEvents)
 	}
 	return events, nil
 }
@@ -200,7 +201,8 @@ func (p property) time(zone *time.Location) (at time.Time, wholeDay bool, err er
 	if at, err = time.ParseInLocation("20060102T150405", p.value, zone); err == nil {
 		return at, false, nil
 	}
-	return time.Time{}, false, fmt.Errorf("%s %.40q is no time: it is written 20261224, 20261224T180000 or 20261224T170000Z", p.name, p.value)
+	return time.Time{}, false, fmt.Errorf("%s %.40q is no time: it is written 20261224, 20261224T180000 or 20261224T170000Z",
+		p.name, p.value)
 }
 
 const longest = 10 * 366 * 24 * time.Hour

@@ -65,8 +65,8 @@ func BackfillOf(j *v1alpha1.TaskSchedule, made Instants, from, to, now time.Time
 		}
 	}
 	if len(b.Run) > MaxBackfill {
-		return b, fmt.Errorf("the range has %d instants to run, from %s to %s, and one backfill runs at most %d: narrow it with --from and --to",
-			len(b.Run), b.Run[0].Format(time.RFC3339), b.Run[len(b.Run)-1].Format(time.RFC3339), MaxBackfill)
+		return b, fmt.Errorf("the range has %d instants to run, from %s to %s, and one backfill runs at most %d: narrow it with "+
+			"--from and --to", len(b.Run), b.Run[0].Format(time.RFC3339), b.Run[len(b.Run)-1].Format(time.RFC3339), MaxBackfill)
 	}
 	return b, nil
 }

@@ -99,7 +99,8 @@ func (s situation) hold(is *settlement, instant time.Time) {
 	}
 	is.owed = slices.DeleteFunc(slices.Clone(is.owed), func(o v1alpha1.Owed) bool {
 		if o.Reason == v1alpha1.OwedRunAfter {
-			is.decided = append(is.decided, s.give(o, v1alpha1.OutcomeBlackedOut, named(b)+": a later instant in it runs when it is over")...)
+			why := named(b) + ": a later instant in it runs when it is over"
+			is.decided = append(is.decided, s.give(o, v1alpha1.OutcomeBlackedOut, why)...)
 		}
 		return o.Reason == v1alpha1.OwedRunAfter
 	})

@@ -138,13 +138,8 @@ func decide(s situation, tick bool) (Plan, Need) {
 	refresh := tick && len(j.Status.Active) > 0
 	asked := !s.due.IsZero() || tick && len(status.Owed) > 0 && !j.Spec.Suspend
 	judge := !observed(j, s.when) || asked || tick && judgedAnew(j, s.now)
-	switch {
-	case s.facts.Running == nil && (refresh || asked && overlapMatters(j)):
-		return Plan{}, NeedRunning
-	case s.facts.App == nil && asked && s.when.err() == nil:
-		return Plan{}, NeedHolds
-	case s.facts.App == nil && judge && s.when.err() == nil:
-		return Plan{}, NeedApp
+	if need := s.unread(refresh, asked, judge); need != NeedNothing {
+		return Plan{}, need
 	}
 	is := settlement{owed: status.Owed, until: status.DecidedUntil.Time}
 	if asked {
@@ -190,6 +185,19 @@ func decide(s situation, tick bool) (Plan, Need) {
 		plan.Status = &status
 	}
 	return plan, NeedNothing
+}
+
+// unread is what must be read next: to follow the Tasks that run, to run an instant that is asked for, to judge how the Job stands.
+func (s situation) unread(refresh, asked, judge bool) Need {
+	switch {
+	case s.facts.Running == nil && (refresh || asked && overlapMatters(s.job)):
+		return NeedRunning
+	case s.facts.App == nil && asked && s.when.err() == nil:
+		return NeedHolds
+	case s.facts.App == nil && judge && s.when.err() == nil:
+		return NeedApp
+	}
+	return NeedNothing
 }
 
 // run is what running the instant that is due takes: the Tasks to terminate first, and the one to create, if it is not

@@ -52,7 +52,8 @@ func (s situation) enterEpoch() (v1alpha1.TaskScheduleStatus, []v1alpha1.Decisio
 	var closed []v1alpha1.Decision
 	if status.DecidedUntil != nil && !restored(s.job) {
 		for _, o := range status.Owed {
-			closed = append(closed, s.give(o, v1alpha1.OutcomeMissed, o.Message+"; the Job was suspended or rescheduled before it could run")...)
+			why := o.Message + "; the Job was suspended or rescheduled before it could run"
+			closed = append(closed, s.give(o, v1alpha1.OutcomeMissed, why)...)
 		}
 		closed = append(closed, closeEpoch(s.job, s.when, s.facts.Made, began)...)
 	}

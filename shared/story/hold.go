@@ -2,6 +2,7 @@ package story
 
 import (
 	"strings"
+	"time"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
@@ -9,13 +10,14 @@ import (
 // owed: it is past, and the Job says that it is still to run.
 func owed(f JobFacts) *finding {
 	for _, o := range f.Job.Status.Owed {
-		if !f.Instant.After(o.After.Time) || f.Instant.After(o.Until.Time) || !after(f.Job, f.Instant.Add(-1)).Equal(f.Instant) {
+		within := f.Instant.After(o.After.Time) && !f.Instant.After(o.Until.Time)
+		if !within || !after(f.Job, f.Instant.Add(-time.Second)).Equal(f.Instant) {
 			continue
 		}
 		why := o.Message + "; it is still to run"
 		if now := f.Holds.But(f.Job, f.Now); now != "" {
 			why += ". A run of now " + now
-		} else if f.Job.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyForbid || f.Job.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyReplace {
+		} else if p := f.Job.Spec.ConcurrencyPolicy; p == v1alpha1.ConcurrencyForbid || p == v1alpha1.ConcurrencyReplace {
 			why += ", when no other Task of the Job runs"
 		}
 		return &finding{"Held back", why, "Job", "kf run-job JOB runs it now, and once more when it is its turn"}
@@ -34,7 +36,7 @@ func remedyOfHold(d v1alpha1.Decision, now string) string {
 		case strings.HasPrefix(d.Message, "Space "):
 			whose = "--all"
 		}
-		return now + "; kf resume-job " + whose + " lifts the pause; after it, kf backfill JOB --from " + at + " --to " + at + " runs this instant"
+		now += "; kf resume-job " + whose + " lifts the pause"
 	}
 	return now + "; kf backfill JOB --from " + at + " --to " + at + " runs this instant"
 }

@@ -50,7 +50,9 @@ func InTheWay(j *v1alpha1.TaskSchedule, instant time.Time) string {
 type finding struct{ outcome, why, by, do string }
 
 // findings say what became of an instant. The first that applies does.
-var findings = []func(JobFacts) *finding{noSchedule, owed, recorded, ranUnrecorded, beforeTheJob, notOnSchedule, toCome, undecided, overtaken}
+var findings = []func(JobFacts) *finding{
+	noSchedule, owed, recorded, ranUnrecorded, beforeTheJob, notOnSchedule, toCome, undecided, overtaken,
+}
 
 // OfInstant tells what became of an instant of a Job, and of its Task, if it has one.
 func OfInstant(f JobFacts) Story {

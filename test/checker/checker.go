@@ -541,7 +541,8 @@ func run(t *testing.T, seed uint64, tick Tick) {
 		"%d instants made up for a skipped hour, %d were left out of a repeated one; %d ticks, %d of them answered with success; "+
 		"%d Tasks, %d of them long after their time; %d kills of the API server; history %v; %s",
 		seed, len(w.jobs), owed, *minutes, w.sum["edits"], madeUp, leftOut,
-		w.sum["ticks"], len(w.ticks), w.sum["created"], w.sum["run long after their time"], w.sum["kills of the API server"], outcomes, time.Since(began).Round(time.Second))
+		w.sum["ticks"], len(w.ticks), w.sum["created"], w.sum["run long after their time"], w.sum["kills of the API server"],
+		outcomes, time.Since(began).Round(time.Second))
 	quiet := slices.ContainsFunc([]v1alpha1.Outcome{
 		v1alpha1.OutcomeRan, v1alpha1.OutcomeMissed, v1alpha1.OutcomePaused, v1alpha1.OutcomeBlackedOut,
 	}, func(o v1alpha1.Outcome) bool { return outcomes[o] == 0 })

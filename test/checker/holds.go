@@ -69,8 +69,11 @@ func (s *seen) owes(instant time.Time) bool {
 	return slices.ContainsFunc(s.owing, func(o v1alpha1.Owed) bool { return instant.After(o.After.Time) && !instant.After(o.Until.Time) })
 }
 
-// late is how late an instant may be of a Job that catches up none.
-const late = 5 * time.Minute
+// expired says whether an instant that is late by so much need not be run.
+func (s *seen) expired(late time.Duration) bool {
+	limit := s.job.Spec.StartingDeadlineSeconds
+	return limit != nil && late > time.Duration(*limit)*time.Second || s.job.Spec.CatchUp == v1alpha1.CatchUpNone && late > 5*time.Minute
+}
 
 // darken makes a second App, that has blackouts: some by dates, which may overlap, and one that comes each hour by iCalendar.
 func (w *world) darken() {
@@ -78,11 +81,12 @@ func (w *world) darken() {
 	app, err := w.user.Apps(w.ns).Get(w.ctx, "dark", metav1.GetOptions{})
 	w.must(err)
 	begin := w.clock().Truncate(time.Minute)
-	for i, p := range []v1alpha1.BlackoutPolicy{v1alpha1.BlackoutShift, v1alpha1.BlackoutRunAfter, v1alpha1.BlackoutSkip, v1alpha1.BlackoutShift} {
+	shift, skip, after := v1alpha1.BlackoutShift, v1alpha1.BlackoutSkip, v1alpha1.BlackoutRunAfter
+	for i, p := range []v1alpha1.BlackoutPolicy{shift, after, skip, shift} {
 		from := begin.Add(time.Duration(i*15+r.IntN(10)) * time.Minute)
 		to := from.Add(time.Duration(5+r.IntN(12)) * time.Minute)
 		w.windows = append(w.windows, hold{from, to, p})
-		b := v1alpha1.Blackout{Name: fmt.Sprint("b", i), Note: "closed", Policy: p, From: &metav1.Time{Time: from}, To: &metav1.Time{Time: to}}
+		b := v1alpha1.Blackout{Name: fmt.Sprint("b", i), Policy: p, From: &metav1.Time{Time: from}, To: &metav1.Time{Time: to}}
 		if i == 2 {
 			b.From, b.To = nil, nil
 			b.ICalendar = fmt.Sprintf("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:%s\nDTEND:%s\nEND:VEVENT\nEND:VCALENDAR\n",

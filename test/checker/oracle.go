@@ -169,12 +169,12 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 			if s.created[instant] > 0 {
 				continue
 			}
-			start := time.Unix(instant, 0).Add(s.jitter)
+			at, outcome := time.Unix(instant, 0), s.ledger[instant]
+			start := at.Add(s.jitter)
 			i := slices.IndexFunc(ticks, func(t ran) bool { return !t.begin.Before(start) })
 			if i < 0 || !e.to.IsZero() && !e.to.After(ticks[i].end) {
 				continue // no tick came to it, or not before the schedule was changed
 			}
-			at, outcome := time.Unix(instant, 0), s.ledger[instant]
 			if s.owes(at) || s.mayBe(outcome, at, ticks[i].end) || s.deferred(e, at, ticks[i].end) {
 				continue
 			}
@@ -185,9 +185,7 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 			for other := range owed {
 				superseded = superseded || other > instant && !time.Unix(other, 0).Add(s.jitter).After(ticks[i].end)
 			}
-			limit := s.job.Spec.StartingDeadlineSeconds
-			expired := limit != nil && ticks[i].end.Sub(start) > time.Duration(*limit)*time.Second
-			expired = expired || s.job.Spec.CatchUp == v1alpha1.CatchUpNone && ticks[i].end.Sub(start) > late
+			expired := s.expired(ticks[i].end.Sub(start))
 			caughtUp := s.job.Spec.CatchUp == v1alpha1.CatchUpAll && s.job.Spec.CatchUpLimit == nil
 			if (!superseded || caughtUp) && !expired && outcome != v1alpha1.OutcomeSkipped {
 				bad(instant, "it was lost: the tick of %s was the first to see it, and the history says %q",
