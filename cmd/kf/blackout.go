@@ -29,16 +29,14 @@ type blackout struct {
 	days                                    []string
 }
 
-const blackoutTargets = " BLACKOUT_NAME --app APP_NAME | --all"
-
 func newSetBlackout(t *target) *cobra.Command {
 	o := &blackout{target: t}
 	c := &cobra.Command{
-		Use:   "set-blackout" + blackoutTargets,
+		Use:   "set-blackout BLACKOUT_NAME",
 		Short: "Set when no Job of an App or a Space starts by its schedule",
 		Long: `set-blackout gives an App or the whole Space a blackout, in place of the one of that name: by two times, by days of the week
-and times of day, or by the events of an iCalendar file. Instants in it are skipped (Skip), or run when it is over: each of them (Shift), or the
-latest (RunAfter). Those that run go on, and run-job runs a Job all the same. What of iCalendar is read is in docs/jobs.md; a file
+and times of day, or by the events of an iCalendar file. Instants in it are skipped (Skip), or run when it is over: each of them (Shift),
+or the latest (RunAfter). Those that run go on, and run-job runs a Job all the same. What of iCalendar is read is in docs/jobs.md; a file
 with more is refused.`,
 		Example: `  kf set-blackout christmas --all --from 2026-12-24T12:00 --to 2026-12-27T00:00 --time-zone Europe/Berlin
   kf set-blackout backup --app shop --days Fri,Sat --from 22:00 --to 06:00 --policy Shift --note "the database is backed up"
@@ -61,7 +59,7 @@ with more is refused.`,
 func newUnsetBlackout(t *target) *cobra.Command {
 	o := &blackout{target: t}
 	c := &cobra.Command{
-		Use:   "unset-blackout" + blackoutTargets,
+		Use:   "unset-blackout BLACKOUT_NAME",
 		Short: "Take a blackout from an App or a Space",
 		Long:  `unset-blackout takes a blackout away. What it held back to be run later is run by the next tick.`,
 		Example: `  kf unset-blackout backup --app shop

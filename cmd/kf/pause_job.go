@@ -36,7 +36,8 @@ func newPauseJob(t *target) *cobra.Command {
 		Short: "Pause a Job's schedule, or those of an App or a Space, with a note and until a time",
 		Long: `pause-job stops the schedules of a Job, of all Jobs of an App, of those that a selector names, or of the whole Space.
 Instants within the pause are in the history as Paused, with the note, and are not run later; those that run go on, and run-job runs
-a Job all the same. A pause with --until ends by itself. One of an App or the Space holds for its new Jobs too; whoever may change the Space pauses it.`,
+a Job all the same. A pause with --until ends by itself. One of an App or the Space holds for its new Jobs
+too; whoever may change the Space pauses it.`,
 		Example: `  kf pause-job nightly --note "the database moves" --until +8h
   kf pause-job --app shop --until 2026-12-01T06:00
   kf pause-job --selector team=billing

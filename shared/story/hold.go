@@ -16,7 +16,7 @@ func owed(f JobFacts) *finding {
 		}
 		why := o.Message + "; it is still to run"
 		if now := f.Holds.But(f.Job, f.Now); now != "" {
-			why += ". A run of now " + now
+			why += ". Now, a run " + now
 		} else if p := f.Job.Spec.ConcurrencyPolicy; p == v1alpha1.ConcurrencyForbid || p == v1alpha1.ConcurrencyReplace {
 			why += ", when no other Task of the Job runs"
 		}
@@ -26,8 +26,8 @@ func owed(f JobFacts) *finding {
 }
 
 // remedyOfHold is what to do about an instant that a pause or a blackout has left out.
-func remedyOfHold(d v1alpha1.Decision, now string) string {
-	at := stamp(d.Instant.Time)
+func remedyOfHold(d v1alpha1.Decision, instant time.Time, now string) string {
+	at := stamp(instant)
 	if d.Outcome == v1alpha1.OutcomePaused {
 		whose := "JOB"
 		switch words := strings.Fields(d.Message); {

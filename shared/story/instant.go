@@ -142,10 +142,10 @@ func recorded(f JobFacts) *finding {
 	if among {
 		why += fmt.Sprintf(" (one of %d instants up to %s that are one record)", d.Count, stamp(d.Instant.Time))
 	}
-	return &finding{string(d.Outcome), why, "Job", remedy(*d)}
+	return &finding{string(d.Outcome), why, "Job", remedy(*d, f.Instant)}
 }
 
-func remedy(d v1alpha1.Decision) string {
+func remedy(d v1alpha1.Decision, instant time.Time) string {
 	const now = "kf run-job JOB runs it now"
 	switch {
 	case d.Outcome == v1alpha1.OutcomeSkipped:
@@ -155,7 +155,7 @@ func remedy(d v1alpha1.Decision) string {
 	case d.Outcome == v1alpha1.OutcomeMissed:
 		return now
 	case d.Outcome == v1alpha1.OutcomePaused || d.Outcome == v1alpha1.OutcomeBlackedOut:
-		return remedyOfHold(d, now)
+		return remedyOfHold(d, instant, now)
 	case d.Outcome == v1alpha1.OutcomeSuspended:
 		return now + ", suspended or not"
 	case d.Outcome == v1alpha1.OutcomeRefused:

@@ -152,3 +152,14 @@ func (s *seen) pause(r *rand.Rand, j *v1alpha1.TaskSchedule, now time.Time) {
 	p, h := randomPause(r, now)
 	j.Spec.Pause, s.pauses = p, append(s.pauses, h)
 }
+
+// pauseSpaceForGood pauses all Jobs, and lets some time pass.
+func (w *world) pauseSpaceForGood() {
+	space, err := w.user.Spaces().Get(w.ctx, w.ns, metav1.GetOptions{})
+	w.must(err)
+	space.Spec.Pause = &v1alpha1.Pause{}
+	_, err = w.user.Spaces().Update(w.ctx, space, metav1.UpdateOptions{})
+	w.must(err)
+	w.spacePauses = append(w.spacePauses, hold{from: w.clock()})
+	w.pass(2 * slack)
+}
