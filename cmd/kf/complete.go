@@ -30,6 +30,7 @@ var completions = map[string][]string{
 	"delete-job": {"taskschedules"}, "delete-job-schedule": {"taskschedules"},
 	"create-call": {"apps"}, "schedule-call": {"taskschedules"}, "run-call": {"taskschedules"}, "call-history": {"taskschedules"},
 	"delete-call": {"taskschedules"}, "delete-call-schedule": {"taskschedules"},
+	"pause-job": {"taskschedules"}, "resume-job": {"taskschedules"}, "backfill": {"taskschedules"},
 }
 
 // complete lets a shell complete Spaces, Apps, Tasks and Jobs; `kf completion bash` (zsh, fish) writes what it needs.

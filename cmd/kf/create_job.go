@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,9 @@ type createJob struct {
 	startingDeadline time.Duration
 	async            bool
 	created          func(context.Context, *v1alpha1.TaskSchedule) error // what else is to be made, once the Job is there
+
+	catchUp, startDate, endDate string
+	start, end                  *metav1.Time
 }
 
 func newCreateJob(t *target) *cobra.Command {
@@ -34,7 +39,8 @@ func newCreateJob(t *target) *cobra.Command {
 		Long: `create-job creates a Job. Without --schedule it is suspended, and runs when you say run-job. Without a command its Tasks run
 the App's own start command.
 
-A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly.`,
+A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly, or @at with one minute of the
+time zone, such as "@at 2026-12-24T18:00". H in a field is a number of the Job's own, always the same: "H H * * *" is once a day.`,
 		Example: `  kf create-job shop nightly "bin/report --all"
   kf create-job shop nightly "bin/report --all" --schedule "30 2 * * *" --time-zone Europe/Berlin
   kf create-job shop sync bin/sync -s "*/5 * * * *" --concurrency-policy Forbid --timeout 4m`,
@@ -50,6 +56,9 @@ A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekl
 	f.Int32Var(&o.retries, "retries", 0, "how often to try a Task again when it fails")
 	f.Int32Var(&o.jitter, "jitter", 0, "spread the start over so many seconds, always the same for one Job")
 	f.DurationVar(&o.startingDeadline, "starting-deadline", 0, "do not run what is later than this after an outage; no limit when left out")
+	f.StringVar(&o.catchUp, "catch-up", "", "what to run after an outage of what was missed: Latest (as when left out), None, or All")
+	f.StringVar(&o.startDate, "start-date", "", "when the schedule begins, e.g. 2026-12-01T00:00:00Z")
+	f.StringVar(&o.endDate, "end-date", "", "when the schedule ends, e.g. 2027-01-01T00:00:00Z")
 	asyncFlag(c, &o.async, "the Job is ready")
 	o.resources.flags(c)
 	return c
@@ -65,12 +74,12 @@ func (o *createJob) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if len(o.schedules) > 0 {
-		if err := checkSchedules(o.zone, o.schedules); err != nil {
+		if err := checkSchedules(o.zone, o.schedules, time.Now()); err != nil {
 			return err
 		}
 	}
 	job := o.described(cmd, args)
-	if _, err := preview(job, time.Now()); err != nil {
+	if _, err := preview(job, nil, time.Now()); err != nil {
 		return err
 	}
 	return o.create(cmd.Context(), args[0], job)
@@ -109,7 +118,7 @@ func (o *createJob) create(ctx context.Context, of string, job *v1alpha1.TaskSch
 			"or schedule it with:\n  kf schedule-job %[1]s \"30 2 * * *\" --space %[2]s\n", job.Name, o.space)
 		return nil
 	}
-	return o.printNext(job, time.Now())
+	return o.printNext(job, o.holds(ctx, job), time.Now())
 }
 
 func (o *createJob) check() error {
@@ -123,6 +132,21 @@ func (o *createJob) check() error {
 		return fmt.Errorf("--jitter is from 0 to %d seconds", maxJitter)
 	case o.startingDeadline < 0 || o.startingDeadline > maxTimeout:
 		return fmt.Errorf("--starting-deadline is from 0s to %s", maxTimeout)
+	case !slices.Contains([]string{"", "Latest", "None", "All"}, o.catchUp):
+		return fmt.Errorf("--catch-up is Latest, None or All, not %q", o.catchUp)
+	}
+	var err error
+	if o.start, err = moment("--start-date", o.startDate, time.Now()); err != nil {
+		return err
+	}
+	if o.end, err = moment("--end-date", o.endDate, time.Now()); err != nil {
+		return err
+	}
+	if o.start != nil && o.end != nil && !o.start.Before(o.end) {
+		return errors.New("--start-date must be before --end-date: between them the Job runs")
+	}
+	if o.end != nil && !o.end.After(time.Now()) {
+		return errors.New("--end-date is over: such a Job would never run")
 	}
 	if err := checkLimits("", o.retries, o.timeout); err != nil {
 		return err
@@ -136,7 +160,8 @@ func (o *createJob) described(cmd *cobra.Command, args []string) *v1alpha1.TaskS
 		ObjectMeta: metav1.ObjectMeta{Name: args[1]},
 		Spec: v1alpha1.TaskScheduleSpec{
 			Schedule: v1alpha1.NeverSchedule, Suspend: true, TimeZone: o.zone, JitterSeconds: o.jitter,
-			ConcurrencyPolicy: v1alpha1.ConcurrencyPolicy(o.policy),
+			ConcurrencyPolicy: v1alpha1.ConcurrencyPolicy(o.policy), CatchUp: v1alpha1.CatchUpPolicy(o.catchUp),
+			StartDate: o.start, EndDate: o.end,
 			TaskTemplate: v1alpha1.TaskSpec{
 				AppRef: corev1.LocalObjectReference{Name: args[0]}, Command: strings.Join(args[2:], ""),
 				CPU: o.cpu, Memory: o.memory, Disk: o.disk, Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),

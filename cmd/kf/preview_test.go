@@ -43,7 +43,7 @@ func TestNextInstantsAreShownInTheirZone(t *testing.T) {
 		{newJob("", v1alpha1.NeverSchedule), ""},
 	} {
 		var out bytes.Buffer
-		err := (&target{screen: screen{out: &out}}).printNext(c.job, at)
+		err := (&target{screen: screen{out: &out}}).printNext(c.job, nil, at)
 		if err != nil || out.String() != c.want {
 			t.Errorf("%s %v\nwant %s", out.String(), err, c.want)
 		}

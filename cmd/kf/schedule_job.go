@@ -23,9 +23,12 @@ func newScheduleJob(t *target) *cobra.Command {
 		Use:   "schedule-job JOB_NAME SCHEDULE [SCHEDULE...]",
 		Short: "Run a Job on a schedule",
 		Long: `schedule-job sets a Job's schedule, in place of the one it had, and shows its next five instants. It owes nothing for
-the time before. Several schedules that name the same minute run it once.`,
+the time before. Several schedules that name the same minute run it once. H in a field is a number of the Job's own, always the same, and
+@at names one minute, by the clock of the time zone. What a pause or a blackout will do to the instants is shown beside them.`,
 		Example: `  kf schedule-job nightly "30 2 * * *"
   kf schedule-job nightly "0 9 * * 1-5" "0 12 * * 6" --time-zone Europe/Berlin
+  kf schedule-job nightly "H H(1-5) * * *"
+  kf schedule-job report "@at 2026-12-24T18:00" --time-zone Europe/Berlin
   kf schedule-job nightly "30 2 * * 7" --dry-run`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: o.run,
@@ -37,7 +40,7 @@ the time before. Several schedules that name the same minute run it once.`,
 
 func (o *scheduleJob) run(cmd *cobra.Command, args []string) error {
 	ctx, name, schedules := cmd.Context(), args[0], args[1:]
-	if err := checkSchedules(o.zone, schedules); err != nil {
+	if err := checkSchedules(o.zone, schedules, time.Now()); err != nil {
 		if len(schedules) == 5 && !strings.Contains(schedules[0], " ") {
 			err = fmt.Errorf("%w: put quotes around the five fields", err)
 		}
@@ -52,7 +55,7 @@ func (o *scheduleJob) run(cmd *cobra.Command, args []string) error {
 	if cmd.Flags().Changed("time-zone") {
 		job.Spec.TimeZone = o.zone
 	}
-	if err := o.printNext(job, time.Now()); err != nil || o.dryRun {
+	if err := o.printNext(job, o.holds(ctx, job), time.Now()); err != nil || o.dryRun {
 		return err
 	}
 	if overwrites {

@@ -166,6 +166,9 @@ func (o *why) ofJob(ctx context.Context, job *v1alpha1.TaskSchedule, instant tim
 			f.Task = &facts
 		}
 	}
+	if instant.After(f.Now) || len(job.Status.Owed) > 0 {
+		f.Holds = o.holds(ctx, job)
+	}
 	if name := story.InTheWay(job, instant); name != "" {
 		f.Other = look(f.Unread, story.PartOther, func() (*v1alpha1.Task, error) { return client.Find(ctx, tasks, job.Namespace, name) })
 	}

@@ -22,21 +22,27 @@ type decider func(*v1alpha1.TaskSchedule, job.Facts, time.Time) (job.Plan, job.N
 
 // again reads a Job, decides it and does all that the plan says, from the start if somebody else wrote in between.
 func (h *Handler) again(ctx context.Context, hint events.Hint, decide decider) error {
+	_, err := h.once(ctx, hint, decide)
+	return err
+}
+
+// once is again, and says what the plan was.
+func (h *Handler) once(ctx context.Context, hint events.Hint, decide decider) (job.Plan, error) {
 	var conflict error
 	for range 5 { // two writers can't get in each other's way for longer
 		fresh, err := client.Find(ctx, h.Kf.TaskSchedules(hint.Namespace), hint.Namespace, hint.Name)
 		if err != nil || fresh == nil || !hint.Is(fresh) {
-			return err
+			return job.Plan{}, err
 		}
 		plan, err := h.act(ctx, h.gatherer(ctx, fresh.Namespace, v1alpha1.TaskScheduleLabel+"="+fresh.Name), fresh, decide)
 		if err != nil {
-			return err
+			return job.Plan{}, err
 		}
 		if conflict = h.record(ctx, fresh, plan); !apierrors.IsConflict(conflict) {
-			return conflict
+			return plan, conflict
 		}
 	}
-	return conflict
+	return job.Plan{}, conflict
 }
 
 // act decides a Job, reading what the decision needs, and terminates and creates what the plan says. It returns the

@@ -16,7 +16,8 @@ import (
 type gatherer struct {
 	kf      *client.Client
 	running func() (map[jobKey][]v1alpha1.Task, error) // the Tasks that have not ended, by their Job
-	apps    sync.Map                                   // of func() (bool, error), by types.NamespacedName
+	apps    sync.Map                                   // of func() (*v1alpha1.App, error), by types.NamespacedName
+	space   func(name string) (*v1alpha1.Space, error) // nil if there is none
 }
 
 // jobKey names a Job. The UID alone would let a Task of another namespace, whose owner reference anybody there may write,
@@ -29,7 +30,7 @@ type jobKey struct {
 // gatherer returns one that finds the Tasks of Jobs in a namespace ("" for all) by a selector.
 func (h *Handler) gatherer(ctx context.Context, namespace, selector string) *gatherer {
 	opts := metav1.ListOptions{LabelSelector: selector, FieldSelector: "status.completionTime=", Limit: h.PageSize}
-	return &gatherer{kf: h.Kf, running: sync.OnceValues(func() (map[jobKey][]v1alpha1.Task, error) {
+	return &gatherer{kf: h.Kf, space: h.spaces(ctx, namespace), running: sync.OnceValues(func() (map[jobKey][]v1alpha1.Task, error) {
 		of := map[jobKey][]v1alpha1.Task{}
 		for task, err := range client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(namespace), opts) {
 			if err != nil {
@@ -53,12 +54,19 @@ func (g *gatherer) gather(ctx context.Context, need job.Need, j *v1alpha1.TaskSc
 			return facts, err
 		}
 		facts.Running = append([]v1alpha1.Task{}, of[jobKey{j.Namespace, j.UID}]...) // read, if there are none
-	case job.NeedApp:
-		is, err := g.appThere(ctx, types.NamespacedName{Namespace: j.Namespace, Name: j.Spec.TaskTemplate.AppRef.Name})
+	case job.NeedApp, job.NeedHolds:
+		app, err := g.app(ctx, types.NamespacedName{Namespace: j.Namespace, Name: j.Spec.TaskTemplate.AppRef.Name})
 		if err != nil {
 			return facts, err
 		}
-		facts.App = &is
+		is := app != nil
+		if facts.App = &is; need == job.NeedHolds {
+			space, err := g.space(j.Namespace)
+			if err != nil {
+				return facts, err
+			}
+			facts.Holds = job.HoldsOf(app, space)
+		}
 	case job.NeedMade:
 		ofJob := metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel + "=" + j.Name}
 		tasks, err := client.Collect(client.All[*v1alpha1.Task](ctx, g.kf.Tasks(j.Namespace), ofJob))
@@ -70,11 +78,36 @@ func (g *gatherer) gather(ctx context.Context, need job.Need, j *v1alpha1.TaskSc
 	return facts, nil
 }
 
-// appThere says whether an App is there, asking once for all Jobs of it.
-func (g *gatherer) appThere(ctx context.Context, key types.NamespacedName) (bool, error) {
-	once, _ := g.apps.LoadOrStore(key, sync.OnceValues(func() (bool, error) {
+// app is an App that is there, asking once for all Jobs of it.
+func (g *gatherer) app(ctx context.Context, key types.NamespacedName) (*v1alpha1.App, error) {
+	once, _ := g.apps.LoadOrStore(key, sync.OnceValues(func() (*v1alpha1.App, error) {
 		app, err := client.Find(ctx, g.kf.Apps(key.Namespace), key.Namespace, key.Name)
-		return app != nil && app.DeletionTimestamp == nil, err
+		if app == nil || app.DeletionTimestamp != nil {
+			return nil, err
+		}
+		return app, err
 	}))
-	return once.(func() (bool, error))()
+	return once.(func() (*v1alpha1.App, error))()
+}
+
+// spaces finds the Space of a namespace: of one namespace by its name, of all by one list.
+func (h *Handler) spaces(ctx context.Context, namespace string) func(name string) (*v1alpha1.Space, error) {
+	if namespace != "" {
+		find := sync.OnceValues(func() (*v1alpha1.Space, error) { return client.Find(ctx, h.Kf.Spaces(), "", namespace) })
+		return func(string) (*v1alpha1.Space, error) { return find() }
+	}
+	list := sync.OnceValues(func() (map[string]*v1alpha1.Space, error) {
+		of := map[string]*v1alpha1.Space{}
+		for s, err := range client.All[*v1alpha1.Space](ctx, h.Kf.Spaces(), metav1.ListOptions{Limit: h.PageSize}) {
+			if err != nil {
+				return nil, err
+			}
+			of[s.Name] = s
+		}
+		return of, nil
+	})
+	return func(name string) (*v1alpha1.Space, error) {
+		all, err := list()
+		return all[name], err
+	}
 }

@@ -23,10 +23,17 @@ import (
 // tick runs what is due, then waits for what its jitter makes due within this minute. When the event was sent is of no
 // account: it may have been delayed, and what was missed before it is found as well.
 func (h *Handler) tick(ctx context.Context) error {
-	later, err := h.round(ctx)
+	later, owing, err := h.round(ctx)
 	if err != nil {
 		return err
 	}
+	var catchUp errgroup.Group // beside what starts within this minute, which is not to wait for it
+	catchUp.Go(func() error { return h.catchUp(ctx, owing) })
+	return errors.Join(h.runLater(ctx, later), catchUp.Wait())
+}
+
+// runLater runs what jitter makes due within this minute, each at its second.
+func (h *Handler) runLater(ctx context.Context, later []decided) error {
 	slices.SortFunc(later, func(a, b decided) int { return a.plan.Start.Compare(b.plan.Start) })
 	var group errgroup.Group
 	group.SetLimit(h.Workers)
@@ -41,9 +48,28 @@ func (h *Handler) tick(ctx context.Context) error {
 	return group.Wait()
 }
 
+// catchUp runs what Jobs owe for a time before, the oldest first: so many instants of a Job each minute, for all of them at once would
+// be in the way of all else. What is left, and what failed, is the next tick's.
+func (h *Handler) catchUp(ctx context.Context, owing []decided) error {
+	end := h.Now().Truncate(time.Minute).Add(time.Minute)
+	_, failed, err := resync.Count(ctx, h.Workers, resync.Of(owing), func(d decided) error {
+		for range job.PerTick {
+			plan, err := h.once(ctx, events.HintAt(d), job.Decide)
+			if err != nil || !plan.More || !h.Now().Before(end) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && failed > 0 {
+		err = fmt.Errorf("what %d of %d Jobs owed was not run", failed, len(owing))
+	}
+	return err
+}
+
 // round decides every Job once. First all Tasks are created, for that is what people wait for, then the Jobs are
-// written. It returns those that start before the next tick.
-func (h *Handler) round(ctx context.Context) ([]decided, error) {
+// written. It returns those that start before the next tick, and those that owe more.
+func (h *Handler) round(ctx context.Context) (later, owing []decided, err error) {
 	h.ticking.Lock()
 	defer h.ticking.Unlock()
 	r := &round{Handler: h, facts: h.gatherer(ctx, "", v1alpha1.TaskScheduleLabel), began: h.Now()}
@@ -55,7 +81,7 @@ func (h *Handler) round(ctx context.Context) ([]decided, error) {
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d of %d Jobs were not done", failed, jobs)
 	}
-	return r.later, err
+	return r.later, r.owing, err
 }
 
 type round struct {
@@ -66,6 +92,7 @@ type round struct {
 	mu    sync.Mutex
 	acted []decided // the plan is carried out, and is to be written into the Job
 	later []decided // the next run starts before the next tick
+	owing []decided // something that is past may start now
 }
 
 type decided struct {
@@ -110,6 +137,9 @@ func (r *round) keep(j *v1alpha1.TaskSchedule, plan job.Plan) {
 	}
 	if !plan.Start.IsZero() {
 		r.later = append(r.later, decided{j, plan})
+	}
+	if plan.More {
+		r.owing = append(r.owing, decided{j, plan})
 	}
 }
 

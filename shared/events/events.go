@@ -109,12 +109,13 @@ type JobFact struct {
 	v1alpha1.Decision
 }
 
-// jobFacts are what is reported of the decisions about Jobs. That a Job was suspended is no news to who suspended it.
+// jobFacts are what is reported of the decisions about Jobs. That a Job was suspended or paused is no news to who did so.
 var jobFacts = map[v1alpha1.Outcome]string{
-	v1alpha1.OutcomeRan:     JobFired,
-	v1alpha1.OutcomeSkipped: JobSkipped,
-	v1alpha1.OutcomeRefused: JobSkipped,
-	v1alpha1.OutcomeMissed:  JobMissed,
+	v1alpha1.OutcomeRan:        JobFired,
+	v1alpha1.OutcomeSkipped:    JobSkipped,
+	v1alpha1.OutcomeRefused:    JobSkipped,
+	v1alpha1.OutcomeMissed:     JobMissed,
+	v1alpha1.OutcomeBlackedOut: JobSkipped,
 }
 
 // NewJobFact makes the fact event of one decision about a Job, nil if there is none; its id is the Job, the instant and

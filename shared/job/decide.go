@@ -1,7 +1,6 @@
 package job
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,6 +19,7 @@ type Need string
 const (
 	NeedNothing Need = ""
 	NeedApp     Need = "app"     // whether the Job's App is there
+	NeedHolds   Need = "holds"   // that, and what it and its Space say of when Jobs run
 	NeedRunning Need = "running" // the Job's Tasks that have not ended
 	NeedMade    Need = "made"    // which instants have their Task already
 )
@@ -27,6 +27,7 @@ const (
 // Facts are what was read of a Job's surroundings. What is nil was not.
 type Facts struct {
 	App     *bool
+	Holds   *Holds
 	Running []v1alpha1.Task
 	Made    Instants
 
@@ -58,6 +59,7 @@ type Plan struct {
 	Adopt     bool                         // the Job goes with its App, as one that kf has made does
 	Ended     []string                     // Tasks that were active, and are no more: WithResults of them goes into Status
 	Start     time.Time                    // when, before the next tick, the Job's next run starts; zero if not
+	More      bool                         // the Job owes more that may start now: decide it again, PerTick times a minute
 }
 
 // Empty says that there is nothing to do now, and nothing to write.
@@ -73,7 +75,7 @@ func Decide(j *v1alpha1.TaskSchedule, facts Facts, now time.Time) (Plan, Need) {
 	if decidedUntil := j.Status.DecidedUntil; decidedUntil != nil && !j.Spec.Suspend {
 		due = when.MostRecent(decidedUntil.Time, now.Add(-when.jitter))
 	}
-	lookedUp := len(j.Status.Active) > 0 || judgedAnew(j, now) // at every tick
+	lookedUp := len(j.Status.Active)+len(j.Status.Owed) > 0 || judgedAnew(j, now) // at every tick
 	if j.DeletionTimestamp != nil || observed(j, when) && missingLabels(j) == nil && due.IsZero() && !lookedUp {
 		return atRest(j, when, now), NeedNothing
 	}
@@ -105,6 +107,8 @@ func judgedAnew(j *v1alpha1.TaskSchedule, now time.Time) bool {
 		return ahead(j.Status.DecidedUntil, now)
 	case v1alpha1.ReasonWatermarkInFuture:
 		return !ahead(j.Status.DecidedUntil, now)
+	case v1alpha1.ReasonPaused:
+		return j.Spec.Pause == nil || !pause{Pause: *j.Spec.Pause}.holding(now)
 	}
 	return false
 }
@@ -132,15 +136,17 @@ func decide(s situation, tick bool) (Plan, Need) {
 		s.due = s.when.MostRecent(status.DecidedUntil.Time, s.now.Add(-s.when.jitter))
 	}
 	refresh := tick && len(j.Status.Active) > 0
-	judge := !observed(j, s.when) || !s.due.IsZero() || tick && judgedAnew(j, s.now)
-	switch {
-	case s.facts.Running == nil && (refresh || !s.due.IsZero() && overlapMatters(j)):
-		return Plan{}, NeedRunning
-	case s.facts.App == nil && judge && s.when.err() == nil:
-		return Plan{}, NeedApp
+	asked := !s.due.IsZero() || tick && len(status.Owed) > 0 && !j.Spec.Suspend
+	judge := !observed(j, s.when) || asked || tick && judgedAnew(j, s.now)
+	if need := s.unread(refresh, asked, judge); need != NeedNothing {
+		return Plan{}, need
 	}
-	decided := s.decisions(status.DecidedUntil.Time)
-	if s.facts.Made == nil && slices.ContainsFunc(decided, func(d v1alpha1.Decision) bool { return d.Outcome != v1alpha1.OutcomeRan }) {
+	is := settlement{owed: status.Owed, until: status.DecidedUntil.Time}
+	if asked {
+		is = s.settle(status)
+	}
+	unlike := func(d v1alpha1.Decision) bool { return d.Outcome != v1alpha1.OutcomeRan }
+	if s.facts.Made == nil && (slices.ContainsFunc(is.decided, unlike) || is.until.After(status.DecidedUntil.Time) && !is.created) {
 		return Plan{}, NeedMade // a predecessor may have run them, and died before it could say so
 	}
 
@@ -150,15 +156,21 @@ func decide(s situation, tick bool) (Plan, Need) {
 	if s.facts.Running != nil {
 		status.Active, plan.Ended = follow(j.Status.Active, s.facts.Running)
 	}
-	if n := len(decided); n > 0 && decided[n-1].Outcome == v1alpha1.OutcomeRan {
+	if is.created {
+		s.due = is.ran()
 		plan.Terminate, plan.Create = s.run()
 	}
 	if plan.Create != nil {
 		status.Active = newest(append(status.Active, corev1.LocalObjectReference{Name: plan.Create.Name}))
 	}
-	status = record(status, decided)
-	for _, d := range slices.Concat(closed, decided) {
-		plan.Records = fold(plan.Records, d, len(plan.Records) > 0)
+	status = record(status, s.when, is.decided)
+	status.Owed, plan.More = is.owed, tick && s.more(is.owed)
+	if is.until.After(status.DecidedUntil.Time) {
+		status.DecidedUntil = &metav1.Time{Time: is.until}
+	}
+	s.decidedUntil = status.DecidedUntil
+	for _, d := range slices.Concat(closed, is.decided) {
+		plan.Records = fold(plan.Records, d, s.when.follows(plan.Records, d))
 	}
 	if judge {
 		v1alpha1.SetCondition(j, &status.Conditions, s.ready(), s.now)
@@ -175,25 +187,17 @@ func decide(s situation, tick bool) (Plan, Need) {
 	return plan, NeedNothing
 }
 
-// decisions are those on the instant that is due and on those before it that have not been decided, oldest first.
-func (s situation) decisions(decidedUntil time.Time) []v1alpha1.Decision {
-	if s.due.IsZero() {
-		return nil
+// unread is what must be read next: to follow the Tasks that run, to run an instant that is asked for, to judge how the Job stands.
+func (s situation) unread(refresh, asked, judge bool) Need {
+	switch {
+	case s.facts.Running == nil && (refresh || asked && overlapMatters(s.job)):
+		return NeedRunning
+	case s.facts.App == nil && asked && s.when.err() == nil:
+		return NeedHolds
+	case s.facts.App == nil && judge && s.when.err() == nil:
+		return NeedApp
 	}
-	outcome, message := s.verdict()
-	if outcome == undecided {
-		return nil
-	}
-	last := decision(s.job, s.due, outcome, message)
-	if outcome == v1alpha1.OutcomeSkipped {
-		last.Task = s.others()[0].Name
-	}
-	passed, more := s.when.Between(decidedUntil, s.due, maxMissed)
-	superseded := "a later instant was due when the system recovered"
-	if more {
-		superseded += fmt.Sprintf("; more than %d had passed", maxMissed)
-	}
-	return append(passedBy(s.job, s.facts.Made, passed, v1alpha1.OutcomeMissed, superseded), last)
+	return NeedNothing
 }
 
 // run is what running the instant that is due takes: the Tasks to terminate first, and the one to create, if it is not

@@ -226,7 +226,7 @@ func TestDecide(t *testing.T) {
 			"until 12:00:00, next 13:00, True Scheduled"},
 		{"due, to the millisecond", settled("0 * * * *", "12:00"), Facts{App: &yes}, day("13:00"),
 			"create " + name("13:00") + ", Ran 13:00, until 13:00:00, next 14:00, True Scheduled"},
-		{"due: is its App there?", settled("0 * * * *", "12:00"), Facts{}, day("13:00:01"), "need app"},
+		{"due: is its App there?", settled("0 * * * *", "12:00"), Facts{}, day("13:00:01"), "need holds"},
 		{"the tick is late by half a minute", settled("0 * * * *", "12:00"), Facts{App: &yes}, day("13:00:30"),
 			"create " + name("13:00") + ", Ran 13:00, until 13:00:00, next 14:00, True Scheduled"},
 		{"decided before", settled("0 * * * *", "13:00"), Facts{}, day("13:00:30"), "until 13:00:00, next 14:00, True Scheduled"},
@@ -633,9 +633,9 @@ func TestHistoryIsFoldedAndBounded(t *testing.T) {
 		}
 		return all
 	}
-	s := record(j.Status, skipped("12:01", "12:02", "12:03"))
+	s := record(j.Status, timetableOf(j), skipped("12:01", "12:02", "12:03"))
 	s.DecidedUntil = &metav1.Time{Time: day("12:03:30")} // the Job was edited
-	s = record(s, skipped("12:04"))
+	s = record(s, timetableOf(j), skipped("12:04"))
 	if h := s.History; len(h) != 2 || h[0].Count != 0 || h[1].Count != 3 {
 		t.Errorf("history %+v: want one record of three and, after the edit, one of one", h)
 	}

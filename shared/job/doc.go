@@ -35,11 +35,11 @@
 //	(2) write decidedUntil = c and the history     in one update that holds only for the version of the Job that was decided
 //
 // The instants after the watermark and up to now are undecided. The latest is due; those before it are missed, for a run
-// for each of them after an outage is what nobody wants.
+// for each of them after an outage is what nobody wants, unless the Job's catchUp says so.
 //
-// At most once. While w < c, whoever decides the Job decides to create the same name, and the API server takes a name once. Once
-// w = c, nobody looks at c again, so that a Task that was pruned does not come back. The watermark does not go back within an epoch: it is
-// written only by the update (2), which fails if anybody has written the Job since it was read, and then all of it is
+// At most once. While w < c, whoever decides the Job decides to create the same name, and the API server takes a name once. Once w
+// = c, nobody looks at c again, so that a Task that was pruned does not come back. The watermark does not go back within an epoch:
+// it is written only by the update (2), which fails if anybody has written the Job since it was read, and then all of it is
 // decided again from the Job as it is.
 //
 // At least once, or on record as missed. The watermark moves past c only in (2), after (1) has succeeded or could not. A process that
@@ -56,6 +56,36 @@
 // one begins when the API server says that the spec was last changed, not when anybody saw it: the watermark moves
 // there, so that a new, resumed or rescheduled Job owes nothing for the time before, and what the epoch before still
 // owed is closed into the history. A status of another Job (status.jobUID: it was restored), or Kf's, begins one as well.
+//
+// # Pauses
+//
+// A pause has no beginning, only an end: it holds for the instants that are decided while it is there, and are before its end. So
+// it is no epoch of its own. What a tick sees while the pause is there is recorded as Paused, and the watermark moves past it, so
+// that nothing is owed for it when the pause is lifted. One of an App or a Space that was set and lifted while no tick came was
+// seen by nobody, and holds nothing back; of a Job, two such edits begin an epoch, as below. What is decided after the end of one
+// that nobody took away is as exact as the end: instants before it are Paused, those from it on are not.
+//
+// # What is owed
+//
+// An instant may be one that is to run later: it is in a blackout whose policy says so, or it was missed and the Job catches up.
+// It can't stay after the watermark, for then all later ones would wait for it. The watermark moves past it, and it is noted in
+// status.owed, as the range of the timetable that it is in. So what is undecided is
+//
+//	the instants after decidedUntil and up to now, and the instants of status.owed
+//
+// and what was argued of the first holds for the second, with its own two writes in the same order: (1) create the Task of the
+// oldest that is owed, under its name; (2) take it out of status.owed and write the history, in one update that holds only for the
+// version of the Job that was decided. At most once: while it is in owed whoever decides creates the same name; when it is not,
+// nobody looks at it again, for the watermark is past it. Nothing puts an instant in that was in before: only the step of the
+// watermark past it does, which is made once. It looks first which Tasks there are (NeedMade): a predecessor, who knew nothing of
+// the blackout, may have run it. At least once, or on record: it leaves owed only with a record. The ranges are of the timetable,
+// which is the same for as long as the epoch lasts: a new one closes them, as it does what was due.
+//
+// The latest instant is never late for what is owed: it is decided first, and what is owed after it, a few each minute (PerTick),
+// by the same Decide, again and again (Plan.More). It stays bounded: of each outage and each blackout the latest 1000, in at most
+// 16 ranges, and what is older is recorded as Missed. Of a Job that wants one Task at a time (Forbid, Replace) it waits for the
+// one that runs, and stops none. Nothing that is owed starts while a pause or a blackout is on: so a blackout ends when the last
+// of those that overlap does, and one that was changed or removed meanwhile ends as it says now.
 //
 // # A watermark in the future
 //

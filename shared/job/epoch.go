@@ -51,9 +51,14 @@ func (s situation) enterEpoch() (v1alpha1.TaskScheduleStatus, []v1alpha1.Decisio
 	began := changedAt(s.job, s.when, s.now)
 	var closed []v1alpha1.Decision
 	if status.DecidedUntil != nil && !restored(s.job) {
-		closed = closeEpoch(s.job, s.when, s.facts.Made, began)
+		for _, o := range status.Owed {
+			why := o.Message + "; the Job was suspended or rescheduled before it could run"
+			closed = append(closed, s.give(o, v1alpha1.OutcomeMissed, why)...)
+		}
+		closed = append(closed, closeEpoch(s.job, s.when, s.facts.Made, began)...)
 	}
-	status = record(status, closed)
+	status.Owed = nil
+	status = record(status, s.when, closed)
 	if status.DecidedUntil == nil || status.DecidedUntil.Time.Before(began) || ahead(status.DecidedUntil, s.now) {
 		status.DecidedUntil = &metav1.Time{Time: began}
 	}
@@ -64,13 +69,7 @@ func (s situation) enterEpoch() (v1alpha1.TaskScheduleStatus, []v1alpha1.Decisio
 func closeEpoch(j *v1alpha1.TaskSchedule, when timetable, made Instants, began time.Time) []v1alpha1.Decision {
 	from, was := j.Status.DecidedUntil.Time, j.Status.ScheduleHash
 	if !sameSchedule(j, when) {
-		var ran []v1alpha1.Decision // of schedules that were replaced only the runs are known
-		for _, seconds := range slices.Sorted(maps.Keys(made)) {
-			if t := time.Unix(seconds, 0).UTC(); t.After(from) && !t.After(began) {
-				ran = append(ran, decision(j, t, v1alpha1.OutcomeRan, ""))
-			}
-		}
-		return ran
+		return madeWithin(j, made, from, began) // of schedules that were replaced only the runs are known
 	}
 	outcome, why := v1alpha1.OutcomeSuspended, "the Job was suspended"
 	switch {
@@ -81,6 +80,16 @@ func closeEpoch(j *v1alpha1.TaskSchedule, when timetable, made Instants, began t
 	}
 	passed, _ := when.Between(from, began.Add(time.Second), maxMissed)
 	return passedBy(j, made, passed, outcome, why)
+}
+
+// madeWithin are the runs after one time and up to another, oldest first.
+func madeWithin(j *v1alpha1.TaskSchedule, made Instants, from, to time.Time) (ran []v1alpha1.Decision) {
+	for _, seconds := range slices.Sorted(maps.Keys(made)) {
+		if t := time.Unix(seconds, 0).UTC(); t.After(from) && !t.After(to) {
+			ran = append(ran, decision(j, t, v1alpha1.OutcomeRan, ""))
+		}
+	}
+	return ran
 }
 
 // sameSchedule says that schedules and zone are those of the epoch before; wasSuspended, that the Job did not run then.

@@ -57,16 +57,24 @@ func passedBy(j *v1alpha1.TaskSchedule, made Instants, passed []time.Time, outco
 // record moves the watermark of a status over decisions, oldest first, and notes them in its history. Records of the
 // same kind are folded only while nothing lies between them, such as an edit of the schedule: then the latest instant
 // and the count say which they were.
-func record(s v1alpha1.TaskScheduleStatus, decisions []v1alpha1.Decision) v1alpha1.TaskScheduleStatus {
-	for _, d := range decisions {
-		follows := len(s.History) > 0 && s.History[0].Instant.Time.Equal(s.DecidedUntil.Time)
-		s.History = fold(s.History, d, follows)
-		if d.Outcome == v1alpha1.OutcomeRan {
+func record(s v1alpha1.TaskScheduleStatus, when timetable, decisions []v1alpha1.Decision) v1alpha1.TaskScheduleStatus {
+	for i, d := range decisions {
+		known := i > 0 || len(s.History) > 0 && (s.History[0].Instant.Time.Equal(s.DecidedUntil.Time) ||
+			!d.Instant.After(s.DecidedUntil.Time)) // or it was owed
+		s.History = fold(s.History, d, known && when.follows(s.History, d))
+		if last := s.LastScheduleTime; d.Outcome == v1alpha1.OutcomeRan && (last == nil || last.Time.Before(d.Instant.Time)) {
 			s.LastScheduleTime = &d.Instant
 		}
-		s.DecidedUntil = &d.Instant
+		if s.DecidedUntil.Time.Before(d.Instant.Time) {
+			s.DecidedUntil = &d.Instant
+		}
 	}
 	return s
+}
+
+// follows says whether an instant is the next after that of the newest record: others between them may be owed.
+func (t timetable) follows(records []v1alpha1.Decision, d v1alpha1.Decision) bool {
+	return len(records) > 0 && t.Next(records[0].Instant.Time).Equal(d.Instant.Time)
 }
 
 // fold puts a record before the others, newest first, or into the newest one if that says the same.

@@ -18,6 +18,8 @@ type situation struct {
 	due   time.Time // the instant that is due, if any
 	now   time.Time
 
+	owed *v1alpha1.Owed // what the instant is of, if it is one that is run after its time
+
 	decidedUntil *metav1.Time // the watermark of the present epoch
 }
 
@@ -29,11 +31,17 @@ var verdicts = []struct {
 	outcome v1alpha1.Outcome
 	rule    rule
 }{
+	{undecided, situation.blackoutUnreadable},
 	{undecided, taskNotCreated},
 	{v1alpha1.OutcomeRan, alreadyCreated},
+	{undecided, situation.mustWait},
+	{v1alpha1.OutcomePaused, situation.underPause},
+	{v1alpha1.OutcomeBlackedOut, situation.leftOut},
+	{deferred, situation.heldBack},
 	{v1alpha1.OutcomeRefused, invalidJob},
 	{v1alpha1.OutcomeRefused, appNotFound},
 	{v1alpha1.OutcomeRefused, taskRefused},
+	{v1alpha1.OutcomeMissed, situation.tooLate},
 	{v1alpha1.OutcomeMissed, deadlinePassed},
 	{v1alpha1.OutcomeSkipped, stillRunning},
 	{v1alpha1.OutcomeRan, always},
@@ -61,10 +69,13 @@ var readiness = []struct {
 	{metav1.ConditionFalse, v1alpha1.ReasonInvalidTimeZone, invalidTimeZone},
 	{metav1.ConditionFalse, v1alpha1.ReasonInvalidSchedule, invalidSchedule},
 	{metav1.ConditionFalse, v1alpha1.ReasonAppNotFound, appNotFound},
+	{metav1.ConditionFalse, v1alpha1.ReasonBlackoutUnreadable, situation.blackoutUnreadable},
 	{metav1.ConditionFalse, v1alpha1.ReasonTaskRefused, taskRefused},
 	{metav1.ConditionFalse, v1alpha1.ReasonTaskNotCreated, taskNotCreated},
 	{metav1.ConditionTrue, v1alpha1.ReasonSuspended, suspended},
+	{metav1.ConditionTrue, v1alpha1.ReasonPaused, paused},
 	{metav1.ConditionTrue, v1alpha1.ReasonNoSchedule, noSchedule},
+	{metav1.ConditionTrue, v1alpha1.ReasonOver, over},
 	{metav1.ConditionFalse, v1alpha1.ReasonWatermarkInFuture, watermarkInFuture},
 	{metav1.ConditionTrue, v1alpha1.ReasonScheduled, always},
 }
@@ -106,6 +117,18 @@ func suspended(s situation) (string, bool) {
 	return "no schedule runs it: kf schedule-job, or suspend: false", s.job.Spec.Suspend
 }
 
+// paused is about the Job's own pause. Those of its App and its Space are not looked at while nothing is due.
+func paused(s situation) (string, bool) {
+	message, is := (*Holds)(nil).paused(s.job, s.now)
+	return message + "; kf resume-job lifts it", is
+}
+
+// over: it has a schedule, which names no more instants.
+func over(s situation) (string, bool) {
+	return "its schedule names no instant any more: the time of each @at has passed, or endDate has. kf schedule-job gives it another",
+		s.when.Next(s.decidedUntil.Time).IsZero()
+}
+
 func noSchedule(s situation) (string, bool) {
 	return "no schedule runs it: kf schedule-job gives it one", len(s.job.Expressions()) == 0
 }
@@ -133,7 +156,9 @@ func deadlinePassed(s situation) (string, bool) {
 		return "", false
 	}
 	late := s.now.Add(-s.when.jitter).Sub(s.due)
-	return fmt.Sprintf("startingDeadlineSeconds, %d, had passed", *limit), late.Seconds() > max(float64(*limit), minDeadline.Seconds())
+	heldBack := s.owed != nil && s.owed.Reason != v1alpha1.OwedCatchUp // by a blackout, and so on purpose
+	return fmt.Sprintf("startingDeadlineSeconds, %d, had passed", *limit),
+		late.Seconds() > max(float64(*limit), minDeadline.Seconds()) && !heldBack
 }
 
 func stillRunning(s situation) (string, bool) {

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,12 @@ const suspendedMark = "-suspended"
 
 func timetableOf(j *v1alpha1.TaskSchedule) timetable {
 	expressions := j.Expressions()
-	sum := sha256.Sum256([]byte(strings.Join(append(expressions, j.Spec.TimeZone), "\x00")))
+	said := append(slices.Clip(expressions), j.Spec.TimeZone)
+	from, to := dates(j)
+	if !from.IsZero() || !to.IsZero() {
+		said = append(said, fmt.Sprint(from.Unix(), to.Unix()))
+	}
+	sum := sha256.Sum256([]byte(strings.Join(said, "\x00")))
 	t := timetable{hash: hex.EncodeToString(sum[:8]), jitter: Jitter(j)}
 	if j.Spec.Suspend {
 		t.hash += suspendedMark
@@ -37,11 +44,23 @@ func timetableOf(j *v1alpha1.TaskSchedule) timetable {
 	if t.zone, t.zoneErr = schedule.LoadZone(j.Spec.TimeZone); t.zoneErr != nil || len(expressions) == 0 {
 		return t
 	}
-	t.Schedule, t.scheduleErr = schedule.Parse(t.zone, expressions...)
+	t.Schedule, t.scheduleErr = schedule.Parse(t.zone, schedule.Spread(j.Namespace+"/"+j.Name, expressions)...)
+	t.Schedule = t.Within(from, to)
 	if j.Spec.Suspend && errors.Is(t.scheduleErr, schedule.ErrNever) {
 		t.scheduleErr = nil // Kf suspends Jobs that have no schedule so
 	}
 	return t
+}
+
+// dates are between which a Job runs; a zero time is no bound.
+func dates(j *v1alpha1.TaskSchedule) (from, to time.Time) {
+	if j.Spec.StartDate != nil {
+		from = j.Spec.StartDate.Time
+	}
+	if j.Spec.EndDate != nil {
+		to = j.Spec.EndDate.Time
+	}
+	return from, to
 }
 
 // err says what is wrong with the schedule.
@@ -80,6 +99,11 @@ func Preview(j *v1alpha1.TaskSchedule, now time.Time, n int) ([]time.Time, error
 func nextInstant(j *v1alpha1.TaskSchedule, when timetable, decidedUntil time.Time) time.Time {
 	if j.Spec.Suspend {
 		return time.Time{}
+	}
+	if p := j.Spec.Pause; p != nil && p.Until == nil {
+		return time.Time{}
+	} else if p != nil && p.Until.After(decidedUntil) {
+		decidedUntil = p.Until.Add(-time.Second)
 	}
 	return when.Next(decidedUntil)
 }

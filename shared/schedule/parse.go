@@ -25,6 +25,8 @@ type rule struct {
 	eitherDay bool
 	// fixed: neither minute nor hour begins with *, so that a change of the clock is made up for (cron(8), Notes).
 	fixed bool
+	// year is the only one of an expression that names one minute; 0 is any.
+	year int
 }
 
 // fields are crontab(5)'s, in order. Each has a parser of its own so that an error can name the field.
@@ -93,11 +95,13 @@ func parseRule(expression string) (rule, error) {
 		return rule{}, errors.New("@reboot is no time: run the Job by hand or by an event instead")
 	case first == "@every":
 		return rule{}, errors.New("@every has no place on the clock: write a step such as */15 * * * *")
+	case first == onceWord:
+		return parseOnce(words[1:])
 	case known && len(words) == 1:
 		words = strings.Fields(plain)
 	case first[0] == '@':
 		return rule{}, errors.New("of the names with @ there are @hourly, @daily, @midnight, @weekly, @monthly, @yearly and " +
-			"@annually, alone")
+			"@annually, alone, and @at with a time")
 	case len(words) == 6:
 		return rule{}, errors.New("it has 6 fields, there are 5: leave out seconds or year")
 	case len(words) != 5:
@@ -127,6 +131,9 @@ func parseRule(expression string) (rule, error) {
 func parseField(i int, word string) (uint64, error) {
 	if i == dayOfMonthField || i == dayOfWeekField {
 		word = strings.ReplaceAll(word, "?", "*")
+	}
+	if strings.HasPrefix(word, "H") && !list.MatchString(word) {
+		return 0, errors.New("H is written H, H(1-5), H/15 or H(0-29)/10, with both numbers in the field")
 	}
 	if !list.MatchString(word) {
 		return 0, errors.New("crontab(5) has no such form")

@@ -20,8 +20,9 @@ import (
 
 // Schedule is the set of instants that one or more expressions name in one zone. The zero Schedule has none.
 type Schedule struct {
-	rules []rule
-	loc   *time.Location
+	rules    []rule
+	loc      *time.Location
+	from, to int64 // see Within
 }
 
 // Instants lie in the years that RFC 3339 can write.
@@ -32,11 +33,16 @@ var (
 
 // Next is the first instant after the given time, in UTC; the zero time if there is none.
 func (s Schedule) Next(after time.Time) time.Time {
-	from, best := max(minuteOf(after)+1, firstMinute), lastMinute+1
+	first, last := s.bounds()
+	from, best := max(minuteOf(after)+1, first), last+1
 	for _, r := range s.rules {
-		best = min(best, r.next(s.loc, from, best))
+		begins, ends := r.span()
+		limit := min(best, ends+1)
+		if k := r.next(s.loc, max(from, begins), limit); k < limit {
+			best = k
+		}
 	}
-	if best > lastMinute {
+	if best > last {
 		return time.Time{}
 	}
 	return timeOf(best)
@@ -54,10 +60,13 @@ func (s Schedule) NextN(after time.Time, n int) []time.Time {
 // MostRecent is the latest instant that is after one time and not after now; the zero time if there is none. Its cost
 // does not grow with the time between the two.
 func (s Schedule) MostRecent(after, now time.Time) time.Time {
-	from, best := min(minuteOf(now), lastMinute), max(minuteOf(after), firstMinute-1)
+	first, last := s.bounds()
+	from, best := min(minuteOf(now), last), max(minuteOf(after), first-1)
 	found := false
 	for _, r := range s.rules {
-		if k := r.previous(s.loc, from, best); k > best {
+		begins, ends := r.span()
+		limit := max(best, begins-1)
+		if k := r.previous(s.loc, min(from, ends), limit); k > limit {
 			best, found = k, true
 		}
 	}
@@ -135,7 +144,7 @@ func (r rule) nextWall(from, to int64) int64 {
 	for from < to {
 		t := timeOf(from)
 		minute := t.Hour()*60 + t.Minute()
-		if r.month>>t.Month()&1 == 0 {
+		if r.month>>t.Month()&1 == 0 || !r.in(t) {
 			from = minuteOf(time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, time.UTC))
 			continue
 		}
@@ -154,7 +163,7 @@ func (r rule) previousWall(from, to int64) int64 {
 	for last := to - 1; last >= from; {
 		t := timeOf(last)
 		minute := t.Hour()*60 + t.Minute()
-		if r.month>>t.Month()&1 == 0 {
+		if r.month>>t.Month()&1 == 0 || !r.in(t) {
 			last = minuteOf(time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)) - 1
 			continue
 		}
@@ -167,6 +176,9 @@ func (r rule) previousWall(from, to int64) int64 {
 	}
 	return none
 }
+
+// in says whether the rule is of the year.
+func (r rule) in(t time.Time) bool { return r.year == 0 || r.year == t.Year() }
 
 func (r rule) dayMatches(t time.Time) bool {
 	dom, dow := r.dom>>t.Day()&1 == 1, r.dow>>t.Weekday()&1 == 1

@@ -19,6 +19,7 @@ type JobFacts struct {
 	Instant time.Time      // zero if the Job has none to tell of
 	Task    *Facts         // of the instant's Task; nil if there is none
 	Other   *v1alpha1.Task // that is on record as in the way; nil if there is none
+	Holds   *job.Holds     // pauses and blackouts of its App and its Space; nil if they are not known
 	Unread  Unread
 	Now     time.Time
 }
@@ -49,7 +50,9 @@ func InTheWay(j *v1alpha1.TaskSchedule, instant time.Time) string {
 type finding struct{ outcome, why, by, do string }
 
 // findings say what became of an instant. The first that applies does.
-var findings = []func(JobFacts) *finding{noSchedule, recorded, ranUnrecorded, beforeTheJob, notOnSchedule, toCome, undecided, overtaken}
+var findings = []func(JobFacts) *finding{
+	noSchedule, owed, recorded, ranUnrecorded, beforeTheJob, notOnSchedule, toCome, undecided, overtaken,
+}
 
 // OfInstant tells what became of an instant of a Job, and of its Task, if it has one.
 func OfInstant(f JobFacts) Story {
@@ -127,6 +130,9 @@ func recorded(f JobFacts) *finding {
 		if d.Result != "" {
 			why += "; it ended: " + d.Result
 		}
+		if d.Message != "" {
+			why += "; " + d.Message
+		}
 	case v1alpha1.OutcomeSkipped:
 		why = "Task " + d.Task + ": " + d.Message
 		if f.Other == nil && f.Unread[PartOther] == "" {
@@ -136,10 +142,10 @@ func recorded(f JobFacts) *finding {
 	if among {
 		why += fmt.Sprintf(" (one of %d instants up to %s that are one record)", d.Count, stamp(d.Instant.Time))
 	}
-	return &finding{string(d.Outcome), why, "Job", remedy(*d)}
+	return &finding{string(d.Outcome), why, "Job", remedy(*d, f.Instant)}
 }
 
-func remedy(d v1alpha1.Decision) string {
+func remedy(d v1alpha1.Decision, instant time.Time) string {
 	const now = "kf run-job JOB runs it now"
 	switch {
 	case d.Outcome == v1alpha1.OutcomeSkipped:
@@ -148,6 +154,8 @@ func remedy(d v1alpha1.Decision) string {
 		return now + "; a larger startingDeadlineSeconds lets it start later after an outage"
 	case d.Outcome == v1alpha1.OutcomeMissed:
 		return now
+	case d.Outcome == v1alpha1.OutcomePaused || d.Outcome == v1alpha1.OutcomeBlackedOut:
+		return remedyOfHold(d, instant, now)
 	case d.Outcome == v1alpha1.OutcomeSuspended:
 		return now + ", suspended or not"
 	case d.Outcome == v1alpha1.OutcomeRefused:
@@ -218,6 +226,9 @@ func toCome(f JobFacts) *finding {
 	case f.Job.Spec.Suspend:
 		return &finding{"To come", "the Job is suspended, and will not run then unless it is resumed before", "Job",
 			"kf schedule-job JOB resumes it"}
+	}
+	if but := f.Holds.But(f.Job, f.Instant); but != "" {
+		return &finding{"To come", "it is not due yet, and as things stand it " + but, "Job", ""}
 	}
 	return &finding{"To come", "it is not due yet", "Job", ""}
 }

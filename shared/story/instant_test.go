@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/job"
 )
 
 // aJob is one that was made at nine, and decided until half past twelve.
@@ -55,6 +56,19 @@ func TestOfInstant(t *testing.T) {
 			j.Status.History = []v1alpha1.Decision{{Instant: stampOf("11:30:00"), Outcome: "Ran", Task: "nightly-1772451000", Result: "OutOfMemory"}}
 		})}, "11:30:00",
 			"Ran\n" + made + "11:30:00 Ran: as Task nightly-1772451000, which is gone: it was pruned, or somebody deleted it; it ended: OutOfMemory\n"},
+		"it ran late": {JobFacts{Job: aJob(half, decided("11:30:00", "Ran", "nightly-1772451000", "shifted by blackout night of App shop: closed", 0))}, "11:30:00",
+			"Ran\n" + made + "11:30:00 Ran: as Task nightly-1772451000, which is gone: it was pruned, or somebody deleted it; shifted by blackout night of App shop: closed\n"},
+		"it was paused": {JobFacts{Job: aJob(half, decided("11:30:00", "Paused", "", "App shop is paused until 2026-03-02T13:00:00Z: the database moves", 0))}, "11:30:00",
+			"Paused\n" + made + "11:30:00 Paused: App shop is paused until 2026-03-02T13:00:00Z: the database moves\n" +
+				"! kf run-job nightly runs it now; kf resume-job --app shop lifts the pause; kf backfill nightly --from 2026-03-02T11:30:00Z --to 2026-03-02T11:30:00Z runs this instant\n"},
+		"it was blacked out, with others": {JobFacts{Job: aJob(half, decided("11:30:00", "BlackedOut", "", "blackout night of Space prod", 2))}, "11:00:00",
+			"BlackedOut\n" + made + "11:00:00 BlackedOut: blackout night of Space prod (one of 2 instants up to 2026-03-02T11:30:00Z that are one record)\n" +
+				"! kf run-job nightly runs it now; kf backfill nightly --from 2026-03-02T11:00:00Z --to 2026-03-02T11:00:00Z runs this instant\n"},
+		"it is held back": {JobFacts{Job: aJob(half, func(j *v1alpha1.TaskSchedule) {
+			j.Status.Owed = []v1alpha1.Owed{{After: stampOf("10:30:00"), Until: stampOf("12:00:00"), Message: "shifted by blackout night of App shop"}}
+		}), Holds: job.HoldsOf(&v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop"}, Spec: v1alpha1.AppSpec{Pause: &v1alpha1.Pause{Note: "moving"}}}, nil)}, "11:30:00",
+			"Held back\n" + made + "11:30:00 Held back: shifted by blackout night of App shop; it is still to run. Now, a run does not run: App shop is paused: moving\n" +
+				"! kf run-job nightly runs it now, and once more when it is its turn\n"},
 		"its Task is there, and no record is": {JobFacts{Job: aJob(half), Task: &ranFacts}, "11:30:00",
 			"Succeeded\n" + made + "11:30:00 Ran: its Task is there; the Job's history has no record of it, or none any more\n" +
 				"11:30:01 made for the instant 2026-03-02T11:30:00Z of Job nightly\n11:31:00 it ended: Succeeded\n"},

@@ -77,6 +77,8 @@ type world struct {
 	found   []string // promises that were seen to be broken
 	old     []cloudevents.Event
 	sum     map[string]int
+
+	windows, spacePauses []hold
 }
 
 // beginnings are a while before clocks change: in Berlin forward at 01:00 UTC, in New York back at 06:00.
@@ -98,6 +100,8 @@ func newWorld(t testing.TB, seed uint64, tick Tick) *world {
 	w.user = w.client(&line{api: w.api, next: w.transport})
 	w.ns = c.Namespace(t, "checker")
 	c.App(t, w.ns, "app")
+	c.App(t, w.ns, "dark")
+	w.darken()
 	return w
 }
 
@@ -184,6 +188,12 @@ func (w *world) created(owner types.UID, task string) {
 	}
 	s.created[instant]++
 	s.early[instant] = time.Unix(instant, 0).Add(s.jitter).Sub(w.now)
+	if s.early[instant] < -3*time.Minute {
+		w.sum["run long after their time"]++
+	}
+	if what := s.against(w.now); what != "" {
+		w.found = append(w.found, fmt.Sprintf("%s was created in %s", task, what))
+	}
 	w.sum["created"]++
 	for other := range w.running {
 		if !strings.HasPrefix(other, name+"-") || other == task || w.api.isTerminated(other) || w.stopped(other) {
@@ -226,6 +236,13 @@ func (w *world) addRandom(name string) {
 		limit := pick[int64](r, 60, 600)
 		j.Spec.StartingDeadlineSeconds = &limit
 	}
+	j.Spec.CatchUp = pick(r, "", v1alpha1.CatchUpLatest, v1alpha1.CatchUpNone, v1alpha1.CatchUpAll, v1alpha1.CatchUpAll)
+	if limit := int32(3); j.Spec.CatchUp == v1alpha1.CatchUpAll && r.IntN(3) == 0 {
+		j.Spec.CatchUpLimit = &limit
+	}
+	if r.IntN(2) == 0 {
+		j.Spec.TaskTemplate.AppRef.Name = "dark"
+	}
 	w.add(name, j, e)
 }
 
@@ -239,7 +256,9 @@ func (w *world) addFixed(name, zone string, policy v1alpha1.ConcurrencyPolicy, e
 func (w *world) add(name string, j *v1alpha1.TaskSchedule, e epoch) {
 	e.from = w.clock()
 	j.Name, j.Namespace = name, w.ns
-	j.Spec.TaskTemplate.AppRef.Name = "app"
+	if j.Spec.TaskTemplate.AppRef.Name == "" {
+		j.Spec.TaskTemplate.AppRef.Name = "app"
+	}
 	set(j, e.exprs)
 	j, err := w.user.TaskSchedules(w.ns).Create(w.ctx, j, metav1.CreateOptions{})
 	w.must(err)
@@ -250,7 +269,11 @@ func (w *world) add(name string, j *v1alpha1.TaskSchedule, e epoch) {
 	w.must(err)
 	w.mu.Lock()
 	w.jobs[name] = &seen{job: j, zone: zone, jitter: job.Jitter(j), epochs: []epoch{e}, // which second of jitter is nobody's promise
-		created: map[int64]int{}, early: map[int64]time.Duration{}, ledger: map[int64]v1alpha1.Outcome{}, fired: map[int64]bool{}}
+		created: map[int64]int{}, early: map[int64]time.Duration{}, ledger: map[int64]v1alpha1.Outcome{}, fired: map[int64]bool{},
+		spacePauses: &w.spacePauses}
+	if j.Spec.TaskTemplate.AppRef.Name == "dark" {
+		w.jobs[name].windows = w.windows
+	}
 	w.mu.Unlock()
 	w.hear(events.ResourceAdded, name)
 }
@@ -262,9 +285,12 @@ func (w *world) edit(r *rand.Rand, name string) {
 	w.must(err)
 	was := s.epochs[len(s.epochs)-1]
 	e := epoch{exprs: was.exprs, suspend: was.suspend}
-	switch r.IntN(4) {
+	pause := false
+	switch r.IntN(6) {
 	case 0:
 		e.exprs = expressions(r)
+	case 2, 3: // kf pause-job or resume-job
+		pause = true
 	case 1: // kf schedule-job
 		e.exprs, e.suspend = expressions(r), false
 	default:
@@ -275,6 +301,9 @@ func (w *world) edit(r *rand.Rand, name string) {
 	w.mu.Lock()
 	w.now = w.now.Truncate(time.Second).Add(time.Second)
 	e.from = w.now
+	if pause {
+		s.pause(r, j, w.now)
+	}
 	s.epochs[len(s.epochs)-1].to = e.from
 	s.epochs = append(s.epochs, e)
 	w.mu.Unlock()
@@ -349,6 +378,7 @@ func (w *world) minute(n int, outage bool) {
 		w.pass(time.Duration(r.IntN(15)) * time.Second)
 		w.edit(r, fmt.Sprintf("job%d", r.IntN(*jobCount)))
 	}
+	w.pauseSpace(n)
 	w.pass(end.Add(pick(r, 300*time.Millisecond, time.Second, time.Second, 40*time.Second)).Sub(w.clock()))
 	tries := pick(r, 1, 3, 8)
 	for try := 0; !outage && try < tries; try++ {
@@ -508,10 +538,15 @@ func run(t *testing.T, seed uint64, tick Tick) {
 		}
 	}
 	t.Logf("seed %d: %d Jobs with %d instants in %d minutes, %d edits; "+
-		"%d instants made up for a skipped hour, %d were left out of a repeated one; %d ticks, %d of them answered with success; %d Tasks; %d kills of the API server; history %v; %s",
+		"%d instants made up for a skipped hour, %d were left out of a repeated one; %d ticks, %d of them answered with success; "+
+		"%d Tasks, %d of them long after their time; %d kills of the API server; history %v; %s",
 		seed, len(w.jobs), owed, *minutes, w.sum["edits"], madeUp, leftOut,
-		w.sum["ticks"], len(w.ticks), w.sum["created"], w.sum["kills of the API server"], outcomes, time.Since(began).Round(time.Second))
-	if owed == 0 || outcomes[v1alpha1.OutcomeRan] == 0 || outcomes[v1alpha1.OutcomeMissed] == 0 || len(w.ticks) == w.sum["ticks"] {
+		w.sum["ticks"], len(w.ticks), w.sum["created"], w.sum["run long after their time"], w.sum["kills of the API server"],
+		outcomes, time.Since(began).Round(time.Second))
+	quiet := slices.ContainsFunc([]v1alpha1.Outcome{
+		v1alpha1.OutcomeRan, v1alpha1.OutcomeMissed, v1alpha1.OutcomePaused, v1alpha1.OutcomeBlackedOut,
+	}, func(o v1alpha1.Outcome) bool { return outcomes[o] == 0 })
+	if owed == 0 || quiet || w.sum["run long after their time"] == 0 || len(w.ticks) == w.sum["ticks"] {
 		t.Error("the run was too quiet to show anything")
 	}
 	if seed%2 == 0 && madeUp == 0 || seed%2 == 1 && leftOut == 0 {

@@ -126,6 +126,10 @@ type seen struct {
 	early   map[int64]time.Duration    // how long before its start an instant ran
 	ledger  map[int64]v1alpha1.Outcome // all that the history has ever said
 	fired   map[int64]bool             // facts
+
+	pauses, windows []hold // its own pauses, and its App's blackouts
+	spacePauses     *[]hold
+	owing           []v1alpha1.Owed // as it says now
 }
 
 // ran is a tick that was answered with success.
@@ -165,21 +169,25 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 			if s.created[instant] > 0 {
 				continue
 			}
-			start := time.Unix(instant, 0).Add(s.jitter)
+			at, outcome := time.Unix(instant, 0), s.ledger[instant]
+			start := at.Add(s.jitter)
 			i := slices.IndexFunc(ticks, func(t ran) bool { return !t.begin.Before(start) })
 			if i < 0 || !e.to.IsZero() && !e.to.After(ticks[i].end) {
 				continue // no tick came to it, or not before the schedule was changed
 			}
-			if s.ledger[instant] == "" {
+			if s.owes(at) || s.mayBe(outcome, at, ticks[i].end) || s.deferred(e, at, ticks[i].end) {
+				continue
+			}
+			if outcome == "" {
 				bad(instant, "it did not run, and the history does not say why")
 			}
 			superseded := false
 			for other := range owed {
 				superseded = superseded || other > instant && !time.Unix(other, 0).Add(s.jitter).After(ticks[i].end)
 			}
-			limit := s.job.Spec.StartingDeadlineSeconds
-			expired := limit != nil && ticks[i].end.Sub(start) > time.Duration(*limit)*time.Second
-			if !superseded && !expired && s.ledger[instant] != v1alpha1.OutcomeSkipped {
+			expired := s.expired(ticks[i].end.Sub(start))
+			caughtUp := s.job.Spec.CatchUp == v1alpha1.CatchUpAll && s.job.Spec.CatchUpLimit == nil
+			if (!superseded || caughtUp) && !expired && outcome != v1alpha1.OutcomeSkipped {
 				bad(instant, "it was lost: the tick of %s was the first to see it, and the history says %q",
 					ticks[i].begin.Format(time.RFC3339), s.ledger[instant])
 			}
@@ -229,6 +237,7 @@ func (s *seen) clockChanges(last time.Time) (madeUp, leftOut int) {
 // learn adds what a history says now.
 func (s *seen) learn(job *v1alpha1.TaskSchedule) (contradictions []string) {
 	e := s.epochs[len(s.epochs)-1]
+	s.owing = job.Status.Owed
 	for _, d := range job.Status.History {
 		t := d.Instant.UTC()
 		for n := max(d.Count, 1); n > 0 && t.After(s.epochs[0].from.Add(-time.Hour)); t = t.Add(-time.Minute) {

@@ -19,6 +19,7 @@ type sabotage struct {
 	name   string
 	policy v1alpha1.ConcurrencyPolicy // of the Job; Always unless set
 	found  string                     // what the checker is to find
+	paused bool                       // the Space is, since long ago
 
 	request func(next http.RoundTripper, r *http.Request) (*http.Response, error)
 	process func(*Process)
@@ -137,6 +138,13 @@ var sabotages = []sabotage{
 			}
 			return next.RoundTrip(r)
 		}},
+	{name: "a tick that does not see that the Space is paused", paused: true, found: "was created in a pause",
+		request: func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/spaces") {
+				return answer(r, http.StatusOK, []byte(`{"apiVersion":"kf.dev/v1alpha1","kind":"SpaceList","metadata":{},"items":[]}`)), nil
+			}
+			return next.RoundTrip(r)
+		}},
 	{name: "a clock that is ahead", found: "before its time",
 		process: func(p *Process) {
 			now := p.Now
@@ -172,7 +180,9 @@ func FindsWhatIsBroken(t *testing.T, tick Tick) {
 			if before := append(w.found, violations(w.jobs, w.ticks, w.clock())...); len(before) > 0 {
 				t.Fatalf("before the sabotage: %v", before)
 			}
-			w.broken = s
+			if w.broken = s; s.paused {
+				w.pauseSpaceForGood()
+			}
 			minutes()
 			if broken := strings.Join(w.rest(), "\n"); !strings.Contains(broken, s.found) {
 				t.Errorf("not found: %q in %q", s.found, broken)

@@ -62,6 +62,17 @@ type AppSpec struct {
 	// Instances says how many servers run. An App that is there for its Tasks only is stopped.
 	// +optional
 	Instances AppSpecInstances `json:"instances,omitempty"`
+
+	// Pause stops the schedules of all Jobs of the App, says why, and ends by itself at its until. Not in Kf.
+	// +optional
+	Pause *Pause `json:"pause,omitempty"`
+
+	// Blackouts are when no Job of the App starts by its schedule. Not in Kf.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Blackouts []Blackout `json:"blackouts,omitempty"`
 }
 
 // AppSpecBuild says where the image comes from.

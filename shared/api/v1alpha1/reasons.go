@@ -57,15 +57,19 @@ const (
 // Reasons of a Job's condition Ready.
 const (
 	ReasonScheduled = "Scheduled"
-	// These two are True as well: such a Job runs when it is told to.
+	// These are True as well: such a Job runs when it is told to.
 	ReasonSuspended  = "Suspended"
 	ReasonNoSchedule = "NoSchedule"
+	ReasonPaused     = "Paused"
+	ReasonOver       = "Over" // its schedule names no instant any more
 
 	ReasonInvalidJob      = "InvalidJob" // its spec can't be read
 	ReasonInvalidTimeZone = "InvalidTimeZone"
 	ReasonInvalidSchedule = "InvalidSchedule"
 	ReasonTaskRefused     = "TaskRefused"
-	ReasonTaskNotCreated  = "TaskNotCreated"
+
+	ReasonBlackoutUnreadable = "BlackoutUnreadable" // nobody knows when it is
+	ReasonTaskNotCreated     = "TaskNotCreated"
 	// ReasonWatermarkInFuture: a clock was ahead, or the Job comes from elsewhere.
 	ReasonWatermarkInFuture = "WatermarkInFuture"
 )

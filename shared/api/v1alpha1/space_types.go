@@ -72,6 +72,17 @@ type SpaceSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Commanders []SpaceSubject `json:"commanders,omitempty"`
+
+	// Pause stops the schedules of all Jobs of the Space, says why, and ends by itself at its until. Not in Kf.
+	// +optional
+	Pause *Pause `json:"pause,omitempty"`
+
+	// Blackouts are when no Job of the Space starts by its schedule. Not in Kf.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Blackouts []Blackout `json:"blackouts,omitempty"`
 }
 
 // SpaceBuildConfig says where images go, and what builds are given.

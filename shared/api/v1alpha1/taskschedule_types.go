@@ -65,6 +65,8 @@ type TaskScheduleList struct {
 // TaskScheduleSpec says what a Job runs, and when.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.taskTemplate)",message="taskTemplate is required: it says what the Job runs"
+// +kubebuilder:validation:XValidation:rule="!has(self.catchUpLimit) || has(self.catchUp) && self.catchUp == 'All'",message="catchUpLimit is of catchUp All: set that as well"
+// +kubebuilder:validation:XValidation:rule="!has(self.startDate) || !has(self.endDate) || self.startDate < self.endDate",message="startDate must be before endDate: between them the Job runs"
 type TaskScheduleSpec struct {
 	// ConcurrencyPolicy says what happens while a Task of this Job still runs: Always (the default) runs another one,
 	// Forbid skips the instant, Replace terminates the one that runs.
@@ -73,8 +75,9 @@ type TaskScheduleSpec struct {
 	// +kubebuilder:default=Always
 	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
 
-	// Schedule is a crontab(5) expression of five fields, such as "30 2 * * *", or @hourly, @daily, @weekly, @monthly, @yearly. When it and
-	// schedules are left out, the Job runs by hand only.
+	// Schedule is a crontab(5) expression of five fields, such as "30 2 * * *", or @hourly, @daily, @weekly, @monthly, @yearly, or @at and
+	// a time of the Job's zone, such as @at 2026-12-24T18:00. H in a field is a number of the Job's own, always the same: H H * * * is once
+	// a day. When it and schedules are left out, the Job runs by hand only.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Schedule string `json:"schedule,omitempty"`
@@ -115,6 +118,30 @@ type TaskScheduleSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	JitterSeconds int32 `json:"jitterSeconds,omitempty"`
+
+	// Pause stops further runs, says why, and ends by itself at its until. Not in Kf.
+	// +optional
+	Pause *Pause `json:"pause,omitempty"`
+
+	// CatchUp says which of the instants that were missed in an outage are run after it: Latest (the default) runs the latest, None
+	// runs none that is two minutes late, All runs all, of at most 1000 the latest, or of catchUpLimit. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Enum=Latest;None;All
+	CatchUp CatchUpPolicy `json:"catchUp,omitempty"`
+
+	// CatchUpLimit is how many instants of an outage catchUp All runs at the most, the latest of them. 1000 when left out. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	CatchUpLimit *int32 `json:"catchUpLimit,omitempty"`
+
+	// StartDate is when the schedules begin: they name no instant before it. Such as 2026-12-01T00:00:00Z. Not in Kf.
+	// +optional
+	StartDate *metav1.Time `json:"startDate,omitempty"`
+
+	// EndDate is when the schedules end: they name no instant at it or after it. Such as 2027-01-01T00:00:00Z. Not in Kf.
+	// +optional
+	EndDate *metav1.Time `json:"endDate,omitempty"`
 }
 
 // TaskScheduleStatus is what a Job did, and will do.
@@ -167,6 +194,13 @@ type TaskScheduleStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50
 	History []Decision `json:"history,omitempty"`
+
+	// Owed are instants up to decidedUntil that are not decided: they are run when a blackout is over, or one after another after an
+	// outage. Not in Kf.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Owed []Owed `json:"owed,omitempty"`
 }
 
 // Decision is the record of one instant of a Job.
@@ -175,15 +209,15 @@ type Decision struct {
 	// latest, and Count says how many.
 	Instant metav1.Time `json:"instant"`
 
-	// Outcome is Ran, Skipped, Missed, Suspended or Refused.
-	// +kubebuilder:validation:Enum=Ran;Skipped;Missed;Suspended;Refused
+	// Outcome is Ran, Skipped, Missed, Suspended, Refused, Paused or BlackedOut.
+	// +kubebuilder:validation:Enum=Ran;Skipped;Missed;Suspended;Refused;Paused;BlackedOut
 	Outcome Outcome `json:"outcome"`
 
 	// Task is the Task that ran, or that was in the way.
 	// +optional
 	Task string `json:"task,omitempty"`
 
-	// Message says why, for every outcome but Ran.
+	// Message says why, for every outcome but Ran; and of what ran after its time, what had held it back.
 	// +optional
 	Message string `json:"message,omitempty"`
 
@@ -212,4 +246,8 @@ const (
 	OutcomeSuspended Outcome = "Suspended"
 	// OutcomeRefused: the Task could not be created, and no retry would help.
 	OutcomeRefused Outcome = "Refused"
+	// OutcomePaused: the Job, its App or its Space was paused.
+	OutcomePaused Outcome = "Paused"
+	// OutcomeBlackedOut: it was in a blackout of the App or the Space that leaves it out.
+	OutcomeBlackedOut Outcome = "BlackedOut"
 )
