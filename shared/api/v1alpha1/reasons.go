@@ -70,6 +70,14 @@ const (
 	ReasonWatermarkInFuture = "WatermarkInFuture"
 )
 
+// Reasons of a Job's condition Overdue.
+const (
+	ReasonNotSucceeded    = "NotSucceeded"    // True
+	ReasonSucceededInTime = "SucceededInTime" // False
+	ReasonAwaited         = "Awaited"         // False: it has yet to succeed since the watch began, and has time to
+	ReasonPaused          = "Paused"          // False: nothing is expected of it, as of one that is Suspended
+)
+
 // Reasons of a Space's condition Ready.
 const (
 	// These two are True.
