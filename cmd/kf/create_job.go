@@ -21,6 +21,8 @@ type createJob struct {
 	timeout          time.Duration
 	retries, jitter  int32
 	startingDeadline time.Duration
+	successWithin    time.Duration
+	maxFailures      int32
 	async            bool
 }
 
@@ -35,7 +37,8 @@ the App's own start command.
 A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly.`,
 		Example: `  kf create-job shop nightly "bin/report --all"
   kf create-job shop nightly "bin/report --all" --schedule "30 2 * * *" --time-zone Europe/Berlin
-  kf create-job shop sync bin/sync -s "*/5 * * * *" --concurrency-policy Forbid --timeout 4m`,
+  kf create-job shop sync bin/sync -s "*/5 * * * *" --concurrency-policy Forbid --timeout 4m
+  kf create-job shop backup bin/backup -s "0 3 * * *" --expect-success-within 26h --pause-after-failures 5`,
 		Args: cobra.RangeArgs(2, 3),
 		RunE: o.run,
 	}
@@ -48,13 +51,16 @@ A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekl
 	f.Int32Var(&o.retries, "retries", 0, "how often to try a Task again when it fails")
 	f.Int32Var(&o.jitter, "jitter", 0, "spread the start over so many seconds, always the same for one Job")
 	f.DurationVar(&o.startingDeadline, "starting-deadline", 0, "do not run what is later than this after an outage; no limit when left out")
+	f.DurationVar(&o.successWithin, "expect-success-within", 0,
+		"the Job is overdue when no Task of it has succeeded for longer, e.g. 26h; no limit when left out")
+	f.Int32Var(&o.maxFailures, "pause-after-failures", 0, "pause the Job when so many Tasks of its schedule fail in a row; never when left out")
 	asyncFlag(c, &o.async, "the Job is ready")
 	o.resources.flags(c)
 	return c
 }
 
 func (o *createJob) run(cmd *cobra.Command, args []string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(cmd); err != nil {
 		return err
 	}
 	for _, command := range args[2:] {
@@ -100,7 +106,7 @@ func (o *createJob) run(cmd *cobra.Command, args []string) error {
 	return o.printNext(job, time.Now())
 }
 
-func (o *createJob) check() error {
+func (o *createJob) check(cmd *cobra.Command) error {
 	switch v1alpha1.ConcurrencyPolicy(o.policy) {
 	case v1alpha1.ConcurrencyAlways, v1alpha1.ConcurrencyForbid, v1alpha1.ConcurrencyReplace:
 	default:
@@ -111,6 +117,10 @@ func (o *createJob) check() error {
 		return fmt.Errorf("--jitter is from 0 to %d seconds", maxJitter)
 	case o.startingDeadline < 0 || o.startingDeadline > maxTimeout:
 		return fmt.Errorf("--starting-deadline is from 0s to %s", maxTimeout)
+	case cmd.Flags().Changed("expect-success-within") && (o.successWithin < time.Minute || o.successWithin > maxTimeout):
+		return fmt.Errorf("--expect-success-within is from 1m to %s; leave it out for no limit", maxTimeout)
+	case o.maxFailures < 0 || o.maxFailures > maxFailures:
+		return fmt.Errorf("--pause-after-failures is from 0, never, to %d", maxFailures)
 	}
 	if err := checkLimits("", o.retries, o.timeout); err != nil {
 		return err
@@ -124,7 +134,8 @@ func (o *createJob) described(cmd *cobra.Command, args []string) *v1alpha1.TaskS
 		ObjectMeta: metav1.ObjectMeta{Name: args[1]},
 		Spec: v1alpha1.TaskScheduleSpec{
 			Schedule: v1alpha1.NeverSchedule, Suspend: true, TimeZone: o.zone, JitterSeconds: o.jitter,
-			ConcurrencyPolicy: v1alpha1.ConcurrencyPolicy(o.policy),
+			ConcurrencyPolicy: v1alpha1.ConcurrencyPolicy(o.policy), PauseAfterFailures: o.maxFailures,
+			ExpectSuccessWithin: given(cmd, "expect-success-within", o.successWithin),
 			TaskTemplate: v1alpha1.TaskSpec{
 				AppRef: corev1.LocalObjectReference{Name: args[0]}, Command: strings.Join(args[2:], ""),
 				CPU: o.cpu, Memory: o.memory, Disk: o.disk, Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),

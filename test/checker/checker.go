@@ -226,6 +226,9 @@ func (w *world) addRandom(name string) {
 		limit := pick[int64](r, 60, 600)
 		j.Spec.StartingDeadlineSeconds = &limit
 	}
+	if r.IntN(3) == 0 { // it is written about, and nothing else changes
+		j.Spec.ExpectSuccessWithin = &metav1.Duration{Duration: pick(r, 5*time.Minute, 20*time.Minute)}
+	}
 	w.add(name, j, e)
 }
 
