@@ -41,7 +41,7 @@ the history that were skipped, missed, refused or suspended.`,
 			if err != nil {
 				return err
 			}
-			runs := job.Runs(j, tasks)
+			runs := job.KnownRuns(j, tasks)
 			if last > 0 {
 				runs = runs[:min(last, len(runs))]
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
-// Run is one run of a Job that is still known of.
-type Run struct {
+// KnownRun is one run of a Job that is still known of.
+type KnownRun struct {
 	At       time.Time // the instant, or when its Task was made
 	Task     string
 	Outcome  v1alpha1.TaskOutcome
@@ -19,18 +19,18 @@ type Run struct {
 	ByHand   bool             // or by an event
 }
 
-// Runs are those of a Job that are known, newest first: the records of its history, and its Tasks that are kept.
-func Runs(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) []Run {
+// KnownRuns are those of a Job that are known, newest first: the records of its history, and its Tasks that are kept.
+func KnownRuns(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) []KnownRun {
 	kept := map[string]*v1alpha1.Task{}
 	for _, t := range tasks {
 		kept[t.Name] = t
 	}
-	var runs []Run
+	var runs []KnownRun
 	for _, d := range j.Status.History {
 		if d.Outcome != v1alpha1.OutcomeRan {
 			continue
 		}
-		r := Run{At: d.Instant.UTC(), Task: d.Task, Outcome: outcomeOf(d.Result), Duration: d.Duration}
+		r := KnownRun{At: d.Instant.UTC(), Task: d.Task, Outcome: outcomeOf(d.Result), Duration: d.Duration}
 		if t := kept[d.Task]; t != nil {
 			r.Outcome, r.Duration = t.Outcome(), t.Status.Duration
 			delete(kept, d.Task)
@@ -38,13 +38,13 @@ func Runs(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) []Run {
 		runs = append(runs, r)
 	}
 	for _, t := range kept {
-		r := Run{At: t.Instant(), Task: t.Name, Outcome: t.Outcome(), Duration: t.Status.Duration, ByHand: t.Instant().IsZero()}
+		r := KnownRun{At: t.Instant(), Task: t.Name, Outcome: t.Outcome(), Duration: t.Status.Duration, ByHand: t.Instant().IsZero()}
 		if r.ByHand {
 			r.At = t.CreationTimestamp.UTC()
 		}
 		runs = append(runs, r)
 	}
-	slices.SortFunc(runs, func(a, b Run) int { return b.At.Compare(a.At) })
+	slices.SortFunc(runs, func(a, b KnownRun) int { return b.At.Compare(a.At) })
 	return runs
 }
 
@@ -73,7 +73,7 @@ type Statistics struct {
 }
 
 // Summarize counts runs, newest first.
-func Summarize(runs []Run) Statistics {
+func Summarize(runs []KnownRun) Statistics {
 	s := Statistics{Runs: len(runs)}
 	if len(runs) > 0 {
 		s.From, s.To = runs[len(runs)-1].At, runs[0].At

@@ -30,7 +30,7 @@ func TestStatistics(t *testing.T) {
 		{Instant: metav1.NewTime(day("10:10")), Outcome: v1alpha1.OutcomeSkipped},
 	}
 	byHand := endedTask("job-x", v1alpha1.ReasonSucceeded, "10:35", "10:37")
-	stats := Summarize(Runs(j, []*v1alpha1.Task{byHand, ran("10:20", v1alpha1.ReasonSucceeded), ran("10:00", v1alpha1.ReasonFailed)}))
+	stats := Summarize(KnownRuns(j, []*v1alpha1.Task{byHand, ran("10:20", v1alpha1.ReasonSucceeded), ran("10:00", v1alpha1.ReasonFailed)}))
 	rate, _ := stats.Rate()
 	got := fmt.Sprintf("%d runs, %d by hand, from %s to %s: %d %d %d %d, %.1f; %d: %s %s %s; %v", stats.Runs, stats.ByHand, stats.From.Format("15:04"), stats.To.Format("15:04"),
 		stats.Succeeded, stats.Failed, stats.Terminated, stats.Unended, rate, stats.Timed, stats.P50, stats.P95, stats.Max, NotRun(j))
