@@ -171,8 +171,8 @@ func (h *Handler) write(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.
 		}
 		change.Adopt(j, app)
 	}
-	if plan.Pause != nil {
-		change.Spec, change.IfUnchanged = map[string]any{"pause": plan.Pause}, true // somebody may have resumed it, or paused it longer
+	if p := plan.Pause; p != nil { // all of it, for there may be one that is over; somebody may have paused it for longer meanwhile
+		change.Spec, change.IfUnchanged = map[string]any{"pause": map[string]any{"note": p.Note, "until": p.Until}}, true
 	}
 	if change.Labels == nil && change.Owners == nil && change.Spec == nil {
 		return nil

@@ -108,6 +108,8 @@ func (s *settling) begin() {
 	case s.watch.Since == nil || pauseOwed(s.job) && s.job.Generation != s.job.Status.ObservedGeneration:
 		// It was resumed. So it was if it had been paused, and resumed, before anybody looked.
 		s.watch.Since, s.watch.FailuresInRow = &metav1.Time{Time: resumedAt(s.job, s.now)}, 0
+	case newEpoch(s.job, timetableOf(s.job)): // by its new schedule it might have been due long ago
+		s.watch.Since = &metav1.Time{Time: resumedAt(s.job, s.now)}
 	}
 }
 

@@ -293,3 +293,13 @@ func TestARestoredJobIsNotOverdueForWhatAnotherDid(t *testing.T) {
 		t.Errorf("told %q, %s", told, l.overdue())
 	}
 }
+
+// TestARescheduledJobHasTheWholeTimeAgain: by its new schedule it might have been due long ago.
+func TestARescheduledJobHasTheWholeTimeAgain(t *testing.T) {
+	l := &lived{T: t, TaskSchedule: fresh("0 20 * * *", "2026-03-02 09:30", expects(90*time.Minute))}
+	l.through("09:31", "12:00")
+	edited(l.TaskSchedule, clock("12:01"), scheduled("0 * * * *"))
+	if told := l.through("12:02", "14:00"); told != "13:32 Overdue 13:31" {
+		t.Errorf("told %q", told)
+	}
+}

@@ -107,7 +107,10 @@ func TestAJobThatFailsInARowIsPausedWhateverWriteTickDiesAfter(t *testing.T) {
 	for after := range 3 { // none; the status; the pause
 		t.Run(fmt.Sprintf("write %d", after), func(t *testing.T) {
 			j := newJobs(t)
-			job := j.create("sync", daily(minute(90)), func(s *v1alpha1.TaskSchedule) { s.Spec.PauseAfterFailures = 2 })
+			job := j.create("sync", daily(minute(90)), func(s *v1alpha1.TaskSchedule) {
+				s.Spec.PauseAfterFailures = 2
+				s.Spec.Pause = &v1alpha1.Pause{Note: "the database moves", Until: &metav1.Time{Time: time.Now().Add(-time.Hour)}} // and is over
+			})
 			j.tick.Deliver(harness.Added("TaskSchedule", job))
 			j.watchedSince("sync", time.Now().Add(-2*time.Hour))
 			_, err := client.PatchStatus(ctx, j.Kf.TaskSchedules(j.ns), j.job("sync"), func(s *v1alpha1.TaskSchedule) {

@@ -4,8 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Watch is what is kept of a Job that has expectSuccessWithin or pauseAfterFailures.
 type Watch struct {
-	// Since is when the watch began: the Job's creation, the latest time that it was resumed, or when the first of the two
-	// fields was set. There is none while the Job is suspended or paused.
+	// Since is when the watch began: the Job's creation, the latest time that it was resumed or rescheduled, or when the first of
+	// the two fields was set. There is none while the Job is suspended or paused.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 
