@@ -200,7 +200,7 @@ func TestEveryFlagIsExplained(t *testing.T) {
 func TestWhatIsWrongIsSaidBeforeAnythingIsDone(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	for _, c := range []struct{ line, want string }{
-		{`jop`, "Did you mean this? jobs; `kf --help` lists commands"},
+		{`jobz`, "Did you mean this? jobs; `kf --help` lists commands"},
 		{`--spaec`, "unknown flag: --spaec; `kf --help` lists commands and flags"},
 		{`--spaec x jobs`, "unknown flag: --spaec; `kf jobs --help` lists the flags"},
 		{`run-task`, "accepts 1 arg(s), received 0: kf run-task APP_NAME"},

@@ -22,8 +22,8 @@ import (
 var completions = map[string][]string{
 	"push": {"apps"}, "rebase": {"apps"}, "run-task": {"apps"}, "tasks": {"apps"}, "prune": {"apps"}, "create-job": {"apps"},
 	"builds": {"apps"}, "build-logs": {"apps"}, "why": {"apps tasks jobs", "ids instants"},
-	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"}, "rerun": {"apps tasks", "ids"},
-	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"},
+	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"}, "rerun": {"apps tasks", "ids"}, "top": {"apps tasks"},
+	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"}, "job-stats": {"taskschedules"},
 	"bind-service": {"apps", "services"}, "unbind-service": {"apps", "services"}, "vcap-services": {"apps"},
 	"set-env": {"apps"}, "unset-env": {"apps"}, "env": {"apps"}, "target": {"namespaces"},
 	"create-space": {"namespaces"}, "space": {"spaces"}, "delete-space": {"spaces"},

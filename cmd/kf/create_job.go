@@ -24,6 +24,8 @@ type createJob struct {
 	timeout          time.Duration
 	retries, jitter  int32
 	startingDeadline time.Duration
+	successWithin    time.Duration
+	maxFailures      int32
 	async            bool
 	created          func(context.Context, *v1alpha1.TaskSchedule) error // what else is to be made, once the Job is there
 
@@ -43,7 +45,8 @@ A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekl
 time zone, such as "@at 2026-12-24T18:00". H in a field is a number of the Job's own, always the same: "H H * * *" is once a day.`,
 		Example: `  kf create-job shop nightly "bin/report --all"
   kf create-job shop nightly "bin/report --all" --schedule "30 2 * * *" --time-zone Europe/Berlin
-  kf create-job shop sync bin/sync -s "*/5 * * * *" --concurrency-policy Forbid --timeout 4m`,
+  kf create-job shop sync bin/sync -s "*/5 * * * *" --concurrency-policy Forbid --timeout 4m
+  kf create-job shop backup bin/backup -s "0 3 * * *" --expect-success-within 26h --pause-after-failures 5`,
 		Args: cobra.RangeArgs(2, 3),
 		RunE: o.run,
 	}
@@ -59,13 +62,16 @@ time zone, such as "@at 2026-12-24T18:00". H in a field is a number of the Job's
 	f.StringVar(&o.catchUp, "catch-up", "", "what to run after an outage of what was missed: Latest (as when left out), None, or All")
 	f.StringVar(&o.startDate, "start-date", "", "when the schedule begins, e.g. 2026-12-01T00:00:00Z")
 	f.StringVar(&o.endDate, "end-date", "", "when the schedule ends, e.g. 2027-01-01T00:00:00Z")
+	f.DurationVar(&o.successWithin, "expect-success-within", 0,
+		"the Job is overdue when no Task of it has succeeded for longer, e.g. 26h; no limit when left out")
+	f.Int32Var(&o.maxFailures, "pause-after-failures", 0, "pause the Job when so many Tasks of its schedule fail in a row; never when left out")
 	asyncFlag(c, &o.async, "the Job is ready")
 	o.resources.flags(c)
 	return c
 }
 
 func (o *createJob) run(cmd *cobra.Command, args []string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(cmd); err != nil {
 		return err
 	}
 	for _, command := range args[2:] {
@@ -121,7 +127,7 @@ func (o *createJob) create(ctx context.Context, of string, job *v1alpha1.TaskSch
 	return o.printNext(job, o.holds(ctx, job), time.Now())
 }
 
-func (o *createJob) check() error {
+func (o *createJob) check(cmd *cobra.Command) error {
 	switch v1alpha1.ConcurrencyPolicy(o.policy) {
 	case v1alpha1.ConcurrencyAlways, v1alpha1.ConcurrencyForbid, v1alpha1.ConcurrencyReplace:
 	default:
@@ -134,6 +140,10 @@ func (o *createJob) check() error {
 		return fmt.Errorf("--starting-deadline is from 0s to %s", maxTimeout)
 	case !slices.Contains([]string{"", "Latest", "None", "All"}, o.catchUp):
 		return fmt.Errorf("--catch-up is Latest, None or All, not %q", o.catchUp)
+	case cmd.Flags().Changed("expect-success-within") && (o.successWithin < time.Minute || o.successWithin > maxTimeout):
+		return fmt.Errorf("--expect-success-within is from 1m to %s; leave it out for no limit", maxTimeout)
+	case o.maxFailures < 0 || o.maxFailures > maxFailures:
+		return fmt.Errorf("--pause-after-failures is from 0, never, to %d", maxFailures)
 	}
 	var err error
 	if o.start, err = moment("--start-date", o.startDate, time.Now()); err != nil {
@@ -161,7 +171,8 @@ func (o *createJob) described(cmd *cobra.Command, args []string) *v1alpha1.TaskS
 		Spec: v1alpha1.TaskScheduleSpec{
 			Schedule: v1alpha1.NeverSchedule, Suspend: true, TimeZone: o.zone, JitterSeconds: o.jitter,
 			ConcurrencyPolicy: v1alpha1.ConcurrencyPolicy(o.policy), CatchUp: v1alpha1.CatchUpPolicy(o.catchUp),
-			StartDate: o.start, EndDate: o.end,
+			StartDate: o.start, EndDate: o.end, PauseAfterFailures: o.maxFailures,
+			ExpectSuccessWithin: given(cmd, "expect-success-within", o.successWithin),
 			TaskTemplate: v1alpha1.TaskSpec{
 				AppRef: corev1.LocalObjectReference{Name: args[0]}, Command: strings.Join(args[2:], ""),
 				CPU: o.cpu, Memory: o.memory, Disk: o.disk, Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),

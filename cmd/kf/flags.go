@@ -69,10 +69,11 @@ func checkCommand(command string) error {
 
 // What a Task may have at most, as its schema says (config/crd): refused here, nothing has been asked of the cluster.
 const (
-	maxRetries = 100
-	maxName    = 253 // characters of a display name
-	maxTimeout = 87600 * time.Hour
-	maxJitter  = 3600 // seconds
+	maxRetries  = 100
+	maxName     = 253 // characters of a display name
+	maxTimeout  = 87600 * time.Hour
+	maxJitter   = 3600 // seconds
+	maxFailures = 1000
 
 	maxEnv      = 64 // variables
 	maxEnvName  = 128

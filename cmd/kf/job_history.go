@@ -17,7 +17,7 @@ func newJobHistory(t *target) *cobra.Command {
 		Short: "Show what a Job did for each instant, and why it did not run",
 		Long: `job-history shows, newest first, each instant of a Job's schedule and what was decided for it: Ran, as which Task and with
 what result; Skipped, as the Task before still ran; Missed, as the system was down until a later instant had passed;
-Suspended; or Refused. Runs by hand are shown as well.`,
+Suspended; or Refused. Runs by hand are shown as well, and when the Job became Overdue, Recovered, or was Paused for its failures.`,
 		Example: `  kf job-history nightly`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,6 +68,11 @@ func history(job *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) []entry {
 		}
 		known[d.Task] = known[d.Task] || d.Outcome == v1alpha1.OutcomeRan
 		entries = append(entries, e)
+	}
+	if w := job.Status.Watch; w != nil {
+		for _, n := range w.Notices {
+			entries = append(entries, entry{at: n.At.Time, outcome: string(n.What), task: n.Task, message: n.Message})
+		}
 	}
 	for _, task := range tasks {
 		if known[task.Name] {

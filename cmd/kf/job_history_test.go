@@ -20,6 +20,7 @@ func TestHistoryHasTheLedgerAndRunsByHand(t *testing.T) {
 		{Instant: at(3), Outcome: v1alpha1.OutcomeMissed, Count: 3, Message: "a later instant had passed"},
 		{Instant: at(0), Outcome: v1alpha1.OutcomeRan, Task: "nightly-0", Result: "Succeeded"}, // pruned since
 	}
+	j.Status.Watch = &v1alpha1.Watch{Notices: []v1alpha1.Notice{{At: at(1), What: v1alpha1.NoticeOverdue, Message: "no Task of it has succeeded"}}}
 	task := func(name, generate string, minute int, reason string) *v1alpha1.Task {
 		return &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: generate, CreationTimestamp: at(minute)},
 			Status: v1alpha1.TaskStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Reason: reason}}}}
@@ -33,6 +34,7 @@ func TestHistoryHasTheLedgerAndRunsByHand(t *testing.T) {
 		"12:04|Ran|nightly-4|Running|",
 		"12:03|Missed (3)|||a later instant had passed",
 		"12:02|Ran|nightly-x|Failed|run by hand",
+		"12:01|Overdue|||no Task of it has succeeded",
 		"12:00|Ran|nightly-0|Succeeded|"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

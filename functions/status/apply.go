@@ -36,7 +36,7 @@ func Apply(t *v1alpha1.Task, o outcome.Observation, now time.Time) {
 	}
 	s.Deadline = o.Deadline
 	if o.Succeeded != metav1.ConditionUnknown || o.Reason == v1alpha1.ReasonRestored {
-		s.ExitCode = o.ExitCode
+		s.ExitCode, s.Usage = o.ExitCode, o.Usage
 		s.CompletionTime = o.End
 		if s.CompletionTime == nil {
 			end := metav1.NewTime(now)

@@ -100,11 +100,20 @@ func (h *Handler) record(ctx context.Context, j *v1alpha1.TaskSchedule, plan job
 	if plan.Empty() {
 		return nil
 	}
+	plan, err := h.settle(ctx, j, plan)
+	if err != nil {
+		return err
+	}
 	for _, d := range slices.Backward(plan.Records) {
 		if fact := events.NewJobFact("tick", j, d); fact != nil {
 			if err := h.Emit(ctx, *fact); err != nil {
 				return err
 			}
+		}
+	}
+	for _, n := range plan.Notices {
+		if err := h.Emit(ctx, *events.NewJobNotice("tick", j, n)); err != nil {
+			return err
 		}
 	}
 	if err := h.write(ctx, j, plan); err != nil {
@@ -114,28 +123,46 @@ func (h *Handler) record(ctx context.Context, j *v1alpha1.TaskSchedule, plan job
 	for _, d := range plan.Records {
 		log.Infow("decided", "instant", d.Instant.Time, "outcome", d.Outcome, "task", d.Task, "count", d.Count, "message", d.Message)
 	}
+	for _, n := range plan.Notices {
+		log.Infow("noticed", "what", n.What, "at", n.At.Time, "task", n.Task, "message", n.Message)
+	}
 	if s := plan.Status; s != nil && plan.Records == nil {
 		log.Infow("observed", "ready", v1alpha1.Reason(s.Conditions, v1alpha1.ConditionReady), "next", s.NextScheduleTime)
 	}
 	return nil
 }
 
-// write writes the Job's status, and then the labels that Kf's webhook would have given it.
-func (h *Handler) write(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.Plan) error {
-	jobs, results := h.Kf.TaskSchedules(j.Namespace), map[string]string{}
+// settle reads the Tasks that have ended, or where that is not enough all of the Job, and settles the plan.
+func (h *Handler) settle(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.Plan) (job.Plan, error) {
+	var ended []*v1alpha1.Task
 	for _, name := range plan.Ended {
 		task, err := client.Find(ctx, h.Kf.Tasks(j.Namespace), j.Namespace, name)
 		if err != nil {
-			return err
+			return plan, err
 		}
-		if task != nil && task.Final() {
-			results[name] = v1alpha1.Reason(task.Status.Conditions, v1alpha1.ConditionSucceeded)
+		if task != nil && metav1.IsControlledBy(task, j) {
+			ended = append(ended, task)
 		}
 	}
+	settled, survey := job.Settle(j, plan, ended, false, h.Now())
+	if !survey {
+		return settled, nil
+	}
+	all, err := tasksOf(ctx, h.Kf, j)
+	if err != nil {
+		return plan, err
+	}
+	all = slices.DeleteFunc(all, func(t *v1alpha1.Task) bool { return !metav1.IsControlledBy(t, j) })
+	settled, _ = job.Settle(j, plan, all, true, h.Now())
+	return settled, nil
+}
+
+// write writes the Job's status, and then the labels that Kf's webhook would have given it, and a pause.
+func (h *Handler) write(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.Plan) error {
+	jobs := h.Kf.TaskSchedules(j.Namespace)
 	if plan.Status != nil {
 		changed := *j
 		changed.Status = *plan.Status // all of it is tick's, and of this version of the Job: a patch would say the same at a higher price
-		changed.Status.History = job.WithResults(changed.Status.History, results)
 		written, err := jobs.UpdateStatus(ctx, &changed, metav1.UpdateOptions{})
 		if err != nil {
 			return fmt.Errorf("write status of Job %s/%s: %w", j.Namespace, j.Name, err)
@@ -150,7 +177,10 @@ func (h *Handler) write(ctx context.Context, j *v1alpha1.TaskSchedule, plan job.
 		}
 		change.Adopt(j, app)
 	}
-	if change.Labels == nil && change.Owners == nil {
+	if p := plan.Pause; p != nil { // all of it, for there may be one that is over; somebody may have paused it for longer meanwhile
+		change.Spec, change.IfUnchanged = map[string]any{"pause": map[string]any{"note": p.Note, "until": p.Until}}, true
+	}
+	if change.Labels == nil && change.Owners == nil && change.Spec == nil {
 		return nil
 	}
 	_, err := client.Merge(ctx, jobs, j, change)

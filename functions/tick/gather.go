@@ -68,14 +68,19 @@ func (g *gatherer) gather(ctx context.Context, need job.Need, j *v1alpha1.TaskSc
 			facts.Holds = job.HoldsOf(app, space)
 		}
 	case job.NeedMade:
-		ofJob := metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel + "=" + j.Name}
-		tasks, err := client.Collect(client.All[*v1alpha1.Task](ctx, g.kf.Tasks(j.Namespace), ofJob))
+		tasks, err := tasksOf(ctx, g.kf, j)
 		if err != nil {
 			return facts, err
 		}
 		facts.Made = job.Made(j, tasks)
 	}
 	return facts, nil
+}
+
+// tasksOf are the Tasks that have a Job's label, ended or not.
+func tasksOf(ctx context.Context, kf *client.Client, j *v1alpha1.TaskSchedule) ([]*v1alpha1.Task, error) {
+	ofJob := metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel + "=" + j.Name}
+	return client.Collect(client.All[*v1alpha1.Task](ctx, kf.Tasks(j.Namespace), ofJob))
 }
 
 // app is an App that is there, asking once for all Jobs of it.

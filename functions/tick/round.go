@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
@@ -76,7 +78,7 @@ func (h *Handler) round(ctx context.Context) (later, owing []decided, err error)
 	jobs, failed, err := r.createTasks(ctx)
 	created := h.Now()
 	failed += r.writeJobs(ctx)
-	logging.FromContext(ctx).Infow("tick", "jobs", jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later),
+	logging.FromContext(ctx).Infow("tick", "jobs", jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later), "overdue", r.overdue.Load(),
 		"created", created.Sub(r.began).Round(time.Millisecond).String(), "took", h.Now().Sub(r.began).Round(time.Millisecond).String())
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d of %d Jobs were not done", failed, jobs)
@@ -88,6 +90,8 @@ type round struct {
 	*Handler
 	facts *gatherer
 	began time.Time
+
+	overdue atomic.Int64 // Jobs that have not succeeded in time, as they said before this round
 
 	mu    sync.Mutex
 	acted []decided // the plan is carried out, and is to be written into the Job
@@ -105,6 +109,9 @@ func (r *round) createTasks(ctx context.Context) (jobs, failed int, err error) {
 	// Not from a cache that may be behind: a Job that looks undecided though it was decided would run again if its Task was deleted.
 	all := client.All[*v1alpha1.TaskSchedule](ctx, r.Kf.TaskSchedules(""), metav1.ListOptions{Limit: r.PageSize})
 	return resync.Count(ctx, r.Workers, all, func(j *v1alpha1.TaskSchedule) error {
+		if meta.IsStatusConditionTrue(j.Status.Conditions, v1alpha1.ConditionOverdue) {
+			r.overdue.Add(1)
+		}
 		plan, need := job.Decide(j, job.Facts{}, r.began)
 		if need == job.NeedNothing && plan.Empty() { // as most are: at rest
 			r.keep(j, plan)

@@ -38,6 +38,9 @@ var Catalogue = map[string]Entry{
 	JobFired:        {"a Job has run for an instant of its schedule", JobFact{}},
 	JobSkipped:      {"a Job has not run for an instant: its Task before still ran, a blackout left it out, or it can't run as it stands", JobFact{}},
 	JobMissed:       {"instants of a Job have passed unrun: later ones, or their deadline, had come when the system recovered", JobFact{}},
+	JobOverdue:      {"a Job has not succeeded within the time that it is expected to; told once until it recovers", JobNotice{}},
+	JobRecovered:    {"a Job that was overdue has succeeded again", JobNotice{}},
+	JobPaused:       {"a Job was paused because its Tasks failed in a row", JobNotice{}},
 }
 
 // Command decodes the data of a command event. A field that the command does not have is an error: what is misspelled

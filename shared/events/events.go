@@ -50,6 +50,10 @@ const (
 	JobSkipped = "dev.kf.job.skipped.v1"
 	JobMissed  = "dev.kf.job.missed.v1"
 
+	JobOverdue   = "dev.kf.job.overdue.v1"
+	JobRecovered = "dev.kf.job.recovered.v1"
+	JobPaused    = "dev.kf.job.paused.v1"
+
 	CommandAccepted = "dev.kf.command.accepted.v1"
 	CommandRefused  = "dev.kf.command.refused.v1"
 )
@@ -125,17 +129,50 @@ func NewJobFact(fn string, j *v1alpha1.TaskSchedule, d v1alpha1.Decision) *cloud
 	if !reported {
 		return nil
 	}
+	return jobEvent(eventType, fn, j, d.Instant.Time, JobFact{
+		Namespace: j.Namespace, App: j.Spec.TaskTemplate.AppRef.Name, Job: j.Name, UID: string(j.UID), Decision: d,
+	})
+}
+
+// JobNotice is the data of the fact events about a Job's Tasks taken together: dev.kf.job.overdue|recovered|paused.v1.
+type JobNotice struct {
+	Namespace string `json:"namespace"`
+	App       string `json:"app"`
+	Job       string `json:"job"`
+	UID       string `json:"uid"`
+	v1alpha1.Notice
+	// ExpectSuccessWithin is the Job's, and LastSuccessTime when a Task of it had last succeeded before.
+	ExpectSuccessWithin *metav1.Duration `json:"expectSuccessWithin,omitempty"`
+	LastSuccessTime     *metav1.Time     `json:"lastSuccessTime,omitempty"`
+}
+
+var jobNotices = map[v1alpha1.NoticeKind]string{
+	v1alpha1.NoticeOverdue: JobOverdue, v1alpha1.NoticeRecovered: JobRecovered, v1alpha1.NoticePaused: JobPaused,
+}
+
+// NewJobNotice makes the fact event of a notice. Its id is the Job, when it became overdue or was to be paused, and the type: that
+// it recovered is said once, whichever success is seen first.
+func NewJobNotice(fn string, j *v1alpha1.TaskSchedule, n v1alpha1.Notice) *cloudevents.Event {
+	at := n.At
+	if n.OverdueSince != nil {
+		at = *n.OverdueSince
+	}
+	return jobEvent(jobNotices[n.What], fn, j, at.Time, JobNotice{
+		Namespace: j.Namespace, App: j.Spec.TaskTemplate.AppRef.Name, Job: j.Name, UID: string(j.UID), Notice: n,
+		ExpectSuccessWithin: j.Spec.ExpectSuccessWithin, LastSuccessTime: j.Status.LastSuccessTime,
+	})
+}
+
+func jobEvent(eventType, fn string, j *v1alpha1.TaskSchedule, at time.Time, data any) *cloudevents.Event {
 	e := cloudevents.NewEvent()
 	e.SetType(eventType)
 	e.SetSource(fmt.Sprintf("/apis/%s/namespaces/%s/taskschedules/%s", v1alpha1.GroupVersion, j.Namespace, j.Name))
 	e.SetSubject(j.Namespace + "/" + j.Name)
-	e.SetID(jobFactID(j.UID, d.Instant.Time, eventType))
+	e.SetID(jobFactID(j.UID, at, eventType))
 	cause{chain: link(j.Namespace, "jobs", j.Name)}.tell(&e)
 	e.SetExtension("kffunction", fn)
 	e.SetExtension("kfapp", j.Spec.TaskTemplate.AppRef.Name)
-	if err := e.SetData(cloudevents.ApplicationJSON, JobFact{
-		Namespace: j.Namespace, App: j.Spec.TaskTemplate.AppRef.Name, Job: j.Name, UID: string(j.UID), Decision: d,
-	}); err != nil {
+	if err := e.SetData(cloudevents.ApplicationJSON, data); err != nil {
 		panic(err) // plain data: can't fail
 	}
 	return &e

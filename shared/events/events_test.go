@@ -16,6 +16,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/jsonschema-go/jsonschema"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -41,9 +42,10 @@ func schema(t *testing.T, eventType string) *jsonschema.Schema {
 	}
 	data := reflect.TypeOf(Catalogue[eventType].Data)
 	s, err := jsonschema.ForType(data, &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
-		reflect.TypeFor[metav1.Time]():      text("date-time", ""),
-		reflect.TypeFor[metav1.MicroTime](): text("date-time", ""),
-		reflect.TypeFor[metav1.Duration]():  text("", `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`),
+		reflect.TypeFor[metav1.Time]():       text("date-time", ""),
+		reflect.TypeFor[metav1.MicroTime]():  text("date-time", ""),
+		reflect.TypeFor[resource.Quantity](): text("", `^[0-9.]+([numkMGTPE]|[KMGTPE]i)?$`),
+		reflect.TypeFor[metav1.Duration]():   text("", `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`),
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func (f Facts) Answered(err error) (Facts, bool) {
 	return f, true
 }
 
-// Plan is what to do with a Job: terminate, create, then write what is to stand in the Job.
+// Plan is what to do with a Job: terminate, create, then Settle it, and tell and write what is to stand in the Job.
 type Plan struct {
 	Terminate []v1alpha1.Task
 	Create    *v1alpha1.Task
@@ -57,14 +57,17 @@ type Plan struct {
 	Records   []v1alpha1.Decision          // those of this plan alone, newest first
 	Labels    map[string]string            // that the Job lacks
 	Adopt     bool                         // the Job goes with its App, as one that kf has made does
-	Ended     []string                     // Tasks that were active, and are no more: WithResults of them goes into Status
+	Ended     []string                     // Tasks that were active, and are no more: Settle says what follows of it
+	Watch     bool                         // Settle it, though nothing else is to do
+	Notices   []v1alpha1.Notice            // what is to be told of the Job, oldest first
+	Pause     *v1alpha1.Pause              // that the Job gets
 	Start     time.Time                    // when, before the next tick, the Job's next run starts; zero if not
 	More      bool                         // the Job owes more that may start now: decide it again, PerTick times a minute
 }
 
 // Empty says that there is nothing to do now, and nothing to write.
 func (p Plan) Empty() bool {
-	return p.Create == nil && p.Status == nil && p.Labels == nil
+	return p.Create == nil && p.Status == nil && p.Labels == nil && !p.Watch && p.Pause == nil
 }
 
 // Decide says what to do with a Job now, or what it needs to know before it can say that. Needing something, the plan
@@ -77,9 +80,13 @@ func Decide(j *v1alpha1.TaskSchedule, facts Facts, now time.Time) (Plan, Need) {
 	}
 	lookedUp := len(j.Status.Active)+len(j.Status.Owed) > 0 || judgedAnew(j, now) // at every tick
 	if j.DeletionTimestamp != nil || observed(j, when) && missingLabels(j) == nil && due.IsZero() && !lookedUp {
-		return atRest(j, when, now), NeedNothing
+		return atRest(j, when, now).watching(j, now), NeedNothing
 	}
-	return decide(situation{job: j, when: when, facts: facts, now: now}, true)
+	plan, need := decide(situation{job: j, when: when, facts: facts, now: now}, true)
+	if need == NeedNothing {
+		plan = plan.watching(j, now)
+	}
+	return plan, need
 }
 
 // Sync says what to do so that the Job's status is up to date with its spec. It runs nothing, for the event that asks

@@ -581,7 +581,7 @@ func TestActiveTasksAreFollowed(t *testing.T) {
 	if got, want := fmt.Sprint(p.Ended, p.Status.Active), fmt.Sprintf("[job-1] [{job-2} {job-by-hand} {%s}]", name("13:00")); got != want {
 		t.Errorf("ended and active %s, want %s", got, want)
 	}
-	if h := WithResults(p.Status.History, map[string]string{"job-1": "Failed"}); h[2].Result != "Failed" || h[1].Result != "" {
+	if h := withResults(p.Status.History, []*v1alpha1.Task{endedTask("job-1", "Failed", "12:00", "12:01")}); h[2].Result != "Failed" || h[1].Result != "" {
 		t.Errorf("history %+v: want job-1 to have failed", h)
 	}
 	if j.Status.History[1].Result != "" {

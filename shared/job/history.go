@@ -89,15 +89,3 @@ func fold(records []v1alpha1.Decision, d v1alpha1.Decision, follows bool) []v1al
 	records = slices.Concat([]v1alpha1.Decision{d}, records)
 	return records[:min(len(records), maxHistory)]
 }
-
-// WithResults is a history that says besides what became of Tasks that have ended: the reasons of their condition
-// Succeeded, by name.
-func WithResults(history []v1alpha1.Decision, reasons map[string]string) []v1alpha1.Decision {
-	history = slices.Clone(history)
-	for i, d := range history {
-		if reason := reasons[d.Task]; d.Outcome == v1alpha1.OutcomeRan && reason != "" {
-			history[i].Result = reason
-		}
-	}
-	return history
-}

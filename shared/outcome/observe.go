@@ -15,6 +15,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/usage"
 	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
@@ -39,6 +40,7 @@ type Observation struct {
 	Ran       bool   // it has ended, and its container had been started
 	ID        string // that runtask gave it
 	ExitCode  *int32
+	Usage     *v1alpha1.Usage
 	Deadline  *metav1.Time
 	Start     *metav1.Time
 	End       *metav1.Time
@@ -145,6 +147,7 @@ func Observe(seen Facts) Observation {
 		if code, returned := s.exitCode(); returned {
 			o.ExitCode = &code
 		}
+		o.Usage = s.usage()
 	}
 	if limit := s.Run.Spec.Timeouts; o.Start != nil && limit != nil && limit.Pipeline != nil && limit.Pipeline.Duration > 0 &&
 		(s.run.IsUnknown() || o.Reason == v1alpha1.ReasonTimedOut) {
@@ -159,6 +162,19 @@ func (s situation) exitCode() (code int32, returned bool) {
 		return 0, false
 	}
 	return s.step.Terminated.ExitCode, true
+}
+
+// usage is what the processes took, where the relay could say so.
+func (s situation) usage() *v1alpha1.Usage {
+	if s.TaskRun == nil || s.unbegun() {
+		return nil
+	}
+	for _, r := range s.TaskRun.Status.Results {
+		if r.Name == usage.Result {
+			return usage.Parse(r.Value.StringVal)
+		}
+	}
+	return nil
 }
 
 // returned says whether a step's process ran and has ended. Where none did, Tekton says 1: of a run that it ended, with the run's own

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/usage"
 	"github.com/kf-tasks/kf-tasks/shared/verbatim"
 )
 
@@ -30,8 +31,17 @@ const cnbLauncher = "/cnb/lifecycle/launcher"
 // relay runs a program, and says by which signal it was ended: as 128 and the signal's number, as every shell does. Tekton's
 // entrypoint, which is its parent, says 255 of each. It sends the signals that the container gets to all processes of the
 // group, so the program has them, and the time to act on them; the relay only outlives them. The program is run in its place
-// in a subshell: a shell's own echo is not the image's.
-const relay = `trap : HUP INT QUIT ALRM TERM USR1 USR2; (exec "$@"); exit $?`
+// in a subshell: a shell's own echo is not the image's. When it has ended, the relay reports what it took; whatever becomes of that, the
+// relay ends as the program did.
+const relay = relayBegins + `; s=$?; trap 'exit $s' 0; { ` + usage.Report + `; } 2>/dev/null; exit $s`
+
+// relayBegins is what every relay has begun with, those of runs that were made before the present one too.
+const relayBegins = `trap : HUP INT QUIT ALRM TERM USR1 USR2; (exec "$@")`
+
+// relayed says whether a command is a relay's.
+func relayed(command []string) bool {
+	return slices.ContainsFunc(command, func(word string) bool { return strings.HasPrefix(word, relayBegins) })
+}
 
 // startCommand says what the container starts, in Kubernetes' syntax. A command is one string with shell semantics, as in Cloud
 // Foundry, the Task's or the App's; who interprets it depends on the App and its image:

@@ -1,8 +1,6 @@
 package pipelinerun
 
 import (
-	"slices"
-
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -96,7 +94,7 @@ func TellsSignals(run *tekton.PipelineRun) bool {
 			continue
 		}
 		for _, step := range task.TaskSpec.Steps {
-			if slices.Contains(step.Command, relay) {
+			if relayed(step.Command) {
 				return true
 			}
 		}

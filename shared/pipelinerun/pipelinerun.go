@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/usage"
 )
 
 // Options are the cluster's own settings.
@@ -75,6 +76,7 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 			TaskSpec: &tekton.EmbeddedTask{TaskSpec: tekton.TaskSpec{
 				Volumes: podSpec.Volumes,
 				Steps:   steps,
+				Results: results(command),
 			}},
 		}}},
 		TaskRunTemplate: tekton.PipelineTaskRunTemplate{
@@ -85,6 +87,14 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 	}
 	awaitReferences(&run.Spec.PipelineSpec.Tasks[0].TaskSpec.TaskSpec)
 	return run, small(run)
+}
+
+// results are what the relay, where there is one, hands on.
+func results(command []string) []tekton.TaskResult {
+	if !relayed(command) {
+		return nil
+	}
+	return []tekton.TaskResult{{Name: usage.Result}}
 }
 
 // step is a container as a step of Tekton's: they run one after another, as initContainers do, and the App's own last.

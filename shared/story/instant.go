@@ -95,8 +95,22 @@ func (f JobFacts) around() (lines []Line) {
 	if c := meta.FindStatusCondition(j.Status.Conditions, v1alpha1.ConditionReady); c != nil && c.Status == metav1.ConditionFalse {
 		lines = append(lines, Line{What: "the Job can't run as it stands: " + c.Reason + ": " + c.Message, By: "Job"})
 	}
+	lines = append(lines, watched(j)...)
 	if next := j.Status.NextScheduleTime; next != nil && next.After(f.Instant) {
 		lines = append(lines, Line{What: "it is due next at " + stamp(next.Time), By: "Job"})
+	}
+	return lines
+}
+
+// watched is what was told of its Tasks taken together, and whether it is overdue.
+func watched(j *v1alpha1.TaskSchedule) (lines []Line) {
+	if w := j.Status.Watch; w != nil {
+		for _, n := range w.Notices {
+			lines = append(lines, Line{n.At.Time, string(n.What) + ": " + n.Message, "Job"})
+		}
+	}
+	if c := meta.FindStatusCondition(j.Status.Conditions, v1alpha1.ConditionOverdue); c != nil && c.Status == metav1.ConditionTrue {
+		lines = append(lines, Line{What: "the Job is overdue: " + c.Message, By: "Job"})
 	}
 	return lines
 }

@@ -117,6 +117,10 @@ func TestOfInstant(t *testing.T) {
 			"Not decided yet\n" + made + "12:00:00 Not decided yet: it is due since 1h0m0s, and the function tick has not decided it\n" +
 				"now the Job can't run as it stands: TaskNotCreated: exceeded quota\n" +
 				"! mend what the Job's condition says; it is tried again each minute, until a later instant takes its place\n"},
+		"it is overdue": {JobFacts{Job: aJob(half, decided("12:00:00", "Missed", "", "late", 0), func(j *v1alpha1.TaskSchedule) {
+			j.Status.Watch = &v1alpha1.Watch{Notices: []v1alpha1.Notice{{At: stampOf("12:10:00"), What: v1alpha1.NoticeOverdue, Message: "no Task of it"}}}
+			j.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionOverdue, Status: metav1.ConditionTrue, Message: "no Task of it"}}
+		})}, "12:00:00", "Missed\n" + made + "12:00:00 Missed: late\n12:10:00 Overdue: no Task of it\nnow the Job is overdue: no Task of it\n! kf run-job nightly runs it now\n"},
 		"no schedule": {JobFacts{Job: aJob("")}, "",
 			"Not scheduled\n" + made + "now Not scheduled: it has no schedule, and no instant is on record\n! kf schedule-job nightly gives it a schedule, kf run-job nightly runs it once\n"},
 	} {

@@ -243,6 +243,9 @@ func (w *world) addRandom(name string) {
 	if r.IntN(2) == 0 {
 		j.Spec.TaskTemplate.AppRef.Name = "dark"
 	}
+	if r.IntN(3) == 0 { // it is written about, and nothing else changes
+		j.Spec.ExpectSuccessWithin = &metav1.Duration{Duration: pick(r, 5*time.Minute, 20*time.Minute)}
+	}
 	w.add(name, j, e)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -448,4 +449,45 @@ func TestKfSaysHowItExits(t *testing.T) {
 	if code != 1 || !strings.Contains(said, "parts fail") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
+}
+
+func TestKfTellsHowAJobDoesAndWhatItTook(t *testing.T) {
+	c := newCLI(t)
+	c.App(t, c.space, "shop")
+	c.refused("create-job", "shop", "nightly", "true", "--expect-success-within", "30s")
+	c.refused("create-job", "shop", "nightly", "true", "--pause-after-failures", "1001")
+	c.ready(metav1.ConditionTrue, "")
+	c.kf("create-job", "shop", "nightly", "true", "-s", "@daily", "--expect-success-within", "26h", "--pause-after-failures", "3")
+	job, err := c.Kf.TaskSchedules(c.space).Get(t.Context(), "nightly", metav1.GetOptions{})
+	if err != nil || job.Spec.ExpectSuccessWithin.Duration != 26*time.Hour || job.Spec.PauseAfterFailures != 3 {
+		t.Fatalf("%+v %v", job.Spec, err)
+	}
+	c.kf("run-job", "nightly")
+	task := c.one()
+	memory := resource.MustParse("48Mi")
+	if _, err := client.PatchStatus(t.Context(), c.Kf.Tasks(c.space), task, func(t *v1alpha1.Task) {
+		t.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded,
+			LastTransitionTime: metav1.Now()}}
+		t.Status.Duration = &metav1.Duration{Duration: 90 * time.Second}
+		t.Status.Usage = &v1alpha1.Usage{CPUTime: &metav1.Duration{Duration: 12500 * time.Millisecond}, PeakMemory: &memory}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PatchStatus(t.Context(), c.Kf.TaskSchedules(c.space), job, func(j *v1alpha1.TaskSchedule) {
+		j.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionOverdue, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNotSucceeded,
+			Message: "no Task of it", LastTransitionTime: metav1.Now()}}
+		j.Status.Watch = &v1alpha1.Watch{Notices: []v1alpha1.Notice{{At: metav1.Now(), What: v1alpha1.NoticeOverdue, Message: "no Task of it"}}}
+		j.Status.History = []v1alpha1.Decision{{Instant: metav1.Now(), Outcome: v1alpha1.OutcomeRan, Task: "nightly-1", Result: "Failed"}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.has(c.kf("jobs"), "Overdue", "True")
+	c.has(c.kf("job-history", "nightly"), "Overdue no Task of it")
+	c.has(c.kf("why", "nightly"), "Overdue: no Task of it", "the Job is overdue")
+	c.has(c.kf("job-stats", "nightly"), "nightly 2 1 1 0 0 0 50.0% 1m30s 1m30s 1m30s")
+	c.has(c.kf("job-stats", "nightly", "--last", "1", "-o", "jsonpath={.items[0].runs}"), "1")
+	for _, of := range []string{"shop", task.Name} {
+		c.has(c.kf("top", of), task.Name+" shop 0 Succeeded 1m30s 12.5s 48.0Mi")
+	}
+	c.has(c.refused("top", "nobody"), `there is no App and no Task "nobody"`)
 }

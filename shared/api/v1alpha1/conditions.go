@@ -30,6 +30,8 @@ const (
 	ConditionNamespaceReady = "NamespaceReady"
 	// ConditionLogDelivered says of a terminated Task whether its log was handed to the logging stream. Not in Kf.
 	ConditionLogDelivered = "LogDelivered"
+	// ConditionOverdue says of a Job with expectSuccessWithin whether it has not succeeded for longer. Not in Kf.
+	ConditionOverdue = "Overdue"
 )
 
 // maxMessage is how long a condition's message may be, in characters (metav1.Condition).

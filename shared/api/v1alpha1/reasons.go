@@ -60,8 +60,8 @@ const (
 	// These are True as well: such a Job runs when it is told to.
 	ReasonSuspended  = "Suspended"
 	ReasonNoSchedule = "NoSchedule"
-	ReasonPaused     = "Paused"
-	ReasonOver       = "Over" // its schedule names no instant any more
+	ReasonPaused     = "Paused" // of Overdue too: nothing is expected of it, as of one that is Suspended
+	ReasonOver       = "Over"   // its schedule names no instant any more
 
 	ReasonInvalidJob      = "InvalidJob" // its spec can't be read
 	ReasonInvalidTimeZone = "InvalidTimeZone"
@@ -72,6 +72,13 @@ const (
 	ReasonTaskNotCreated     = "TaskNotCreated"
 	// ReasonWatermarkInFuture: a clock was ahead, or the Job comes from elsewhere.
 	ReasonWatermarkInFuture = "WatermarkInFuture"
+)
+
+// Reasons of a Job's condition Overdue.
+const (
+	ReasonNotSucceeded    = "NotSucceeded"    // True
+	ReasonSucceededInTime = "SucceededInTime" // False
+	ReasonAwaited         = "Awaited"         // False: it has yet to succeed since the watch began, and has time to
 )
 
 // Reasons of a Space's condition Ready.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -223,6 +224,11 @@ type TaskStatus struct {
 	// +optional
 	ExitCode *int32 `json:"exitCode,omitempty"`
 
+	// Usage is what the Task's processes took, once it has ended, where its image has a shell to read it. With retries it is that of the
+	// last try. Not in Kf.
+	// +optional
+	Usage *Usage `json:"usage,omitempty"`
+
 	// Deadline is when the Task's time limit ends it. A Task without a limit has none, nor has one that ended before it. Not in Kf.
 	// +optional
 	Deadline *metav1.Time `json:"deadline,omitempty"`
@@ -236,6 +242,18 @@ type TaskStatus struct {
 	// Termination says how a terminated Task ended. Not in Kf.
 	// +optional
 	Termination *Termination `json:"termination,omitempty"`
+}
+
+// Usage is what a Task's processes took of its node, as the kernel counted it for their container.
+type Usage struct {
+	// CPUTime is the processor time of all of them, such as "12.5s".
+	// +optional
+	CPUTime *metav1.Duration `json:"cpuTime,omitempty"`
+
+	// PeakMemory is the most memory that they had at once, as it counts against the limit, cached files included, such as 48Mi. There
+	// is none from kernels before 5.19.
+	// +optional
+	PeakMemory *resource.Quantity `json:"peakMemory,omitempty"`
 }
 
 // TaskStart is one time that a Task's command was let begin.

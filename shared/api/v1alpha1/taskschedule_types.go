@@ -36,7 +36,9 @@ const (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="App",type=string,JSONPath=`.spec.taskTemplate.appRef.name`,priority=1
 // +kubebuilder:printcolumn:name="TimeZone",type=string,JSONPath=`.spec.timeZone`,priority=1
+// +kubebuilder:printcolumn:name="Overdue",type=string,JSONPath=`.status.conditions[?(@.type=="Overdue")].status`
 // +kubebuilder:printcolumn:name="NextSchedule",type=string,JSONPath=`.status.nextScheduleTime`,priority=1
+// +kubebuilder:printcolumn:name="LastSuccess",type=date,JSONPath=`.status.lastSuccessTime`,priority=1
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="a Job's name must be at most 52 characters: its Tasks add the time to it and must stay within 63"
 type TaskSchedule struct {
 	metav1.TypeMeta `json:",inline"`
@@ -142,6 +144,23 @@ type TaskScheduleSpec struct {
 	// EndDate is when the schedules end: they name no instant at it or after it. Such as 2027-01-01T00:00:00Z. Not in Kf.
 	// +optional
 	EndDate *metav1.Time `json:"endDate,omitempty"`
+
+	// ExpectSuccessWithin is how long the Job may go without a Task that succeeds, e.g. "26h" of one that runs each night. After
+	// that it is overdue: its condition Overdue is True, and dev.kf.job.overdue.v1 is told once. Where its schedule names no
+	// instant in that time, it counts from the next one that it names. No limit when left out. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="size(self) > 0 && self.matches('^([0-9]{1,6}([.][0-9]{1,9})?h)?([0-9]{1,8}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="expectSuccessWithin must be a duration from 1m to 87600h, in hours, minutes and seconds, such as 26h or 1h30m; leave it out for no limit"
+	ExpectSuccessWithin *metav1.Duration `json:"expectSuccessWithin,omitempty"`
+
+	// PauseAfterFailures sets pause, with a note that says why, when so many Tasks of the Job's schedule have failed one after the
+	// other, e.g. 3. Tasks that were run by hand or by an event, or were terminated, do not count; one by hand that succeeds ends the
+	// row. Never when 0 or left out. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	PauseAfterFailures int32 `json:"pauseAfterFailures,omitempty"`
 }
 
 // TaskScheduleStatus is what a Job did, and will do.
@@ -150,7 +169,7 @@ type TaskScheduleStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions: Ready is False with a reason when the Job can't run as it stands.
+	// Conditions: Ready is False with a reason when the Job can't run as it stands; Overdue is there with expectSuccessWithin.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -164,6 +183,17 @@ type TaskScheduleStatus struct {
 	// LastScheduleTime is the latest instant for which a Task was created.
 	// +optional
 	LastScheduleTime *metav1.Time `json:"lastScheduleTime,omitempty"`
+
+	// LastSuccessTime is when the latest Task of the Job that is known to have succeeded had ended, and LastSuccessTask its name.
+	// Not in Kf.
+	// +optional
+	LastSuccessTime *metav1.Time `json:"lastSuccessTime,omitempty"`
+	// +optional
+	LastSuccessTask string `json:"lastSuccessTask,omitempty"`
+
+	// Watch is kept with expectSuccessWithin and pauseAfterFailures. Not in Kf.
+	// +optional
+	Watch *Watch `json:"watch,omitempty"`
 
 	// NextScheduleTime is the next instant that is due. Not in Kf.
 	// +optional
@@ -229,6 +259,10 @@ type Decision struct {
 	// Task itself has been pruned.
 	// +optional
 	Result string `json:"result,omitempty"`
+
+	// Duration is how long the Task took, once it has ended, such as "1m30s". It stays as Result does.
+	// +optional
+	Duration *metav1.Duration `json:"duration,omitempty"`
 }
 
 // Outcome is what was decided for an instant.
