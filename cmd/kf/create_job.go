@@ -53,7 +53,8 @@ A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekl
 	f.DurationVar(&o.startingDeadline, "starting-deadline", 0, "do not run what is later than this after an outage; no limit when left out")
 	f.DurationVar(&o.successWithin, "expect-success-within", 0,
 		"the Job is overdue when no Task of it has succeeded for longer, e.g. 26h; no limit when left out")
-	f.Int32Var(&o.maxFailures, "pause-after-failures", 0, "pause the Job when so many Tasks of its schedule fail in a row; never when left out")
+	f.Int32Var(&o.maxFailures, "pause-after-failures", 0,
+		"pause the Job when so many Tasks of its schedule fail in a row; never when left out")
 	asyncFlag(c, &o.async, "the Job is ready")
 	o.resources.flags(c)
 	return c
