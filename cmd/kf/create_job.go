@@ -64,7 +64,8 @@ time zone, such as "@at 2026-12-24T18:00". H in a field is a number of the Job's
 	f.StringVar(&o.endDate, "end-date", "", "when the schedule ends, e.g. 2027-01-01T00:00:00Z")
 	f.DurationVar(&o.successWithin, "expect-success-within", 0,
 		"the Job is overdue when no Task of it has succeeded for longer, e.g. 26h; no limit when left out")
-	f.Int32Var(&o.maxFailures, "pause-after-failures", 0, "pause the Job when so many Tasks of its schedule fail in a row; never when left out")
+	f.Int32Var(&o.maxFailures, "pause-after-failures", 0,
+		"pause the Job when so many Tasks of its schedule fail in a row; never when left out")
 	asyncFlag(c, &o.async, "the Job is ready")
 	o.resources.flags(c)
 	return c

@@ -19,10 +19,10 @@ func newJobStats(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "job-stats JOB_NAME",
 		Short: "Show how often a Job succeeds, and how long it takes",
-		Long: `job-stats counts the runs of a Job that are still known: the records of its history, the latest 50 decisions, and those of its
-Tasks that are kept, runs by hand among them. Success is of those that succeeded or failed: what was terminated, or runs, is counted
-apart. P50, P95 and Max are how long those took that succeeded: half of them, and 95 of 100, took no longer. NotRun are the instants of
-the history that were skipped, missed, refused or suspended.`,
+		Long: `job-stats counts the runs of a Job that are still known: the records of its history, the latest 50 decisions, and those of
+its Tasks that are kept, runs by hand among them. Success is of those that succeeded or failed: what was terminated, or runs, is
+counted apart. P50, P95 and Max are how long those took that succeeded: half of them, and 95 of 100, took no longer. NotRun are the
+instants of the history that were skipped, missed, refused or suspended.`,
 		Example: `  kf job-stats nightly
   kf job-stats nightly --last 10`,
 		Args: cobra.ExactArgs(1),

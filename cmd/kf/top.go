@@ -25,6 +25,8 @@ type top struct {
 	sortBy string
 }
 
+var orders = []string{"cpu", "memory", "newest"}
+
 func newTop(t *target) *cobra.Command {
 	o := &top{target: t}
 	c := &cobra.Command{
@@ -43,7 +45,7 @@ Of a Task that runs it is what it takes now, where the cluster has metrics.k8s.i
 		RunE: o.run,
 	}
 	c.Flags().StringVar(&o.sortBy, "sort-by", "cpu", "which comes first: cpu or memory, the most; or newest")
-	_ = c.RegisterFlagCompletionFunc("sort-by", cobra.FixedCompletions([]string{"cpu", "memory", "newest"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("sort-by", cobra.FixedCompletions(orders, cobra.ShellCompDirectiveNoFileComp))
 	o.output.flag(c)
 	return c
 }
@@ -52,7 +54,7 @@ func (o *top) run(cmd *cobra.Command, args []string) error {
 	if err := o.output.check(); err != nil {
 		return err
 	}
-	if !slices.Contains([]string{"cpu", "memory", "newest"}, o.sortBy) {
+	if !slices.Contains(orders, o.sortBy) {
 		return fmt.Errorf("--sort-by is cpu, memory or newest, not %q", o.sortBy)
 	}
 	ctx := cmd.Context()

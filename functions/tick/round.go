@@ -78,8 +78,9 @@ func (h *Handler) round(ctx context.Context) (later, owing []decided, err error)
 	jobs, failed, err := r.createTasks(ctx)
 	created := h.Now()
 	failed += r.writeJobs(ctx)
-	logging.FromContext(ctx).Infow("tick", "jobs", jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later), "overdue", r.overdue.Load(),
-		"created", created.Sub(r.began).Round(time.Millisecond).String(), "took", h.Now().Sub(r.began).Round(time.Millisecond).String())
+	logging.FromContext(ctx).Infow("tick", "jobs", jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later),
+		"overdue", r.overdue.Load(), "created", created.Sub(r.began).Round(time.Millisecond).String(),
+		"took", h.Now().Sub(r.began).Round(time.Millisecond).String())
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d of %d Jobs were not done", failed, jobs)
 	}

@@ -58,7 +58,8 @@ func (s *settling) overdue(by metav1.Time) {
 	if at := s.status.LastSuccessTime; at != nil {
 		message += " since " + stamp(at.Time)
 	}
-	message += fmt.Sprintf(", and it is expected to within %s: kf job-history %s shows what it did", s.job.Spec.ExpectSuccessWithin.Duration, s.job.Name)
+	message += fmt.Sprintf(", and it is expected to within %s: kf job-history %s shows what it did",
+		s.job.Spec.ExpectSuccessWithin.Duration, s.job.Name)
 	if !meta.IsStatusConditionTrue(s.job.Status.Conditions, v1alpha1.ConditionOverdue) {
 		s.watch.OverdueSince = &by
 		s.notice(v1alpha1.Notice{At: by, What: v1alpha1.NoticeOverdue, OverdueSince: &by, Message: message})

@@ -47,7 +47,7 @@ func expects(within time.Duration) func(*v1alpha1.TaskSchedule) {
 func pauseAfter(n int32) func(*v1alpha1.TaskSchedule) {
 	return func(j *v1alpha1.TaskSchedule) { j.Spec.PauseAfterFailures = n }
 }
-func pausedUntil(until string) func(*v1alpha1.TaskSchedule) {
+func restingUntil(until string) func(*v1alpha1.TaskSchedule) {
 	return func(j *v1alpha1.TaskSchedule) {
 		j.Spec.Pause = &v1alpha1.Pause{}
 		if until != "" {
@@ -176,8 +176,8 @@ func TestOverdue(t *testing.T) {
 		"another command proves nothing": {hourly(), []*v1alpha1.Task{ran("10:00", failed), byHand("job-x", "true", "10:40:10", "10:40:40")}, "12:00",
 			"11:01 Overdue 11:00", "True NotSucceeded"},
 		"suspended": {hourly(suspend(true)), nil, "18:00", "", "False Suspended"},
-		"paused":    {hourly(pausedUntil("")), nil, "18:00", "", "False Paused"},
-		"a pause that ends by itself": {hourly(pausedUntil("12:20")), nil, "15:00",
+		"paused":    {hourly(restingUntil("")), nil, "18:00", "", "False Paused"},
+		"a pause that ends by itself": {hourly(restingUntil("12:20")), nil, "15:00",
 			"13:51 Overdue 13:50", "True NotSucceeded"},
 		"its next instant is later than that": {fresh("0 15 * * *", "2026-03-02 09:30", expects(90*time.Minute)), nil, "17:00",
 			"16:31 Overdue 16:30", "True NotSucceeded"},
@@ -223,7 +223,7 @@ func TestPauseAfterFailures(t *testing.T) {
 		"it pauses at none":            {[]*v1alpha1.Task{ran("10:00", failed), ran("10:10", failed), ran("10:20", failed)}, []func(*v1alpha1.TaskSchedule){pauseAfter(0)}, "", 0},
 		"none, but is to be in time":   {[]*v1alpha1.Task{ran("10:00", failed)}, []func(*v1alpha1.TaskSchedule){pauseAfter(0), expects(time.Hour)}, "10:31 Overdue 10:30", 0},
 		"one failure is one too many":  {[]*v1alpha1.Task{ran("10:00", failed)}, []func(*v1alpha1.TaskSchedule){pauseAfter(1)}, "10:01 Paused 10:01, " + pause("10:00", 1, failed), 1},
-		"while it is paused already":   {[]*v1alpha1.Task{ran("10:00", failed), ran("10:10", failed), ran("10:20", failed)}, []func(*v1alpha1.TaskSchedule){pausedUntil("")}, "", 0},
+		"while it is paused already":   {[]*v1alpha1.Task{ran("10:00", failed), ran("10:10", failed), ran("10:20", failed)}, []func(*v1alpha1.TaskSchedule){restingUntil("")}, "", 0},
 		"two that end in one minute":   {[]*v1alpha1.Task{endedTask(name("10:00"), failed, "10:00", "10:20:20"), endedTask(name("10:10"), failed, "10:10", "10:20:10"), ran("10:20", failed)}, nil, "10:21 Paused 10:21, " + pause("10:20", 3, failed), 3},
 		"they succeed and fail in one": {[]*v1alpha1.Task{ran("10:00", failed), endedTask(name("10:10"), failed, "10:10", "10:20:20"), endedTask(name("10:20"), good, "10:20", "10:20:10")}, nil, "", 1},
 	} {
