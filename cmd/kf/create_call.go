@@ -60,11 +60,11 @@ What authorizes the request is kept in a Secret that goes with the call.`,
 }
 
 func (o *createCall) run(cmd *cobra.Command, args []string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(cmd); err != nil {
 		return err
 	}
 	if len(o.schedules) > 0 {
-		if err := checkSchedules(o.zone, o.schedules); err != nil {
+		if err := checkSchedules(o.zone, o.schedules, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (o *createCall) run(cmd *cobra.Command, args []string) error {
 	}
 	job := o.described(cmd, args[:2])
 	job.Spec.TaskTemplate.Call = request
-	if _, err := preview(job, time.Now()); err != nil {
+	if _, err := preview(job, nil, time.Now()); err != nil {
 		return err
 	}
 	return o.create(cmd.Context(), args[0], job)
