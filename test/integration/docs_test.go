@@ -198,26 +198,3 @@ func (c *cli) shell(space string) func(script string) (string, error) {
 		return string(out), err
 	}
 }
-
-// TestFunctionsAreTriedAsTheirPagesSay: whoever has just started a function sees it answer.
-func TestFunctionsAreTriedAsTheirPagesSay(t *testing.T) {
-	c := newCLI(t)
-	shell := c.shell(c.space)
-	tried := 0
-	for _, p := range docs(t) {
-		for _, b := range p.Blocks {
-			if b.Marked("run by") != t.Name() {
-				continue
-			}
-			tried++
-			f := c.Function(t, filepath.Base(filepath.Dir(p.Path)))
-			out, err := shell(strings.ReplaceAll(b.Text, "localhost:8080", strings.TrimPrefix(f.URL, "http://")))
-			if err != nil || !strings.Contains(out, "HTTP/1.1 200 OK") {
-				t.Errorf("%s:%d: %v\n%s", p.Path, b.Line, err, out)
-			}
-		}
-	}
-	if tried < 7 {
-		t.Errorf("only %d functions were tried", tried)
-	}
-}
