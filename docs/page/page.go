@@ -202,8 +202,8 @@ func plain(n ast.Node, source []byte) string {
 	return b.String()
 }
 
-// anchor is how GitHub names a heading: in small letters, blanks as hyphens, without what is no letter, digit, hyphen or underscore; a second of its
-// name has -1.
+// anchor is how GitHub names a heading: in small letters, blanks as hyphens, without what is no letter, digit, hyphen or underscore;
+// a second of its name has -1.
 func anchor(heading string, taken map[string]int) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -229,8 +229,8 @@ func (p *Page) Has(anchor string) bool {
 
 var elsewhere = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
 
-// Target is the file that a link of a page points to, from the root of the project, and the anchor in it; outside is true for one that leaves
-// the project.
+// Target is the file that a link of a page points to, from the root of the project, and the anchor in it; outside is true for one
+// that leaves the project.
 func (p *Page) Target(to string) (file, anchor string, outside bool) {
 	if elsewhere.MatchString(to) {
 		return to, "", true

@@ -63,8 +63,10 @@ func fields(root string) (pages []*page.Page, err error) {
 		}
 		kind, of := crd.Spec.Names.Kind, crd.Spec.Versions[0]
 		var b strings.Builder
-		fmt.Fprintf(&b, "# Fields of %s\n\n`%s.kf.dev`, version `%s`, %s. `kubectl explain %s.kf.dev.spec` says the same.\n\n%s\n", kind, crd.Spec.Names.Plural, of.Name,
-			map[string]string{"Cluster": "in no namespace", "Namespaced": "in a namespace"}[crd.Spec.Scope], crd.Spec.Names.Plural, prose(of.Schema.OpenAPIV3Schema.Description))
+		plural := crd.Spec.Names.Plural
+		where := map[string]string{"Cluster": "in no namespace", "Namespaced": "in a namespace"}[crd.Spec.Scope]
+		fmt.Fprintf(&b, "# Fields of %s\n\n`%s.kf.dev`, version `%s`, %s. `kubectl explain %s.kf.dev.spec` says the same.\n\n%s\n",
+			kind, plural, of.Name, where, plural, prose(of.Schema.OpenAPIV3Schema.Description))
 		rules(&b, "", of.Schema.OpenAPIV3Schema)
 		for _, part := range []string{"spec", "status"} {
 			fmt.Fprintf(&b, "\n## %s of %s\n", part, kind)
@@ -90,7 +92,8 @@ var theirs = []string{"spec.template.spec", "valueFrom", "spec.build.spec.env", 
 func rows(b *strings.Builder, at string, of *schema) {
 	for _, name := range sorted(of.Properties) {
 		field, path := of.Properties[name], at+"."+name
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", path, field.kind(), prose(field.Description), field.bounds(), field.unset(slices.Contains(of.Required, name)))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", path, field.kind(), prose(field.Description), field.bounds(),
+			field.unset(slices.Contains(of.Required, name)))
 		if slices.ContainsFunc(theirs, func(t string) bool { return path == t || strings.HasSuffix(path, "."+t) }) {
 			continue
 		}
@@ -157,7 +160,10 @@ func (s *schema) bounds() string {
 	for _, bound := range []struct {
 		text string
 		of   *int64
-	}{{"at least %d characters", s.MinLength}, {"at most %d characters", s.MaxLength}, {"at least %d", s.MinItems}, {"at most %d", s.MaxItems}} {
+	}{
+		{"at least %d characters", s.MinLength}, {"at most %d characters", s.MaxLength},
+		{"at least %d", s.MinItems}, {"at most %d", s.MaxItems},
+	} {
 		if bound.of != nil {
 			all = append(all, fmt.Sprintf(bound.text, *bound.of))
 		}

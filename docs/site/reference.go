@@ -53,7 +53,8 @@ func commands(root string) ([]*page.Page, error) {
 	if err != nil || len(files) == 0 {
 		return nil, fmt.Errorf("the help of kf's commands is not there: %v", err)
 	}
-	text := "# Commands\n\nWhat `kf COMMAND --help` says of each. [use.md](../use.md) has them in one table, [kf.md](../kf.md) what holds for all.\n"
+	text := "# Commands\n\nWhat `kf COMMAND --help` says of each. [use.md](../use.md) has them in one table, " +
+		"[kf.md](../kf.md) what holds for all.\n"
 	slices.SortFunc(files, func(a, b string) int { // kf itself comes first
 		return strings.Compare(strings.TrimSuffix(filepath.Base(a), "kf.txt"), strings.TrimSuffix(filepath.Base(b), "kf.txt"))
 	})
@@ -91,7 +92,8 @@ func help(text string) string {
 
 // eventTypes are those of the catalogue, with their schemas.
 func eventTypes(root string) ([]*page.Page, error) {
-	text := "# Event types\n\nThe catalogue, with the schema of each type's data. [events.md](../events.md) says who may send what, and what is answered.\n\n| type | says |\n| --- | --- |\n"
+	text := "# Event types\n\nThe catalogue, with the schema of each type's data. [events.md](../events.md) says who may send what, " +
+		"and what is answered.\n\n| type | says |\n| --- | --- |\n"
 	names := make([]string, 0, len(events.Catalogue))
 	for name := range events.Catalogue {
 		names = append(names, name)
@@ -128,7 +130,8 @@ func declarations(root, dir string) (all []ast.Decl, err error) {
 
 // settings are the environment variables of each function, by the structs that read them.
 func settings(root string) ([]*page.Page, error) {
-	text := "# Settings\n\nEnvironment variables of the functions, with their defaults. [operate.md](../operate.md#settings-of-every-function) says how they are set.\n"
+	text := "# Settings\n\nEnvironment variables of the functions, with their defaults. " +
+		"[operate.md](../operate.md#settings-of-every-function) says how they are set.\n"
 	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
 	if err != nil || len(mains) == 0 {
 		return nil, fmt.Errorf("there are no functions: %v", err)
@@ -180,9 +183,10 @@ func settingRow(f *ast.Field) string {
 
 // reasons are those of conditions, with what their comments say; what to do about each is in the pages.
 func reasons(root string) ([]*page.Page, error) {
-	text := "# Reasons\n\nThe reasons of conditions, and what each says in short. What to do about one is in [tasks.md](../tasks.md), [jobs.md](../jobs.md), [build.md](../build.md) and " +
-		"[spaces.md](../spaces.md).\n"
-	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "shared", "api", "v1alpha1", "reasons.go"), nil, parser.ParseComments)
+	text := "# Reasons\n\nThe reasons of conditions, and what each says in short. What to do about one is in [tasks.md](../tasks.md), " +
+		"[jobs.md](../jobs.md), [build.md](../build.md) and [spaces.md](../spaces.md).\n"
+	file := filepath.Join(root, "shared", "api", "v1alpha1", "reasons.go")
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 	if err != nil {
 		return nil, err
 	}

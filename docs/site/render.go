@@ -61,7 +61,8 @@ func (s *site) render(p *page.Page) ([]byte, error) {
 	if err := markdown.Renderer().Render(&body, p.Source, p.Doc); err != nil {
 		return nil, err
 	}
-	v := view{Title: p.Title, Up: up(p.Path), Front: p.Path == "README.md", Body: template.HTML(body.String())} // by goldmark, which lets no markup through
+	v := view{Title: p.Title, Up: up(p.Path), Front: p.Path == "README.md"}
+	v.Body = template.HTML(body.String()) // by goldmark, which lets no markup through
 	if !made(p) {
 		v.Source = s.source + p.Path
 	}

@@ -198,14 +198,23 @@ func posted(words []string) error {
 	return events.Command(e, reflect.New(reflect.TypeOf(entry.Data)).Interface())
 }
 
+// marker are the comments before a block that mean something to a test.
+var marker = regexp.MustCompile(`^(not run: .+|run by: Test\w+|file: \S+|part of: .+|printed by .+)$`)
+
 // TestBlocksSayWhatIsTrue: every fenced block of every page, by its language.
 func TestBlocksSayWhatIsTrue(t *testing.T) {
-	found, notRun := map[string]int{}, 0
+	found, notRun, tests := map[string]int{}, 0, declaredTests(t)
 	for _, p := range pages(t) {
 		for _, b := range p.Blocks {
 			found[b.Lang]++
 			if b.Marked("not run") != "" {
 				notRun++
+			}
+			if by := b.Marked("run by"); by != "" && !tests[by] {
+				t.Errorf("%s:%d: it is run by %s, which is not there", p.Path, b.Line, by)
+			}
+			if b.Marker != "" && !marker.MatchString(b.Marker) {
+				t.Errorf("%s:%d: the comment before the block says nothing that a test knows: write not run:, run by:, file:, part of: or printed by", p.Path, b.Line)
 			}
 			check, is := checks[b.Lang]
 			if !is {
