@@ -69,6 +69,12 @@ func (s *seen) owes(instant time.Time) bool {
 	return slices.ContainsFunc(s.owing, func(o v1alpha1.Owed) bool { return instant.After(o.After.Time) && !instant.After(o.Until.Time) })
 }
 
+// catchesUpAll says whether each instant runs, however many have passed since and however long the others of them take.
+func (s *seen) catchesUpAll() bool {
+	spec := s.job.Spec
+	return spec.CatchUp == v1alpha1.CatchUpAll && spec.CatchUpLimit == nil && spec.StartingDeadlineSeconds == nil
+}
+
 // expired says whether an instant that is late by so much need not be run.
 func (s *seen) expired(late time.Duration) bool {
 	limit := s.job.Spec.StartingDeadlineSeconds

@@ -186,8 +186,7 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 				superseded = superseded || other > instant && !time.Unix(other, 0).Add(s.jitter).After(ticks[i].end)
 			}
 			expired := s.expired(ticks[i].end.Sub(start))
-			caughtUp := s.job.Spec.CatchUp == v1alpha1.CatchUpAll && s.job.Spec.CatchUpLimit == nil
-			if (!superseded || caughtUp) && !expired && outcome != v1alpha1.OutcomeSkipped {
+			if (!superseded || s.catchesUpAll()) && !expired && outcome != v1alpha1.OutcomeSkipped {
 				bad(instant, "it was lost: the tick of %s was the first to see it, and the history says %q",
 					ticks[i].begin.Format(time.RFC3339), s.ledger[instant])
 			}
