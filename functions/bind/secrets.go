@@ -28,7 +28,7 @@ func (h *Handler) secret(ctx context.Context, namespace, name string) (found *co
 func (h *Handler) give(ctx context.Context, b *v1alpha1.ServiceInstanceBinding, app *v1alpha1.App, given Bound) (v verdict, err error) {
 	own := v1alpha1.OwnedBy(b, "ServiceInstanceBinding")
 	for _, secret := range []corev1.Secret{
-		{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.CredentialsSecret(b.Name)}, Data: given.Credentials.Data()},
+		{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.CredentialsSecret(b.Name)}, Data: given.Credentials.KfForm()},
 		{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.BindingFilesSecret(b.Name)}, Data: given.Files},
 	} {
 		v, err = h.write(ctx, b.Namespace, secret.Name, own, func(map[string][]byte) (map[string][]byte, error) { return secret.Data, nil })

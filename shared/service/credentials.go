@@ -31,8 +31,8 @@ func (c Credentials) With(others Credentials) Credentials {
 	return all
 }
 
-// Data is the credentials as a Secret has them in Kf's form: values stay JSON. Left out are those whose name can be no key.
-func (c Credentials) Data() map[string][]byte {
+// KfForm is the credentials as a Secret has them in Kf's form: values stay JSON. Left out are those whose name can be no key.
+func (c Credentials) KfForm() map[string][]byte {
 	data := map[string][]byte{}
 	for name, value := range c {
 		if len(validation.IsConfigMapKey(name)) == 0 {
@@ -52,7 +52,7 @@ const (
 // credentials' own where they have them. Left out are names that can be no file's.
 func (c Credentials) Files(class string) map[string][]byte {
 	files := map[string][]byte{typeFile: []byte(class), providerFile: []byte(class)}
-	for name, value := range c.Data() {
+	for name, value := range c.KfForm() {
 		var text string
 		if json.Unmarshal(value, &text) == nil && string(value) != "null" {
 			value = []byte(text)

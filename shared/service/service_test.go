@@ -57,7 +57,7 @@ func TestACredentialIsAFile(t *testing.T) {
 	if len(files) != len(want) {
 		t.Errorf("%d files, want %d", len(files), len(want))
 	}
-	if got := string(c.Data()["uri"]); got != `"postgres://u:p@h/d"` {
+	if got := string(c.KfForm()["uri"]); got != `"postgres://u:p@h/d"` {
 		t.Errorf("in Kf's form it is %s", got)
 	}
 	if got := c.Unnamed(); len(got) != 1 || got[0] != "a name" {
