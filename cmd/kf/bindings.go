@@ -130,7 +130,8 @@ func (t *target) bindTo(ctx context.Context, w wish) error {
 	if err != nil {
 		return fmt.Errorf("bind App %s to %s: %w", w.app.GetName(), w.service, err)
 	}
-	if err := t.makeParams(ctx, b.Spec.ParametersFrom.Name, v1alpha1.OwnedBy(made, "ServiceInstanceBinding"), w.params); err != nil {
+	err = t.makeParams(ctx, b.Spec.ParametersFrom.Name, v1alpha1.OwnedBy(made, "ServiceInstanceBinding"), w.params)
+	if err != nil {
 		_ = t.kf.Bindings(t.space).Delete(ctx, made.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &made.UID}})
 		return err
 	}

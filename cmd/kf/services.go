@@ -41,15 +41,16 @@ func newServices(t *target) *cobra.Command {
 					return fmt.Errorf("list services: %w", err)
 				}
 				ready := cmp.Or(meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady), &metav1.Condition{})
-				table = append(table, []string{s.Name, cmp.Or(s.Status.ClassName, v1alpha1.UserProvidedClass), strings.Join(s.Spec.Tags, ","),
-					strings.Join(bound[s.Name], ", "), string(ready.Status), ready.Reason})
+				class, tags := cmp.Or(s.Status.ClassName, v1alpha1.UserProvidedClass), strings.Join(s.Spec.Tags, ",")
+				table = append(table, []string{s.Name, class, tags, strings.Join(bound[s.Name], ", "), string(ready.Status), ready.Reason})
 			}
 			old, err := secrets.List(ctx, metav1.ListOptions{LabelSelector: oldLabel})
 			if err != nil && !apierrors.IsForbidden(err) {
 				return fmt.Errorf("list services: %w", err)
 			}
 			for _, s := range old.Items {
-				table = append(table, []string{s.Labels[oldLabel], v1alpha1.UserProvidedClass, s.Annotations[oldTags], "", "", "Secret only"})
+				name, tags := s.Labels[oldLabel], s.Annotations[oldTags]
+				table = append(table, []string{name, v1alpha1.UserProvidedClass, tags, "", "", "Secret only"})
 			}
 			return t.present(output, "Service", table)
 		},

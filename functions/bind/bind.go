@@ -44,7 +44,8 @@ func wrong(reason, message string, args ...any) verdict {
 // ofService says whether Apps can be bound to a service.
 func ofService(s *v1alpha1.ServiceInstance, f Found) verdict {
 	if s.DeletionTimestamp != nil {
-		return wrong(v1alpha1.ReasonDeletionBlocked, "the service is to be deleted, and Apps are bound to it: `kf unbind-service APP %s`", s.Name)
+		return wrong(v1alpha1.ReasonDeletionBlocked,
+			"the service is to be deleted, and Apps are bound to it: `kf unbind-service APP %s`", s.Name)
 	}
 	_, v := credentials(f, f.Credentials, s, "ServiceInstance", s.Spec.ParametersFrom.Name)
 	return v
@@ -94,7 +95,7 @@ func bound(b *v1alpha1.ServiceInstanceBinding, fields v1alpha1.ServiceFields, al
 		given.Entry.BindingName = &b.Spec.BindingNameOverride
 	}
 	if unnamed := all.Unnamed(); len(unnamed) > 0 {
-		given.Note = fmt.Sprintf("%d of the credentials are in VCAP_SERVICES only, for their names can't be files'", len(unnamed))
+		given.Note = fmt.Sprintf("%d of the credentials are in VCAP_SERVICES only: their names can be no files'", len(unnamed))
 	}
 	if len(given.Files) > mostFiles {
 		given.Files, given.Note = nil, fmt.Sprintf("the App has no files of it, for there are more than %d", mostFiles)
@@ -111,7 +112,7 @@ func credentials(f Found, secret *corev1.Secret, of metav1.Object, kind, name st
 	case secret == nil:
 		return nil, pending(v1alpha1.ReasonSecretMissing, "there is no Secret %s yet; who makes the %s makes it next", name, kind)
 	case !metav1.IsControlledBy(secret, of):
-		return nil, wrong(v1alpha1.ReasonSecretNotOwned, "the Secret %s does not belong to this %s (ownerReferences, controller)", name, kind)
+		return nil, wrong(v1alpha1.ReasonSecretNotOwned, "the Secret %s does not belong to this %s (ownerReferences)", name, kind)
 	}
 	text, there := secret.Data[v1alpha1.ServiceParams]
 	if !there {

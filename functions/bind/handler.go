@@ -179,6 +179,9 @@ func (h *Handler) binding(ctx context.Context, hint events.Hint) (string, error)
 	if err != nil {
 		return "", err
 	}
+	if b, err = h.adopt(ctx, b, found.App); err != nil || b == nil {
+		return "", err
+	}
 	given, v := ofBinding(b, found)
 	if v.status == "" {
 		if v, err = h.give(ctx, b, found.App, given); err != nil {
@@ -197,6 +200,21 @@ func (h *Handler) binding(ctx context.Context, hint events.Hint) (string, error)
 	})
 	logging.FromContext(ctx).Infow("looked", "binding", b.Namespace+"/"+b.Name, "app", b.Spec.App.Name, "reason", v.reason)
 	return v.reason, client.IgnoreNotFound(err)
+}
+
+// adopt has a binding that nobody owns go with its App, as the CLI's do: the next App of the name has none of its own.
+func (h *Handler) adopt(
+	ctx context.Context, b *v1alpha1.ServiceInstanceBinding, app *v1alpha1.App,
+) (*v1alpha1.ServiceInstanceBinding, error) {
+	change := client.Change{}
+	if change.Adopt(b, app); change.Owners == nil {
+		return b, nil
+	}
+	got, err := client.Merge(ctx, h.Kf.Bindings(b.Namespace), b, change)
+	if err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return got, nil
 }
 
 // gather reads what there is of a binding.

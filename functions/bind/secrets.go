@@ -24,7 +24,8 @@ func (h *Handler) secret(ctx context.Context, namespace, name string) (found *co
 	return found, "", err
 }
 
-// give writes what an App has of a binding: the credentials in Kf's form, the files, the environment, and on the App the names of the files.
+// give writes what an App has of a binding: the credentials in Kf's form, the files, the environment, and on the App the names of
+// the files.
 func (h *Handler) give(ctx context.Context, b *v1alpha1.ServiceInstanceBinding, app *v1alpha1.App, given Bound) (v verdict, err error) {
 	own := v1alpha1.OwnedBy(b, "ServiceInstanceBinding")
 	for _, secret := range []corev1.Secret{
@@ -67,7 +68,7 @@ func (h *Handler) unbind(ctx context.Context, b *v1alpha1.ServiceInstanceBinding
 	secret, refused, err := h.secret(ctx, b.Namespace, v1alpha1.InjectedEnvSecret(app.Name))
 	if err != nil || secret == nil {
 		if refused != "" {
-			logging.FromContext(ctx).Warnw("the credentials may still be in VCAP_SERVICES", "binding", b.Namespace+"/"+b.Name, "why", refused)
+			logging.FromContext(ctx).Warnw("VCAP_SERVICES was left as it is", "binding", b.Namespace+"/"+b.Name, "why", refused)
 		}
 		return err
 	}

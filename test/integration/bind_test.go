@@ -249,8 +249,14 @@ func TestAServiceStaysWhileItIsBound(t *testing.T) {
 	maySecrets(t, c, space)
 	s := aService(t, c, space, "db", `{}`)
 	b := aBinding(t, c, c.App(t, space, "shop"), "db")
+	if _, err := c.Kf.Bindings(space).Patch(ctx, b.Name, types.MergePatchType, []byte(`{"metadata":{"ownerReferences":null}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	f.Deliver(harness.Added("ServiceInstance", s))
 	f.Deliver(harness.Added("ServiceInstanceBinding", b))
+	if b, err := c.Kf.Bindings(space).Get(ctx, b.Name, metav1.GetOptions{}); err != nil || len(b.OwnerReferences) != 1 || b.OwnerReferences[0].Name != "shop" {
+		t.Errorf("what nobody owned does not go with its App: %+v %v", b, err)
+	}
 	if err := c.Kf.Services(space).Delete(ctx, "db", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
