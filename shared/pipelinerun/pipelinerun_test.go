@@ -83,6 +83,14 @@ func TestRenderedPipelineRun(t *testing.T) {
 		"environment": {app(fully), task(func(t *v1alpha1.Task) {
 			t.Spec.Env = []v1alpha1.EnvVar{{Name: "REF", Value: "$(DATABASE_URL) $$ ${HOME} `id`; $(params.x) $(tasks.x.results.y)"}, {Name: "PORT", Value: "1"}}
 		}), Options{}},
+		"bound to services": {app(func(a *v1alpha1.App) {
+			fully(a)
+			a.Status.Bindings = []v1alpha1.AppBinding{
+				{Binding: "binding-shop-db", Name: "db", Secret: "files-binding-shop-db", Keys: []string{"provider", "type", "uri"}},
+				{Binding: "binding-shop-mail", Name: "mail", Secret: "files-binding-shop-mail", Keys: []string{"type"}}}
+			a.Spec.Template.Spec.InitContainers = []corev1.Container{{Name: "fetch", Image: "fetch:1",
+				Env: []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "/etc/bound"}}}}
+		}), task(nil), Options{}},
 		"with initContainers and dollars": {app(func(a *v1alpha1.App) {
 			known(v1alpha1.ShellPOSIX, "/bin/bash", nil, []string{"/serve"})(a)
 			p := &a.Spec.Template.Spec
