@@ -12,10 +12,10 @@ for space in $(kubectl get spaces.kf.dev -o name 2>/dev/null); do
 done
 # The same of services and their bindings.
 remove "the function that lets services go" --timeout=120s --cascade=foreground -n kf-tasks services.serving.knative.dev bind
-for kind in serviceinstancebindings serviceinstances; do
-  kubectl get $kind.kf.dev -A -o 'jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}' 2>/dev/null | while read -r namespace name; do
-    kubectl -n "$namespace" patch "$kind.kf.dev" "$name" --type=merge -p '{"metadata":{"finalizers":null}}' || exit 1
-  done || failed=1
+for kind in serviceinstancebindings.kf.dev serviceinstances.kf.dev; do
+  for of in $(kubectl get $kind -A -o 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end}' 2>/dev/null); do
+    kubectl -n "${of%/*}" patch $kind "${of#*/}" --type=merge -p '{"metadata":{"finalizers":null}}' || failed=1
+  done
 done
 remove "what Spaces let others do" --timeout=30s rolebindings -A -l kf.dev/space
 remove "Spaces, Apps, Tasks, Jobs and their CRDs" --timeout=120s -k config/crd
