@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -99,7 +100,14 @@ func secretData(t testing.TB, c *harness.Cluster, namespace, name string) map[st
 func aBindingToGive(w *harness.World, _ *harness.Function) work {
 	maySecrets(w, w.Cluster, w.Namespace)
 	app := w.Cluster.App(w, w.Namespace, "shop")
-	aService(w, w.Cluster, w.Namespace, "db", `{"uri":"postgres://h/d"}`)
+	s := aService(w, w.Cluster, w.Namespace, "db", `{"uri":"postgres://h/d"}`)
+	s, err := client.Finalize(ctx, w.Kf.Services(w.Namespace), s, v1alpha1.ServiceFinalizer, true)
+	w.Must(err)
+	_, err = client.PatchStatus(ctx, w.Kf.Services(w.Namespace), s, func(s *v1alpha1.ServiceInstance) { // which is done with
+		s.Status.ObservedGeneration = s.Generation
+		v1alpha1.SetCondition(s, &s.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: "True", Reason: v1alpha1.ReasonServiceReady}, time.Now())
+	})
+	w.Must(err)
 	b := aBinding(w, w.Cluster, app, "db")
 	return work{event: harness.Added("ServiceInstanceBinding", b), ended: func() error {
 		env, files := secretData(w, w.Cluster, w.Namespace, v1alpha1.InjectedEnvSecret("shop")), secretData(w, w.Cluster, w.Namespace, v1alpha1.BindingFilesSecret(b.Name))
