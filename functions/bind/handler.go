@@ -6,6 +6,7 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -21,6 +22,8 @@ import (
 const (
 	// atOnce is how many services or bindings a resync deals with side by side.
 	atOnce = 8
+	// mostTries is how often one is looked at, when others write it too.
+	mostTries = 8
 	// Who makes a service, or a binding, makes its Secret next: it is looked for at once, else it would cost a resync.
 	secretEvery, secretWithin = 100 * time.Millisecond, 3 * time.Second
 )
@@ -71,7 +74,7 @@ func (h *Handler) ofEvent(ctx context.Context, e cloudevents.Event, binding bool
 		step = h.binding
 	}
 	err = wait.PollUntilContextTimeout(ctx, secretEvery, secretWithin, true, func(context.Context) (bool, error) {
-		reason, err := step(ctx, hint)
+		reason, err := settle(func() (string, error) { return step(ctx, hint) })
 		return reason != v1alpha1.ReasonSecretMissing || e.Type() != events.ResourceAdded, err
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
@@ -99,14 +102,14 @@ func (h *Handler) resync(ctx context.Context) error {
 		}
 	}
 	err := resync.Each(ctx, atOnce, bindings, func(b *v1alpha1.ServiceInstanceBinding) error {
-		_, err := h.binding(ctx, events.HintAt(b))
+		_, err := settle(func() (string, error) { return h.binding(ctx, events.HintAt(b)) })
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return resync.Each(ctx, atOnce, services, func(s *v1alpha1.ServiceInstance) error {
-		_, err := h.service(ctx, events.HintAt(s))
+		_, err := settle(func() (string, error) { return h.service(ctx, events.HintAt(s)) })
 		return err
 	})
 }
@@ -179,9 +182,6 @@ func (h *Handler) binding(ctx context.Context, hint events.Hint) (string, error)
 	if err != nil {
 		return "", err
 	}
-	if b, err = h.adopt(ctx, b, found.App); err != nil || b == nil {
-		return "", err
-	}
 	given, v := ofBinding(b, found)
 	if v.status == "" {
 		if v, err = h.give(ctx, b, found.App, given); err != nil {
@@ -202,19 +202,15 @@ func (h *Handler) binding(ctx context.Context, hint events.Hint) (string, error)
 	return v.reason, client.IgnoreNotFound(err)
 }
 
-// adopt has a binding that nobody owns go with its App, as the CLI's do: the next App of the name has none of its own.
-func (h *Handler) adopt(
-	ctx context.Context, b *v1alpha1.ServiceInstanceBinding, app *v1alpha1.App,
-) (*v1alpha1.ServiceInstanceBinding, error) {
-	change := client.Change{}
-	if change.Adopt(b, app); change.Owners == nil {
-		return b, nil
+// settle looks at a service or a binding, and again when somebody else has written meanwhile what was to be written: another delivery, maybe.
+func settle(step func() (string, error)) (reason string, err error) {
+	for range mostTries {
+		reason, err = step()
+		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+			break
+		}
 	}
-	got, err := client.Merge(ctx, h.Kf.Bindings(b.Namespace), b, change)
-	if err != nil {
-		return nil, client.IgnoreNotFound(err)
-	}
-	return got, nil
+	return reason, err
 }
 
 // gather reads what there is of a binding.

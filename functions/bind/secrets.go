@@ -82,7 +82,7 @@ func (h *Handler) unbind(ctx context.Context, b *v1alpha1.ServiceInstanceBinding
 }
 
 // write gives a Secret the data that is made of what it has, and makes it if there is none. One that belongs to somebody else is left
-// alone. When somebody else writes it meanwhile that is an error, a conflict: the event comes again.
+// alone. When somebody else writes it meanwhile that is an error, a conflict: all is read again.
 func (h *Handler) write(
 	ctx context.Context, namespace, name string, owner metav1.OwnerReference, change func(map[string][]byte) (map[string][]byte, error),
 ) (verdict, error) {
