@@ -202,7 +202,8 @@ func (h *Handler) binding(ctx context.Context, hint events.Hint) (string, error)
 	return v.reason, client.IgnoreNotFound(err)
 }
 
-// settle looks at a service or a binding, and again when somebody else has written meanwhile what was to be written: another delivery, maybe.
+// settle looks at a service or a binding, and again when somebody else has written meanwhile what was to be written: another delivery,
+// maybe.
 func settle(step func() (string, error)) (reason string, err error) {
 	for range mostTries {
 		reason, err = step()
