@@ -10,6 +10,13 @@ remove "the function that makes and deletes namespaces" --timeout=120s --cascade
 for space in $(kubectl get spaces.kf.dev -o name 2>/dev/null); do
   kubectl patch "$space" --type=merge -p '{"metadata":{"finalizers":null}}' || failed=1
 done
+# The same of services and their bindings.
+remove "the function that lets services go" --timeout=120s --cascade=foreground -n kf-tasks services.serving.knative.dev bind
+for kind in serviceinstancebindings.kf.dev serviceinstances.kf.dev; do
+  for of in $(kubectl get $kind -A -o 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end}' 2>/dev/null); do
+    kubectl -n "${of%/*}" patch $kind "${of#*/}" --type=merge -p '{"metadata":{"finalizers":null}}' || failed=1
+  done
+done
 remove "what Spaces let others do" --timeout=30s rolebindings -A -l kf.dev/space
 remove "Spaces, Apps, Tasks, Jobs and their CRDs" --timeout=120s -k config/crd
 # A namespace with Pods in it looks again only after half of their grace period, which is ten minutes for some functions.

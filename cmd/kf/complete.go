@@ -24,8 +24,9 @@ var completions = map[string][]string{
 	"builds": {"apps"}, "build-logs": {"apps"}, "why": {"apps tasks jobs", "ids instants"},
 	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"}, "rerun": {"apps tasks", "ids"}, "top": {"apps tasks"},
 	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"}, "job-stats": {"taskschedules"},
-	"bind-service": {"apps", "services"}, "unbind-service": {"apps", "services"}, "vcap-services": {"apps"},
-	"set-env": {"apps"}, "unset-env": {"apps"}, "env": {"apps"}, "target": {"namespaces"},
+	"bind-service": {"apps", "serviceinstances"}, "unbind-service": {"apps", "serviceinstances"}, "vcap-services": {"apps"},
+	"delete-service": {"serviceinstances"},
+	"set-env":        {"apps"}, "unset-env": {"apps"}, "env": {"apps"}, "target": {"namespaces"},
 	"create-space": {"namespaces"}, "space": {"spaces"}, "delete-space": {"spaces"},
 	"delete-job": {"taskschedules"}, "delete-job-schedule": {"taskschedules"},
 	"create-call": {"apps"}, "schedule-call": {"taskschedules"}, "run-call": {"taskschedules"}, "call-history": {"taskschedules"},
@@ -48,8 +49,6 @@ func (t *target) complete(root *cobra.Command) {
 			switch kinds[len(args)] {
 			case "ids":
 				found = t.ids(c.Context(), args[0])
-			case "services":
-				found = t.serviceNames(c.Context())
 			case "namespaces":
 				found = t.spaceNames(c.Context())
 			case "ids instants":
@@ -113,24 +112,6 @@ func (t *target) named(ctx context.Context, resource string) (names []string) {
 	}
 	for _, o := range list.Items {
 		names = append(names, o.Name)
-	}
-	return names
-}
-
-// serviceNames are those of the Space's services.
-func (t *target) serviceNames(ctx context.Context) (names []string) {
-	secrets, err := t.secrets()
-	if err != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, patienceOfAShell)
-	defer cancel()
-	list, err := secrets.List(ctx, metav1.ListOptions{LabelSelector: serviceLabel, Limit: 500})
-	if err != nil {
-		return nil
-	}
-	for _, s := range list.Items {
-		names = append(names, s.Labels[serviceLabel])
 	}
 	return names
 }

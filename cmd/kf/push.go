@@ -152,8 +152,7 @@ func checkEnv(flag string, env []string) error {
 // push makes one App what it is to be: what could be refused is looked at before anything is uploaded, and all of that before the App
 // is written.
 func (o *push) push(ctx context.Context) error {
-	bound, err := o.serviceBindings(ctx)
-	if err != nil {
+	if err := o.findServices(ctx); err != nil {
 		return err
 	}
 	present, err := client.Find(ctx, o.kf.Apps(o.space), o.space, o.name)
@@ -169,7 +168,7 @@ func (o *push) push(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("push App %s: %w", o.name, err)
 	}
-	if err := o.bind(ctx, bound); err != nil {
+	if err := o.bind(ctx, app); err != nil {
 		return err
 	}
 	image, err := o.settled(ctx, app)

@@ -12,7 +12,10 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/manifest"
 )
 
@@ -228,38 +231,29 @@ func (o *push) over(app manifest.Application, dir string) *push {
 	return &one
 }
 
-// serviceBindings are the manifest's services, as the App will see them.
-func (o *push) serviceBindings(ctx context.Context) (bound []vcapService, err error) {
-	if len(o.services) == 0 {
-		return nil, nil
-	}
-	secrets, err := o.secrets()
-	if err != nil {
-		return nil, err
-	}
+// findServices says whether the manifest's services are there, before anything is written.
+func (o *push) findServices(ctx context.Context) error {
 	for _, s := range o.services {
-		service, err := o.service(ctx, secrets, s.Name, s.BindingName)
-		if err != nil {
-			return nil, err
+		if _, err := o.findService(ctx, s.Name); err != nil {
+			return err
 		}
-		bound = append(bound, service)
 	}
-	return bound, nil
+	return nil
 }
 
-// bind binds the App to the manifest's services. What it is bound to besides stays.
-func (o *push) bind(ctx context.Context, bound []vcapService) error {
-	if len(bound) == 0 {
-		return nil
-	}
-	secrets, err := o.secrets()
-	if err != nil {
-		return err
-	}
-	return o.bindings(ctx, secrets, o.name, func(v vcapServices) error {
-		for _, s := range bound {
-			v.bind(s)
+// bind binds the App to those of the manifest's services that it is not bound to yet. What it is bound to besides stays.
+func (o *push) bind(ctx context.Context, app metav1.Object) error {
+	for _, s := range o.services {
+		b, err := client.Find(ctx, o.kf.Bindings(o.space), o.space, v1alpha1.BindingName(o.name, s.Name))
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		if b != nil && b.DeletionTimestamp == nil && b.Spec.BindingNameOverride == s.BindingName {
+			continue
+		}
+		if err := o.bindTo(ctx, wish{app: app, service: s.Name, name: s.BindingName, params: []byte("{}"), async: o.async}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

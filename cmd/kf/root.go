@@ -44,7 +44,7 @@ kubectl-kf on your PATH it is a plugin of kubectl: kubectl kf.`,
 		newPauseJob(t), newResumeJob(t), newSetBlackout(t), newUnsetBlackout(t), newBackfill(t),
 		newDeleteJobSchedule(t), newDeleteJob(t), newImport(t), newPrune(t), newTarget(t), newDoctor(t),
 		newCreateSpace(t), newSpaces(t), newSpace(t), newDeleteSpace(t),
-		newCreateUserProvidedService(t), newBindService(t), newUnbindService(t), newServices(t), newVcapServices(t),
+		newCreateUserProvidedService(t), newBindService(t), newUnbindService(t), newServices(t), newVcapServices(t), newDeleteService(t),
 		newSetEnv(t), newUnsetEnv(t), newEnv(t),
 		newCreateWebhook(t), newWebhooks(t), newWebhook(t), newDeleteWebhook(t))
 	root.AddCommand(newCallCommands(t)...)

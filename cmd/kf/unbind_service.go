@@ -11,18 +11,19 @@ func newUnbindService(t *target) *cobra.Command {
 		Example: `  kf unbind-service shop db`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			secrets, err := t.secrets()
+			ctx := cmd.Context()
+			if _, err := t.app(ctx, args[0]); err != nil {
+				return err
+			}
+			found, err := t.unbindObject(ctx, args[0], args[1])
+			if err == nil && !found {
+				found, err = t.unbindOld(ctx, args[0], args[1])
+			}
 			if err != nil {
 				return err
 			}
-			err = t.bindings(cmd.Context(), secrets, args[0], func(v vcapServices) error {
-				if !v.unbind(args[1]) {
-					return notFound("App %s is not bound to %s; `kf services` shows what is", args[0], args[1])
-				}
-				return nil
-			})
-			if err != nil {
-				return err
+			if !found {
+				return notFound("App %s is not bound to %s; `kf services` shows what is", args[0], args[1])
 			}
 			t.printf("App %s is no longer bound to %s: its next Task lacks the credentials.\n", args[0], args[1])
 			return nil

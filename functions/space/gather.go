@@ -46,7 +46,7 @@ func (h *Handler) settings(ctx context.Context) (map[string]string, error) {
 	return config.Data, nil
 }
 
-// notInSync ranges over the Spaces that something is to be done for. It takes five reads however many Spaces there are, all but one from
+// notInSync ranges over the Spaces that something is to be done for. It takes six reads however many Spaces there are, all but one from
 // the API server's cache.
 func (h *Handler) notInSync(ctx context.Context) iter.Seq2[*v1alpha1.Space, error] {
 	return func(yield func(*v1alpha1.Space, error) bool) {

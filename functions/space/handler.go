@@ -111,9 +111,9 @@ func (h *Handler) take(ctx context.Context, space *v1alpha1.Space, found Found, 
 	var err error
 	switch step.Action {
 	case AddFinalizer:
-		return h.finalizers(ctx, space, append(space.Finalizers[:len(space.Finalizers):len(space.Finalizers)], v1alpha1.SpaceFinalizer))
+		return client.Finalize(ctx, h.Kf.Spaces(), space, v1alpha1.SpaceFinalizer, true)
 	case RemoveFinalizer:
-		return h.finalizers(ctx, space, without(space.Finalizers, v1alpha1.SpaceFinalizer))
+		return client.Finalize(ctx, h.Kf.Spaces(), space, v1alpha1.SpaceFinalizer, false)
 	case MakeNamespace:
 		_, err = client.CreateOnce(ctx, h.Kube.CoreV1().Namespaces(), namespaceOf(space)) // whose it is shows at the next look
 	case DeleteNamespace:
@@ -136,24 +136,4 @@ func (h *Handler) take(ctx context.Context, space *v1alpha1.Space, found Found, 
 		return nil, client.IgnoreNotFound(err)
 	}
 	return nil, fmt.Errorf("%s for Space %s: %w", step.Action, space.Name, err)
-}
-
-// finalizers gives a Space these, if nobody has written it since it was read.
-func (h *Handler) finalizers(ctx context.Context, space *v1alpha1.Space, all []string) (*v1alpha1.Space, error) {
-	change := client.Change{Finalizers: &all, IfUnchanged: true}
-	got, err := client.Merge(ctx, h.Kf.Spaces(), space, change)
-	if err != nil {
-		return nil, client.IgnoreNotFound(err)
-	}
-	return got, nil
-}
-
-func without(all []string, one string) []string {
-	rest := []string{} // not nil: a merge patch would leave the list alone
-	for _, a := range all {
-		if a != one {
-			rest = append(rest, a)
-		}
-	}
-	return rest
 }

@@ -42,10 +42,11 @@ type Found struct {
 const (
 	commandersBinding = "kf-space-commanders"
 	buildPullBinding  = "kf-space-build-pull"
+	servicesBinding   = "kf-space-bind"
 )
 
 // BindingNames are all of them.
-var BindingNames = []string{commandersBinding, buildPullBinding}
+var BindingNames = []string{commandersBinding, buildPullBinding, servicesBinding}
 
 // Next is what is to be done first for a Space.
 func Next(space *v1alpha1.Space, found Found) Step {
@@ -125,9 +126,14 @@ func wanted(space *v1alpha1.Space) map[string]*rbacv1.RoleBinding {
 	if len(commanders) > 0 {
 		add(commandersBinding, "kf-tasks-commander", commanders)
 	}
+	function := func(name string) []rbacv1.Subject {
+		return []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: name, Namespace: "kf-tasks"}}
+	}
 	if space.Spec.Build.ReadPullSecrets {
-		add(buildPullBinding, "kf-tasks-build-pull",
-			[]rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "build", Namespace: "kf-tasks"}})
+		add(buildPullBinding, "kf-tasks-build-pull", function("build"))
+	}
+	if use := space.Spec.Services.UseSecrets; use == nil || *use { // Kf's CLI, which makes Spaces too, knows no such field
+		add(servicesBinding, "kf-tasks-bind-secrets", function("bind"))
 	}
 	return all
 }

@@ -15,6 +15,8 @@ import (
 func aSpace(change ...func(*v1alpha1.Space)) *v1alpha1.Space {
 	s := &v1alpha1.Space{ObjectMeta: metav1.ObjectMeta{Name: "team", UID: "u", Generation: 1, Finalizers: []string{v1alpha1.SpaceFinalizer}}}
 	s.Spec.Commanders = []v1alpha1.SpaceSubject{{Kind: "User", Name: "ann"}}
+	no := false
+	s.Spec.Services.UseSecrets = &no
 	for _, c := range change {
 		c(s)
 	}
@@ -39,6 +41,7 @@ func TestNext(t *testing.T) {
 	deleting := func(s *v1alpha1.Space) { s.DeletionTimestamp = &now }
 	noFinalizer := func(s *v1alpha1.Space) { s.Finalizers = nil }
 	pulls := func(s *v1alpha1.Space) { s.Spec.Build.ReadPullSecrets = true }
+	services := func(s *v1alpha1.Space) { s.Spec.Services.UseSecrets = nil }
 	alone := func(s *v1alpha1.Space) { s.Spec.Commanders = nil }
 	named := func(name string) func(*v1alpha1.Space) { return func(s *v1alpha1.Space) { s.Name = name } }
 	made, other := namespaceOf(aSpace()), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}}
@@ -54,22 +57,24 @@ func TestNext(t *testing.T) {
 		action  Action
 		binding string
 	}{
-		"new":                          {aSpace(noFinalizer), Found{}, AddFinalizer, ""},
-		"marked":                       {aSpace(), Found{}, MakeNamespace, ""},
-		"with its namespace":           {aSpace(), Found{Namespace: made}, Bind, commandersBinding},
-		"with one that was there":      {aSpace(), Found{Namespace: other}, Bind, commandersBinding},
-		"done":                         {aSpace(), Found{Namespace: made, Bindings: has(aSpace())}, Nothing, ""},
-		"with pull secrets":            {aSpace(pulls), Found{Namespace: made, Bindings: has(aSpace())}, Bind, buildPullBinding},
-		"asks for less":                {aSpace(alone), Found{Namespace: made, Bindings: has(aSpace())}, Unbind, commandersBinding},
-		"somebody changed a subject":   {aSpace(), Found{Namespace: made, Bindings: has(aSpace(), othersSubject)}, Bind, commandersBinding},
-		"somebody changed a role":      {aSpace(), Found{Namespace: made, Bindings: has(aSpace(), othersRole)}, Unbind, commandersBinding},
-		"somebody else's of the name":  {aSpace(), Found{Namespace: made, Bindings: has(aSpace(), others)}, Nothing, ""},
-		"the same, and asks for none":  {aSpace(alone), Found{Namespace: made, Bindings: has(aSpace(), others)}, Nothing, ""},
-		"its namespace is going":       {aSpace(), Found{Namespace: going}, Nothing, ""},
-		"unreadable":                   {aSpace(func(s *v1alpha1.Space) { s.Unreadable = "spec.x can't be read" }), Found{Namespace: made}, Nothing, ""},
-		"the cluster's own":            {aSpace(noFinalizer, named("kube-system")), Found{}, Nothing, ""},
-		"deleted before it was marked": {aSpace(deleting, noFinalizer), Found{Namespace: made}, Nothing, ""},
-		"deleted":                      {aSpace(deleting), Found{Namespace: made, Bindings: has(aSpace())}, DeleteNamespace, ""},
+		"new":                     {aSpace(noFinalizer), Found{}, AddFinalizer, ""},
+		"marked":                  {aSpace(), Found{}, MakeNamespace, ""},
+		"with its namespace":      {aSpace(), Found{Namespace: made}, Bind, commandersBinding},
+		"with one that was there": {aSpace(), Found{Namespace: other}, Bind, commandersBinding},
+		"done":                    {aSpace(), Found{Namespace: made, Bindings: has(aSpace())}, Nothing, ""},
+		"with pull secrets":       {aSpace(pulls), Found{Namespace: made, Bindings: has(aSpace())}, Bind, buildPullBinding},
+		"with Secrets of services, which is so when it says nothing": {aSpace(services), Found{Namespace: made, Bindings: has(aSpace())}, Bind, servicesBinding},
+		"without, and it had them":                                   {aSpace(), Found{Namespace: made, Bindings: has(aSpace(services))}, Unbind, servicesBinding},
+		"asks for less":                                              {aSpace(alone), Found{Namespace: made, Bindings: has(aSpace())}, Unbind, commandersBinding},
+		"somebody changed a subject":                                 {aSpace(), Found{Namespace: made, Bindings: has(aSpace(), othersSubject)}, Bind, commandersBinding},
+		"somebody changed a role":                                    {aSpace(), Found{Namespace: made, Bindings: has(aSpace(), othersRole)}, Unbind, commandersBinding},
+		"somebody else's of the name":                                {aSpace(), Found{Namespace: made, Bindings: has(aSpace(), others)}, Nothing, ""},
+		"the same, and asks for none":                                {aSpace(alone), Found{Namespace: made, Bindings: has(aSpace(), others)}, Nothing, ""},
+		"its namespace is going":                                     {aSpace(), Found{Namespace: going}, Nothing, ""},
+		"unreadable":                                                 {aSpace(func(s *v1alpha1.Space) { s.Unreadable = "spec.x can't be read" }), Found{Namespace: made}, Nothing, ""},
+		"the cluster's own":                                          {aSpace(noFinalizer, named("kube-system")), Found{}, Nothing, ""},
+		"deleted before it was marked":                               {aSpace(deleting, noFinalizer), Found{Namespace: made}, Nothing, ""},
+		"deleted":                                                    {aSpace(deleting), Found{Namespace: made, Bindings: has(aSpace())}, DeleteNamespace, ""},
 		"deleted, and unreadable": {aSpace(deleting, func(s *v1alpha1.Space) { s.Unreadable = "spec.x can't be read" }), Found{Namespace: made},
 			DeleteNamespace, ""},
 		"deleted, and its namespace goes":    {aSpace(deleting), Found{Namespace: going}, Nothing, ""},

@@ -258,7 +258,7 @@ func TestReadSettings(t *testing.T) {
 	}
 	for key, bad := range map[string][]string{
 		"containerRegistry": {"kf", "registry.example/a b", "$(x)", "http://registry.example"}, "builderImage": {"a b"}, "runImage": {"$(x)"},
-		"insecureRegistries": {"http://r.example", "a,,b", "r:99999"}, "timeout": {"1", "0s", "-1h"}, "memory": {"lots", "1"}, "cpu": {"0"},
+		"insecureRegistries": {"http://r.example", "a,,b", "r:99999"}, "timeout": {"1", "0s", "-1h"}, "memory": {"lots", "1"}, "cpu": {"0"}, "disk": {"20"},
 		"keep": {"0", "x"}, "userID": {"0", "-1", "root"}, "groupID": {"0"}, "unknown": {"x"},
 	} {
 		for _, value := range bad {

@@ -40,6 +40,8 @@ type Settings struct {
 	Timeout time.Duration
 	// Memory is the limit of each step, and what the step that builds requests; CPU is what that requests. There is no limit of CPU.
 	Memory, CPU resource.Quantity
+	// Disk is the limit of all that a build writes on its node: the source unpacked, layers, and what its steps log.
+	Disk resource.Quantity
 	// Keep is how many runs of an App's builds are kept.
 	Keep int
 	// UserID and GroupID are CNB_USER_ID and CNB_GROUP_ID of the builder image, as whom all steps run.
@@ -76,8 +78,8 @@ func (s Settings) In(of *v1alpha1.Space) (Settings, error) {
 // Defaults are the settings where nobody sets any.
 func Defaults() Settings {
 	return Settings{
-		Timeout: time.Hour, Memory: resource.MustParse("1Gi"), CPU: resource.MustParse("250m"), Keep: 5,
-		UserID: 1000, GroupID: 1000,
+		Timeout: time.Hour, Memory: resource.MustParse("1Gi"), CPU: resource.MustParse("250m"), Disk: resource.MustParse("20Gi"),
+		Keep: 5, UserID: 1000, GroupID: 1000,
 	}
 }
 
@@ -140,6 +142,7 @@ var readers = map[string]func(*Settings, string) error{
 	},
 	"memory":  func(s *Settings, v string) error { return quantity(&s.Memory, v, "16Mi") },
 	"cpu":     func(s *Settings, v string) error { return quantity(&s.CPU, v, "1m") },
+	"disk":    func(s *Settings, v string) error { return quantity(&s.Disk, v, "16Mi") },
 	"keep":    func(s *Settings, v string) (err error) { s.Keep, err = number(v); return err },
 	"userID":  func(s *Settings, v string) error { return id(&s.UserID, v) },
 	"groupID": func(s *Settings, v string) error { return id(&s.GroupID, v) },

@@ -152,9 +152,12 @@ func step(o Options, name, image string, command, args []string, mounts ...corev
 		}}
 }
 
-// working asks for what a build needs.
+// working asks for what a build needs. The limit of disk is said here only: the kubelet holds the Pod, its volumes included, to the sum of
+// the limits of its containers (pkg/kubelet/eviction, podEphemeralStorageLimitEviction). Less is requested, or few nodes would have it.
 func (o Options) working(s tekton.Step) tekton.Step {
-	s.ComputeResources.Requests = corev1.ResourceList{corev1.ResourceMemory: o.Memory, corev1.ResourceCPU: o.CPU}
+	s.ComputeResources.Limits[corev1.ResourceEphemeralStorage] = o.Disk
+	s.ComputeResources.Requests = corev1.ResourceList{corev1.ResourceMemory: o.Memory, corev1.ResourceCPU: o.CPU,
+		corev1.ResourceEphemeralStorage: least(o.Disk, "1Gi")}
 	return s
 }
 

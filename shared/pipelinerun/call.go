@@ -37,6 +37,7 @@ func asCall(app *v1alpha1.App, task *v1alpha1.Task, image string) (*v1alpha1.App
 		AutomountServiceAccountToken: &no,
 	}
 	app.Spec.Template.StartCommand = ""
+	app.Status.Bindings = nil
 	app.Status.Image, app.Status.StartCommands = image, v1alpha1.StartCommandStatus{}
 	return app, task, nil
 }

@@ -59,7 +59,7 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 	c.EnvFrom = append([]corev1.EnvFromSource{spaceEnv()}, c.EnvFrom...)
 	var steps []tekton.Step
 	for _, each := range append(slices.Clip(podSpec.InitContainers), c) {
-		steps = append(steps, step(each))
+		steps = append(steps, step(project(app, each)))
 	}
 	run := skeleton(task)
 	maps.Copy(run.Labels, app.Labels)
@@ -74,7 +74,7 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 			Name:    v1alpha1.UserContainer,
 			Retries: int(task.Spec.Retries),
 			TaskSpec: &tekton.EmbeddedTask{TaskSpec: tekton.TaskSpec{
-				Volumes: podSpec.Volumes,
+				Volumes: append(slices.Clip(podSpec.Volumes), bindingVolumes(app)...),
 				Steps:   steps,
 				Results: results(command),
 			}},

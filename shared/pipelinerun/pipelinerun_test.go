@@ -88,6 +88,14 @@ func TestRenderedPipelineRun(t *testing.T) {
 				Headers: []v1alpha1.CallHeader{{Name: "X-A", Value: "1"}, {Name: "Authorization", SecretKeyRef: &corev1.SecretKeySelector{
 					LocalObjectReference: corev1.LocalObjectReference{Name: "kf-call-x"}, Key: "authorization"}}}}
 		}), Options{CallImage: "registry.example/call@sha256:1"}},
+		"bound to services": {app(func(a *v1alpha1.App) {
+			fully(a)
+			a.Status.Bindings = []v1alpha1.AppBinding{
+				{Binding: "binding-shop-db", Name: "db", Secret: "files-binding-shop-db", Keys: []string{"provider", "type", "uri"}},
+				{Binding: "binding-shop-mail", Name: "mail", Secret: "files-binding-shop-mail", Keys: []string{"type"}}}
+			a.Spec.Template.Spec.InitContainers = []corev1.Container{{Name: "fetch", Image: "fetch:1",
+				Env: []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "/etc/bound"}}}}
+		}), task(nil), Options{}},
 		"with initContainers and dollars": {app(func(a *v1alpha1.App) {
 			known(v1alpha1.ShellPOSIX, "/bin/bash", nil, []string{"/serve"})(a)
 			p := &a.Spec.Template.Spec

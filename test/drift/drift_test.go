@@ -229,6 +229,8 @@ func TestReasonsAreInTheDocs(t *testing.T) {
 			page = "jobs.md"
 		case strings.Contains(doc, "BuildReady"):
 			page = "build.md"
+		case strings.Contains(doc, "of a service"):
+			page = "services.md"
 		}
 		if strings.Contains(block.Doc.Text(), "of a Space") {
 			page = "spaces.md"

@@ -103,12 +103,13 @@ var subjects = map[string]subject{
 	"logs":       {writes: 2, work: aLogThatIsRead}, // two reviews, which hold for seconds
 	"start":      {resync: "resync", writes: 2, work: aCommandThatMayBegin},
 	"wait":       {writes: 3, work: anEndThatIsAskedFor}, // three reviews, which hold for seconds
-	"space":      {resync: "resync", writes: 5, work: aSpaceToMake},
+	"space":      {resync: "resync", writes: 6, work: aSpaceToMake},
+	"bind":       {resync: "resync", writes: 6, work: aBindingToGive},
 	"webhook":    {writes: 1, work: aDelivery, settings: []string{"COMMAND_SINK=" + handedOn.URL}},
 }
 
 func eachSubject(t *testing.T, cell func(*testing.T, string, subject)) {
-	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "build from source", "deadletter", "logs", "start", "space", "wait", "webhook"} {
+	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "build from source", "deadletter", "logs", "start", "space", "bind", "wait", "webhook"} {
 		t.Run(name, func(t *testing.T) { cell(t, name, subjects[name]) })
 	}
 }

@@ -394,16 +394,22 @@ func TestKfPruneShowsWhatWouldGo(t *testing.T) {
 func TestKfBindsServicesAndSetsVariables(t *testing.T) {
 	c := newCLI(t)
 	c.App(t, c.space, "shop")
+	maySecrets(t, c.Cluster, c.space)
+	f := c.Function(t, "bind")
 	file := filepath.Join(t.TempDir(), "credentials.json")
 	if err := os.WriteFile(file, []byte(`{"uri": "postgres://u:hunter2@h/d"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.has(c.kf("create-user-provided-service", "db", "-p", file, "-t", "sql"), "Service db created.", "kf bind-service APP db")
+	meanwhile(f, func() {
+		c.has(c.kf("create-user-provided-service", "db", "-p", file, "-t", "sql"), "Service db created.", "kf bind-service APP db")
+	})
 	c.has(c.refused("create-user-provided-service", "db"), "already")
 	c.has(c.refused("bind-service", "shop", "none"), `there is no service "none"`)
 	c.has(c.refused("unbind-service", "shop", "db"), "is not bound to db")
-	c.has(c.kf("bind-service", "shop", "db"), "its next Task has the credentials")
-	c.has(c.kf("services"), "Name Type Tags Bound Apps db user-provided sql shop")
+	meanwhile(f, func() {
+		c.has(c.kf("bind-service", "shop", "db"), "its next Task has the credentials")
+	})
+	c.has(c.kf("services"), "Name Type Tags Bound Apps Ready Reason db user-provided sql shop True ServiceReady")
 	c.has(c.kf("services", "-o", "jsonpath={.items[*].metadata.name}"), "db")
 	secret, err := c.Kube.CoreV1().Secrets(c.space).Get(t.Context(), v1alpha1.InjectedEnvSecret("shop"), metav1.GetOptions{})
 	if err != nil || len(secret.OwnerReferences) != 1 || string(secret.Data["DATABASE_URL"]) != "postgres://u:hunter2@h/d" {
@@ -418,10 +424,14 @@ func TestKfBindsServicesAndSetsVariables(t *testing.T) {
 	if err != nil || len(app.Spec.Template.Spec.Containers[0].Env) != 1 || strings.Contains(fmt.Sprint(app), "hunter2") {
 		t.Errorf("%+v %v", app.Spec.Template.Spec.Containers, err)
 	}
-	c.has(c.kf("unbind-service", "shop", "db"), "lacks the credentials")
+	meanwhile(f, func() {
+		c.has(c.kf("unbind-service", "shop", "db"), "lacks the credentials")
+	})
 	if out := c.kf("env", "shop"); strings.Contains(out, "hunter2") {
 		t.Errorf("it is still bound:\n%s", out)
 	}
+	meanwhile(f, func() { c.has(c.kf("delete-service", "db"), "Service db is deleted.") })
+	c.has(c.refused("delete-service", "db"), `there is no service "db"`)
 }
 
 // TestKfSaysHowItExits: what a script can tell apart, and lists in the forms that it reads.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/source"
+	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
 // sourced is a Space whose builds are played, and a registry.
@@ -233,8 +234,11 @@ applications:
 	if apps, err := s.Kf.Apps(s.space).List(t.Context(), metav1.ListOptions{}); err != nil || len(apps.Items) != 0 {
 		t.Errorf("%v %v", apps.Items, err)
 	}
-	s.kf("create-user-provided-service", "db", "-p", `{"uri":"postgres://db"}`)
+	maySecrets(t, s.Cluster, s.space)
+	f := s.Function(t, "bind")
+	s.kf("create-user-provided-service", "db", "-p", `{"uri":"postgres://db"}`, "--async")
 	out, said, code := s.RunKf(t, s.space, push...)
+	f.Deliver(harness.Ping("resync"))
 	if code != 0 || !strings.Contains(said, "manifest.yml: line 10: routes is not heeded") {
 		t.Fatalf("%d %s %s", code, out, said)
 	}

@@ -259,12 +259,13 @@ func TestTheFunctionSpaceDeletesNoOtherNamespace(t *testing.T) {
 	}
 }
 
-// TestTheFunctionSpaceBindsTwoRolesAndNoMore: with the role that reads Secrets it could else give itself those of any namespace.
-func TestTheFunctionSpaceBindsTwoRolesAndNoMore(t *testing.T) {
+// TestTheFunctionSpaceBindsThreeRolesAndNoMore: with a role that reads Secrets it could else give itself those of any namespace.
+func TestTheFunctionSpaceBindsThreeRolesAndNoMore(t *testing.T) {
 	c := harness.New(t)
 	c.Function(t, "space") // which makes its rights
 	account, other := c.As(t, "space"), c.Namespace(t, "other")
 	build := rbacv1.Subject{Kind: "ServiceAccount", Namespace: harness.SystemNamespace, Name: "build"}
+	bind := rbacv1.Subject{Kind: "ServiceAccount", Namespace: harness.SystemNamespace, Name: "bind"}
 	itself := rbacv1.Subject{Kind: "ServiceAccount", Namespace: harness.SystemNamespace, Name: "space"}
 	anyone := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: "User", Name: "ann"}
 	for what, b := range map[string]struct {
@@ -274,6 +275,11 @@ func TestTheFunctionSpaceBindsTwoRolesAndNoMore(t *testing.T) {
 	}{
 		"commanders":                     {other, "kf-space-commanders", "kf-tasks-commander", anyone, true},
 		"build":                          {other, "kf-space-build-pull", "kf-tasks-build-pull", build, true},
+		"bind":                           {other, "kf-space-bind", "kf-tasks-bind-secrets", bind, true},
+		"those of bind for itself":       {other, "kf-space-bind", "kf-tasks-bind-secrets", itself, false},
+		"those of bind for build":        {other, "kf-space-bind", "kf-tasks-bind-secrets", build, false},
+		"those of bind for commanders":   {other, "kf-space-commanders", "kf-tasks-bind-secrets", anyone, false},
+		"those of bind in this system":   {harness.SystemNamespace, "kf-space-bind", "kf-tasks-bind-secrets", bind, false},
 		"Secrets for itself":             {other, "kf-space-build-pull", "kf-tasks-build-pull", itself, false},
 		"Secrets for a user":             {other, "kf-space-build-pull", "kf-tasks-build-pull", anyone, false},
 		"Secrets for commanders":         {other, "kf-space-commanders", "kf-tasks-build-pull", anyone, false},

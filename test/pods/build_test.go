@@ -44,14 +44,7 @@ func newBuilt(t *testing.T) *built {
 	w := newWriters(t)
 	b := &built{writers: w, settings: w.c.Namespace(t, "settings")}
 	b.put(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
-	data := map[string]string{}
-	of, err := os.ReadFile(filepath.Join(harness.Root(), "dist", "builder.yaml"))
-	if err == nil {
-		err = yaml.Unmarshal(of, &data)
-	}
-	if err != nil {
-		t.Fatalf("no builder image; hack/builder.sh makes one: %v", err)
-	}
+	data := builderImages(t)
 	host, _, _ := strings.Cut(registry(t), "/")
 	data["containerRegistry"], data["insecureRegistries"], data["memory"] = registry(t)+"/"+w.ns, host, "512Mi"
 	m := metav1.ObjectMeta{Name: build.ConfigMap, Namespace: b.settings}
@@ -69,6 +62,20 @@ func newBuilt(t *testing.T) *built {
 	}
 	w.pinged("build", "SETTINGS_NAMESPACE="+b.settings, "STEP_IMAGE="+registry(t)+"/step:latest")
 	return b
+}
+
+// builderImages are the builder and the run image of the cluster's registry.
+func builderImages(t *testing.T) map[string]string {
+	t.Helper()
+	data := map[string]string{}
+	of, err := os.ReadFile(filepath.Join(harness.Root(), "dist", "builder.yaml"))
+	if err == nil {
+		err = yaml.Unmarshal(of, &data)
+	}
+	if err != nil {
+		t.Fatalf("no builder image; hack/builder.sh makes one: %v", err)
+	}
+	return data
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -183,11 +190,7 @@ func params(source string) map[string]any {
 func TestAnAppIsBuiltAndRuns(t *testing.T) {
 	b := newBuilt(t)
 	app := b.app("shop", b.source(nil))
-	no, user := false, int64(1000)
-	app.Spec.Template.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: &[]bool{true}[0], RunAsUser: &user,
-		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
-	app.Spec.Template.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no,
-		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
+	confine(app)
 	if _, err := b.c.Kf.Apps(b.ns).Create(ctx, app, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +222,15 @@ func TestAnAppIsBuiltAndRuns(t *testing.T) {
 	app = b.becomes("shop", v1alpha1.ReasonRebased)
 	t.Logf("rebased in %s: %s", time.Since(began).Round(time.Second), app.Status.Image)
 	b.runs(app, "second")
+}
+
+// confine has an App's Tasks pass "restricted".
+func confine(app *v1alpha1.App) {
+	yes, no, user := true, false, int64(1000)
+	app.Spec.Template.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: &yes, RunAsUser: &user,
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
+	app.Spec.Template.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no,
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
 }
 
 // app is an App as `kf push` makes it.

@@ -164,17 +164,20 @@ func (w *writers) pods(task string) []corev1.Pod {
 // wrote waits until the Task's Pod has written a line that holds text.
 func (w *writers) wrote(task, text string) {
 	w.t.Helper()
-	harness.Eventually(w.t, time.Minute, func() error {
-		pods := w.pods(task)
-		if len(pods) == 0 {
-			return fmt.Errorf("no Pod yet")
-		}
-		b, err := w.c.Kube.CoreV1().Pods(w.ns).GetLogs(pods[0].Name, &corev1.PodLogOptions{Container: "step-user-container"}).DoRaw(ctx)
-		if err != nil || !strings.Contains(string(b), text) {
-			return fmt.Errorf("%d bytes without it: %v", len(b), err)
-		}
-		return nil
-	})
+	harness.Eventually(w.t, time.Minute, func() error { return w.said(task, text) })
+}
+
+// said is nil if a Task has written a text.
+func (w *writers) said(task, text string) error {
+	pods := w.pods(task)
+	if len(pods) == 0 {
+		return fmt.Errorf("no Pod yet")
+	}
+	b, err := w.c.Kube.CoreV1().Pods(w.ns).GetLogs(pods[0].Name, &corev1.PodLogOptions{Container: "step-user-container"}).DoRaw(ctx)
+	if err != nil || !strings.Contains(string(b), text) {
+		return fmt.Errorf("%d bytes without it: %v: %.300s", len(b), err, b)
+	}
+	return nil
 }
 
 // record is a line of the logging stream.

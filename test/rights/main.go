@@ -36,12 +36,13 @@ func init() {
 var refusable = map[Right]string{
 	{"build", "get", "", "serviceaccounts"}: "asks, and does without where a Space grants none",
 	{"build", "get", "", "secrets"}:         "asks, and does without where a Space grants none",
+	{"bind", "get", "", "secrets"}:          "asks, and says on the binding what to do where a Space grants none",
 	{"webhook", "get", "", "secrets"}:       "asks, and answers 503 where a Space grants none",
 	{"prune", "list", "", "pods"}:           "asks, and is to be asked again, without config/options/prune-pods",
 }
 
 // bySpaces are the roles that config/ binds to nobody, and who a Space binds them to.
-var bySpaces = map[string]string{"kf-tasks-build-pull": "build"}
+var bySpaces = map[string]string{"kf-tasks-build-pull": "build", "kf-tasks-bind-secrets": "bind"}
 
 const accounts = "system:serviceaccount:kf-tasks:"
 

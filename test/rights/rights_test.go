@@ -91,6 +91,7 @@ func TestNoFunctionReadsSecretsOfAllNamespaces(t *testing.T) {
 	for _, r := range granted {
 		switch {
 		case r.Account == bySpaces["kf-tasks-build-pull"] && r.Verb == "get" && (r.Resource == "secrets" || r.Resource == "serviceaccounts"): // where a Space grants it
+		case r.Account == bySpaces["kf-tasks-bind-secrets"] && r.Resource == "secrets" && (r.Verb == "get" || r.Verb == "create" || r.Verb == "update"): // the same
 		case r.Account == "runtask" && r.Verb == "get" && r.Resource == "serviceaccounts": // whether it is there: of Secrets it has names at most
 		case r.Verb == "*" || r.Group == "*" || r.Resource == "*" || r.Verb == "escalate" || r.Verb == "bind" || r.Verb == "impersonate",
 			r.Resource == "secrets", r.Resource == "serviceaccounts", r.Resource == "serviceaccounts/token", r.Resource == "pods/exec",

@@ -32,6 +32,8 @@ type (
 	TaskSchedules = gentype.ClientWithList[*v1alpha1.TaskSchedule, *v1alpha1.TaskScheduleList]
 	Webhooks      = gentype.ClientWithList[*v1alpha1.Webhook, *v1alpha1.WebhookList]
 	Spaces        = gentype.ClientWithList[*v1alpha1.Space, *v1alpha1.SpaceList]
+	Services      = gentype.ClientWithList[*v1alpha1.ServiceInstance, *v1alpha1.ServiceInstanceList]
+	Bindings      = gentype.ClientWithList[*v1alpha1.ServiceInstanceBinding, *v1alpha1.ServiceInstanceBindingList]
 )
 
 // Client reaches kf.dev/v1alpha1.
@@ -82,4 +84,18 @@ func (c *Client) Webhooks(namespace string) *Webhooks {
 func (c *Client) Spaces() *Spaces {
 	return gentype.NewClientWithList("spaces", c.rest, runtime.NewParameterCodec(Scheme), "",
 		func() *v1alpha1.Space { return &v1alpha1.Space{} }, func() *v1alpha1.SpaceList { return &v1alpha1.SpaceList{} })
+}
+
+// Services reaches the ServiceInstances of a namespace.
+func (c *Client) Services(namespace string) *Services {
+	return gentype.NewClientWithList("serviceinstances", c.rest, runtime.NewParameterCodec(Scheme), namespace,
+		func() *v1alpha1.ServiceInstance { return &v1alpha1.ServiceInstance{} },
+		func() *v1alpha1.ServiceInstanceList { return &v1alpha1.ServiceInstanceList{} })
+}
+
+// Bindings reaches the ServiceInstanceBindings of a namespace.
+func (c *Client) Bindings(namespace string) *Bindings {
+	return gentype.NewClientWithList("serviceinstancebindings", c.rest, runtime.NewParameterCodec(Scheme), namespace,
+		func() *v1alpha1.ServiceInstanceBinding { return &v1alpha1.ServiceInstanceBinding{} },
+		func() *v1alpha1.ServiceInstanceBindingList { return &v1alpha1.ServiceInstanceBindingList{} })
 }

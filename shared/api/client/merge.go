@@ -77,6 +77,29 @@ func Merge[T any](ctx context.Context, c patcher[*T], obj metav1.Object, change 
 	return got, nil
 }
 
+// Finalize gives an object a finalizer, or takes it off, if nobody has written it since it was read, and returns the object as it then
+// is, nil if it is gone.
+func Finalize[T any, O interface {
+	*T
+	metav1.Object
+}](ctx context.Context, c patcher[*T], obj O, finalizer string, held bool) (*T, error) {
+	all := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(f string) bool { return f == finalizer })
+	if all == nil {
+		all = []string{} // a merge patch would leave the list alone
+	}
+	if held {
+		all = append(all, finalizer)
+	}
+	if len(all) == len(obj.GetFinalizers()) {
+		return obj, nil
+	}
+	got, err := Merge(ctx, c, obj, Change{Finalizers: &all, IfUnchanged: true})
+	if err != nil {
+		return nil, IgnoreNotFound(err)
+	}
+	return got, nil
+}
+
 // fieldManager is what the API server takes of a name: 128 bytes of printable characters (ValidateFieldManager in apimachinery).
 func fieldManager(name string) string {
 	name = strings.Map(func(r rune) rune {

@@ -181,6 +181,24 @@ type AppStatus struct {
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Instances InstanceStatus `json:"instances,omitempty"`
+
+	// Bindings are the services whose credentials the App's next Task finds as files. No value is here. Not in Kf.
+	// +optional
+	// +listType=map
+	// +listMapKey=binding
+	Bindings []AppBinding `json:"bindings,omitempty"`
+}
+
+// AppBinding is a service whose credentials a Task finds as files (servicebinding.io, Workload Projection).
+type AppBinding struct {
+	// Binding is the ServiceInstanceBinding.
+	Binding string `json:"binding"`
+	// Name is the directory, in that of SERVICE_BINDING_ROOT.
+	Name string `json:"name"`
+	// Secret has the files, Keys are their names.
+	Secret string `json:"secret"`
+	// +listType=atomic
+	Keys []string `json:"keys"`
 }
 
 // Process is a process type of an image that buildpacks have built (buildpacks/spec, platform.md, io.buildpacks.build.metadata).

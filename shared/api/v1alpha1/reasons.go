@@ -95,6 +95,21 @@ const (
 	ReasonDeleting             = "Deleting"
 )
 
+// Reasons of the condition Ready of a service and of a binding.
+const (
+	ReasonServiceReady     = "ServiceReady"     // True: Apps can be bound to it, or the App has it
+	ReasonSecretMissing    = "SecretMissing"    // that of spec.parametersFrom, or its key
+	ReasonSecretInvalid    = "SecretInvalid"    // no JSON object
+	ReasonSecretNotOwned   = "SecretNotOwned"   // by the service or binding that names it
+	ReasonSecretsRefused   = "SecretsRefused"   // bind may not use them in this namespace
+	ReasonSecretTaken      = "SecretTaken"      // somebody else's has the name that is needed
+	ReasonCredentialsUnfit = "CredentialsUnfit" // no process can be given them
+	ReasonServiceNotFound  = "ServiceNotFound"
+	ReasonBoundAppNotFound = "BoundAppNotFound"
+	ReasonDeletionBlocked  = "DeletionBlocked" // Apps are bound to it
+	ReasonUnbinding        = "Unbinding"
+)
+
 // Reasons of an App's condition Ready.
 const (
 	ReasonImageReady = "ImageReady"

@@ -14,7 +14,8 @@ var AddToScheme = (&runtime.SchemeBuilder{addKnownTypes}).AddToScheme
 
 func addKnownTypes(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion, &App{}, &AppList{}, &Task{}, &TaskList{}, &TaskSchedule{}, &TaskScheduleList{},
-		&Webhook{}, &WebhookList{}, &Space{}, &SpaceList{})
+		&Webhook{}, &WebhookList{}, &Space{}, &SpaceList{}, &ServiceInstance{}, &ServiceInstanceList{},
+		&ServiceInstanceBinding{}, &ServiceInstanceBindingList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -67,6 +67,10 @@ type SpaceSpec struct {
 	// +optional
 	Build SpaceBuild `json:"build,omitempty"`
 
+	// Services says what the bindings of services may use. Not in Kf.
+	// +optional
+	Services SpaceServices `json:"services,omitempty"`
+
 	// Commanders are those who may command this Space by events: run Tasks and Jobs, and terminate Tasks. Not in Kf.
 	// +optional
 	// +listType=atomic
@@ -224,6 +228,14 @@ type SpaceBuild struct {
 	// credentials that Pods are pulled with. False when left out.
 	// +optional
 	ReadPullSecrets bool `json:"readPullSecrets,omitempty"`
+}
+
+// SpaceServices says what the bindings of services may use.
+type SpaceServices struct {
+	// UseSecrets lets the function bind read and write the Secrets of the Space, which it makes an App's VCAP_SERVICES and files of.
+	// It may when left out; without it no service can be bound here.
+	// +optional
+	UseSecrets *bool `json:"useSecrets,omitempty"`
 }
 
 // SpaceSubject is a user, a group or a service account.
