@@ -11,7 +11,9 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/queue"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/space"
 )
@@ -35,6 +37,7 @@ func main() {
 		Now:     time.Now,
 		IDs:     newIDAllocator(kf),
 		Tries:   flowcontrol.NewBackOff(firstTry, lastTry),
+		Rounds:  &coalesce.Group[queue.Scope]{Every: roundEvery, Hold: leadFor},
 		Space:   space.NewLookup(kf).Of,
 		Rules: func(ctx context.Context, namespace, account string) (space.Rules, error) {
 			return space.Read(ctx, k8s, namespace, account)

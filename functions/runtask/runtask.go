@@ -13,6 +13,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/queue"
 	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
@@ -35,6 +36,8 @@ const (
 	Fail Action = "fail"
 	// Expire ends the Task as Fail does, unless a predecessor has made its run and died: then what becomes of that is for start.
 	Expire Action = "expire"
+	// Admit: the Task may start when its turn comes (shared/queue).
+	Admit Action = "admit"
 	// Create the PipelineRun.
 	Create Action = "create"
 )
@@ -45,7 +48,8 @@ type Decision struct {
 	Reason  string // of the condition, for Wait and Fail
 	Message string // for the user: what is wrong and what to do
 	Run     *tekton.PipelineRun
-	ID      int // that the Task is to have, if one was taken for it already
+	ID      int         // that the Task is to have, if one was taken for it already
+	Turn    *queue.Turn // of a Task that is queued
 }
 
 // spaceTerminating: a namespace that is being deleted never stops being so.
@@ -74,6 +78,7 @@ var rules = []struct {
 	{Wait, v1alpha1.ReasonAppNotSettled, appNotSettled},
 	{Wait, v1alpha1.ReasonImageNotAllowed, imageNotAllowed},
 	{Fail, v1alpha1.ReasonInvalidTask, invalidTask},
+	{Admit, v1alpha1.ReasonQueued, limited},
 	{Create, "Runnable", always},
 }
 
@@ -103,7 +108,7 @@ func Decide(task *v1alpha1.Task, app *v1alpha1.App, of *v1alpha1.Space, opts pip
 		}
 	}
 	switch d.Action {
-	case Create:
+	case Create, Admit:
 		d.Run = s.run
 	case CreateCancelled:
 		d.Run = pipelinerun.Tombstone(task)
@@ -224,11 +229,17 @@ func imageNotAllowed(s situation) (string, bool) {
 
 func invalidTask(s situation) (string, bool) { return fmt.Sprint(s.invalid), s.invalid != nil }
 
+// limited: the App or its Space lets so many run at a time.
+func limited(s situation) (string, bool) {
+	_, limited := queue.ScopeOf(s.app, s.space)
+	return "", limited
+}
+
 func always(situation) (string, bool) { return "", true }
 
 // Record writes a Wait or Fail into the Task's status. Waiting is Unknown, not False: a Task that is False never runs.
 func (d Decision) Record(t *v1alpha1.Task, id int, now time.Time) {
-	if t.Final() || d.Action == Wait && meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionPipelineRunReady) != nil {
+	if t.Final() || d.Action == Wait && t.HandledBefore() {
 		return // it has its run after all, whose status is written by status
 	}
 	succeeded := metav1.Condition{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionUnknown, Reason: d.Reason, Message: d.Message}
@@ -237,11 +248,14 @@ func (d Decision) Record(t *v1alpha1.Task, id int, now time.Time) {
 		end := metav1.NewTime(now)
 		t.Status.CompletionTime = &end
 		succeeded.Status = metav1.ConditionFalse
+	}
+	if d.Action != Wait || d.Turn != nil {
 		appReady.Status, appReady.Reason, appReady.Message = metav1.ConditionTrue, v1alpha1.ReasonFound, ""
 	}
 	if t.Status.ID == 0 {
 		t.Status.ID = id
 	}
+	d.Turn.Record(t, now)
 	t.Status.ObservedGeneration = t.Generation
 	v1alpha1.SetCondition(t, &t.Status.Conditions, succeeded, now)
 	v1alpha1.SetCondition(t, &t.Status.Conditions, appReady, now)

@@ -33,6 +33,8 @@ const (
 	// HandledLabel is on a Task that runtask is done with. It holds the Task's own UID: on a copy of the Task, restored
 	// from a backup or made anew from its YAML, it holds another's.
 	HandledLabel = "tasks.kf.dev/handled"
+	// AwaitedLabel is on a Task whose end others wait for: a place under maxRunningTasks comes free. Its facts say so by kfawaited.
+	AwaitedLabel = "tasks.kf.dev/awaited"
 	// StartLabel is on a Pod whose command may begin. It holds the Pod's own UID. Only the function start can set it, and
 	// without it no command of a Task begins (config/crd/one-start.yaml).
 	StartLabel = "tasks.kf.dev/start"

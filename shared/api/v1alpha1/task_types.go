@@ -225,7 +225,34 @@ type TaskStatus struct {
 	// Termination says how a terminated Task ended. Not in Kf.
 	// +optional
 	Termination *Termination `json:"termination,omitempty"`
+
+	// Queue says of a Task that waits for others to end, or has, since when and for what. Not in Kf.
+	// +optional
+	Queue *TaskQueue `json:"queue,omitempty"`
 }
+
+// TaskQueue is how a Task has waited for its turn.
+type TaskQueue struct {
+	// Since is when it came to wait.
+	Since metav1.Time `json:"since"`
+	// Of is what it waits, or has waited, for a place of: App, Space or Kueue.
+	// +kubebuilder:validation:Enum=App;Space;Kueue
+	Of QueueOf `json:"of"`
+	// Place is its place in the queue, 1 for the next, when that was written: it is written anew when it has halved. `kf queue` tells it
+	// as it is now. Kueue does not say.
+	// +optional
+	Place int32 `json:"place,omitempty"`
+}
+
+// QueueOf is what has a queue.
+type QueueOf string
+
+// What has a queue.
+const (
+	QueueOfApp   QueueOf = "App"
+	QueueOfSpace QueueOf = "Space"
+	QueueOfKueue QueueOf = "Kueue" // kueue.sigs.k8s.io, by its label on the Task, the App or the Space
+)
 
 // TaskStart is one time that a Task's command was let begin.
 type TaskStart struct {
