@@ -11,6 +11,7 @@ import (
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/flowcontrol"
 	"knative.dev/pkg/logging"
 
@@ -48,8 +49,9 @@ type Handler struct {
 	// Tries keeps Tasks whose run was refused from being tried at each event and resync. It is this process's own: to keep it in the
 	// Task would cost the write that it is there to save, and one that starts anew may well try once.
 	Tries *flowcontrol.Backoff
-	// Rounds are those of the queues.
+	// Rounds are those of the queues, Arrays of the arrays.
 	Rounds *coalesce.Group[queue.Scope]
+	Arrays *coalesce.Group[types.UID]
 }
 
 // Handle handles a Task's event, or a ping to look for Tasks whose event was lost.
@@ -123,6 +125,8 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller, turn b
 		return a.fail(ctx, d)
 	case Expire:
 		return a.expire(ctx, d)
+	case Array:
+		return nil, h.array(ctx, &a)
 	case Admit:
 		if !turn {
 			scope, _ := queue.ScopeOf(app, of)

@@ -7,6 +7,7 @@ import (
 
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/flowcontrol"
 
@@ -38,6 +39,7 @@ func main() {
 		IDs:     newIDAllocator(kf),
 		Tries:   flowcontrol.NewBackOff(firstTry, lastTry),
 		Rounds:  &coalesce.Group[queue.Scope]{Every: roundEvery, Hold: leadFor},
+		Arrays:  &coalesce.Group[types.UID]{Every: roundEvery, Hold: leadFor},
 		Space:   space.NewLookup(kf).Of,
 		Rules: func(ctx context.Context, namespace, account string) (space.Rules, error) {
 			return space.Read(ctx, k8s, namespace, account)

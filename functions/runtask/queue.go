@@ -22,6 +22,9 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
 
+// unendedTasks selects the Tasks that have not ended, by a selectable field of the CRD.
+const unendedTasks = "status.completionTime="
+
 const (
 	// roundEvery is the least time between two looks at one queue, each of which lists its Tasks; leadFor is how long one request looks
 	// for all that ask.
@@ -33,11 +36,17 @@ const (
 	notYet, itsTurn = false, true
 )
 
-// ended looks at the queue that a Task has left by its end. Its facts come here if somebody may wait for that.
+// ended looks at the queue that a Task has left by its end, and at the array that it is of. Its facts come here if somebody may wait for
+// that.
 func (h *Handler) ended(ctx context.Context, e cloudevents.Event) error {
 	name, err := events.AppOf(e)
 	if err != nil {
 		return receiver.Permanent(err)
+	}
+	if array, _ := e.Extensions()["kfarray"].(string); array != "" {
+		if _, err := h.run(ctx, events.Hint{Namespace: name.Namespace, Name: array}, h.Emit, notYet); err != nil {
+			return err
+		}
 	}
 	app, err := client.Find(ctx, h.Kf.Apps(name.Namespace), name.Namespace, name.Name)
 	if err != nil {
@@ -117,7 +126,7 @@ func (h *Handler) gather(ctx context.Context, scope queue.Scope) (*round, error)
 	if r.space, err = client.Find(ctx, h.Kf.Spaces(), "", scope.Namespace); err != nil {
 		return nil, err
 	}
-	which := metav1.ListOptions{FieldSelector: "status.completionTime="}
+	which := metav1.ListOptions{FieldSelector: unendedTasks}
 	if scope.App != "" {
 		if r.apps[scope.App], err = client.Find(ctx, h.Kf.Apps(scope.Namespace), scope.Namespace, scope.App); err != nil {
 			return nil, err
@@ -205,7 +214,7 @@ func (r *round) carryOut(ctx context.Context) (again bool, err error) {
 		logging.FromContext(ctx).Infow("admitted", "space", r.scope.Namespace, "app", r.scope.App, "tasks", len(plan.Start),
 			"running", len(r.state.Running), "waiting", len(plan.Waiting))
 	}
-	err = r.each(len(start), func(i int) error {
+	err = each(len(start), func(i int) error {
 		limited, cancel := context.WithDeadline(ctx, queue.Deadline(start[i]))
 		defer cancel()
 		_, err := r.run(limited, events.Hint{Namespace: r.scope.Namespace, Name: start[i].Task, UID: start[i].UID}, r.Emit, itsTurn)
@@ -223,12 +232,12 @@ func (r *round) tell(ctx context.Context, waiting []queue.Turn) (more bool, err 
 	waiting = slices.DeleteFunc(waiting, queue.Turn.Said)
 	rand.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
 	now := waiting[:min(len(waiting), tellMost)]
-	err = r.each(len(now), func(i int) error {
+	err = each(len(now), func(i int) error {
 		turn := now[i]
 		a := attempt{Handler: r.Handler, task: turn.Task, app: r.apps[turn.Task.Spec.AppRef.Name]}
 		return a.wait(ctx, Decision{Action: Wait, Reason: v1alpha1.ReasonQueued, Message: turn.Message(), Turn: &turn})
 	})
-	err = errors.Join(err, r.each(len(r.left), func(i int) error {
+	err = errors.Join(err, each(len(r.left), func(i int) error {
 		_, err := r.run(ctx, events.HintAt(r.left[i]), r.Emit, notYet)
 		return err
 	}))
@@ -236,7 +245,7 @@ func (r *round) tell(ctx context.Context, waiting []queue.Turn) (more bool, err 
 }
 
 // each does so many steps side by side, and returns the first error.
-func (r *round) each(n int, step func(i int) error) error {
+func each(n int, step func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i := range n {

@@ -36,6 +36,8 @@ const (
 	Fail Action = "fail"
 	// Expire ends the Task as Fail does, unless a predecessor has made its run and died: then what becomes of that is for start.
 	Expire Action = "expire"
+	// Array: the Task is one of many, which are made of it (shared/array).
+	Array Action = "array"
 	// Admit: the Task may start when its turn comes (shared/queue).
 	Admit Action = "admit"
 	// Create the PipelineRun.
@@ -67,6 +69,9 @@ var rules = []struct {
 	{Nothing, v1alpha1.ReasonRestored, restored}, // status says so on the Task
 	{Finish, "Ended", ended},
 	{Mark, "LabelTakenOff", labelTakenOff},
+	{Fail, v1alpha1.ReasonRestored, arrayCopied},
+	{Array, "ArrayUnderWay", arrayBegun},
+	{Fail, v1alpha1.ReasonCancelled, arrayTerminated},
 	{CreateCancelled, "Terminated", terminated},
 	{Expire, v1alpha1.ReasonExpired, expired},
 	{Fail, v1alpha1.ReasonInvalidTask, taskUnreadable},
@@ -78,6 +83,7 @@ var rules = []struct {
 	{Wait, v1alpha1.ReasonAppNotSettled, appNotSettled},
 	{Wait, v1alpha1.ReasonImageNotAllowed, imageNotAllowed},
 	{Fail, v1alpha1.ReasonInvalidTask, invalidTask},
+	{Array, "ArrayRunnable", isArray},
 	{Admit, v1alpha1.ReasonQueued, limited},
 	{Create, "Runnable", always},
 }
@@ -158,6 +164,22 @@ func labelTakenOff(s situation) (string, bool) { return "", s.task.HandledBefore
 // ended: a predecessor died between ending the Task and labelling it. Its App may be right by now, but what has ended
 // never runs.
 func ended(s situation) (string, bool) { return "", s.task.Final() }
+
+// arrayCopied: some of its Tasks may have run elsewhere, or before.
+func arrayCopied(s situation) (string, bool) {
+	of := s.task.Labels[v1alpha1.ArrayLabel]
+	return "this is a copy of an array, from a backup or of its YAML: what became of that is not known here, and it is not run again. " +
+		"To run it again, run a new Task", s.task.Spec.Count > 0 && of != "" && of != string(s.task.UID)
+}
+
+func arrayBegun(s situation) (string, bool) { return "", s.task.Status.Array != nil }
+
+// arrayTerminated: a PipelineRun that takes the name would be looked for by nobody.
+func arrayTerminated(s situation) (string, bool) {
+	return "the Task was terminated before it had started", s.task.Spec.Count > 0 && s.task.Spec.Terminated
+}
+
+func isArray(s situation) (string, bool) { return "", s.task.Spec.Count > 0 }
 
 func terminated(s situation) (string, bool) { return "", s.task.Spec.Terminated }
 
@@ -267,8 +289,11 @@ func EndFact(t *v1alpha1.Task) string {
 	if meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionPipelineRunReady) != nil {
 		return events.TaskCreated
 	}
-	if t.Outcome() == v1alpha1.TaskTerminated {
+	switch t.Outcome() {
+	case v1alpha1.TaskTerminated:
 		return events.TaskTerminated
+	case v1alpha1.TaskSucceeded: // an array
+		return events.TaskSucceeded
 	}
 	return events.TaskFailed
 }
