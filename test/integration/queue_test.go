@@ -250,6 +250,9 @@ func TestAnAppWithoutALimitPaysNothing(t *testing.T) {
 	app := w.App("shop", nil)
 	f := w.Function(t, "runtask")
 	f.Deliver(harness.Ping("resync")) // what other tests have left
+	first, err := w.Add(ctx, app, nil)
+	w.Must(err)
+	f.Deliver(harness.Added("Task", first)) // the first of an App looks for its IDs
 	f.Proxy.Inject(nil)
 	task, err := w.Add(ctx, app, nil)
 	w.Must(err)

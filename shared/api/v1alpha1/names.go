@@ -30,6 +30,10 @@ const (
 	// select by it, and nothing but this project writes it.
 	TaskLabel = "tasks.kf.dev/task"
 
+	// KueueLabel is Kueue's: the LocalQueue that a PipelineRun waits in (kubernetes-sigs/kueue; TEP-0164). On a Task, its App or its Space,
+	// the run and its Pod have it too.
+	KueueLabel = "kueue.x-k8s.io/queue-name"
+
 	// HandledLabel is on a Task that runtask is done with. It holds the Task's own UID: on a copy of the Task, restored
 	// from a backup or made anew from its YAML, it holds another's.
 	HandledLabel = "tasks.kf.dev/handled"
