@@ -12,6 +12,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/array"
+	"github.com/kf-tasks/kf-tasks/shared/events"
 )
 
 // makeMost is how many Tasks of an array are made before it says so.
@@ -117,6 +118,7 @@ func (a *attempt) make(ctx context.Context, progress *array.Progress, from, to i
 	created = to
 	err = each(to-from, func(i int) error {
 		task := array.Task(a.task, from+i)
+		task.Annotations = events.HandOn(a.task) // its Job is in the chain, so that none runs because of itself for ever
 		there, err := client.CreateOnce(ctx, a.Kf.Tasks(task.Namespace), task)
 		mu.Lock()
 		defer mu.Unlock()

@@ -28,11 +28,6 @@ func Name(array string, index int) string {
 	return strings.TrimRight(array[:maxName-len(end)], ".-") + end
 }
 
-// handedOn are the annotations of an array that its Tasks have too: their facts belong to the same cause.
-var handedOn = []string{
-	v1alpha1.TraceParentAnnotation, v1alpha1.TraceStateAnnotation, v1alpha1.CorrelationAnnotation, v1alpha1.ChainAnnotation,
-}
-
 // own are labels that say something of the array itself.
 var own = []string{
 	v1alpha1.VersionLabel, v1alpha1.HandledLabel, v1alpha1.StartLabel, v1alpha1.TaskLabel, v1alpha1.TaskScheduleLabel, v1alpha1.SuspendLabel,
@@ -58,15 +53,9 @@ func Task(array *v1alpha1.Task, index int) *v1alpha1.Task {
 	maps.Copy(labels, v1alpha1.TaskLabels(spec.AppRef.Name))
 	labels[v1alpha1.ArrayLabel], labels[v1alpha1.IndexLabel] = array.Name, strconv.Itoa(index)
 	labels[v1alpha1.AwaitedLabel] = "true"
-	annotations := map[string]string{}
-	for _, a := range handedOn {
-		if value := array.Annotations[a]; value != "" {
-			annotations[a] = value
-		}
-	}
 	return &v1alpha1.Task{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: Name(array.Name, index), Namespace: array.Namespace, Labels: labels, Annotations: annotations,
+			Name: Name(array.Name, index), Namespace: array.Namespace, Labels: labels,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(array, v1alpha1.GroupVersion.WithKind("Task"))},
 		},
 		Spec: spec,

@@ -45,7 +45,7 @@ func TestATaskOfAnArray(t *testing.T) {
 	array := anArray(20, 5)
 	array.Labels = map[string]string{v1alpha1.HandledLabel: "u", v1alpha1.TaskScheduleLabel: "nightly", v1alpha1.VersionLabel: "7", "team": "a",
 		"kueue.x-k8s.io/queue-name": "q"}
-	array.Annotations = map[string]string{v1alpha1.EventAnnotation: "/x 1", v1alpha1.CorrelationAnnotation: "c"}
+	array.Annotations = map[string]string{v1alpha1.EventAnnotation: "/x 1"}
 	array.Spec.Env = []v1alpha1.EnvVar{{Name: "MODE", Value: "x"}, {Name: "KF_TASK_INDEX", Value: "mine"}}
 	array.Spec.RequestedBy, array.Spec.DisplayName = "jane", "import"
 	got := Task(array, 3)
@@ -61,7 +61,7 @@ func TestATaskOfAnArray(t *testing.T) {
 	if got.Spec.Count != 0 || got.Spec.Parallelism != 0 || got.Spec.RequestedBy != "" || got.Spec.DisplayName != "import[3]" || got.Spec.Command != "work" {
 		t.Errorf("%+v", got.Spec)
 	}
-	if got.Annotations[v1alpha1.EventAnnotation] != "" || got.Annotations[v1alpha1.CorrelationAnnotation] != "c" {
+	if got.Annotations[v1alpha1.EventAnnotation] != "" {
 		t.Errorf("annotations %v", got.Annotations)
 	}
 	if i, ok := IndexOf(array, got); i != 3 || !ok {
