@@ -18,6 +18,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/queue"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 )
@@ -113,9 +114,10 @@ type round struct {
 	apps  map[string]*v1alpha1.App // nil for one that is gone
 	now   time.Time
 
-	state queue.State
-	due   []v1alpha1.Admission // of an earlier look, and yet to start
-	left  []*v1alpha1.Task     // say that they are queued, and wait for something else by now
+	admitted []v1alpha1.Admission
+	state    queue.State
+	due      []v1alpha1.Admission // of an earlier look, and yet to start
+	left     []*v1alpha1.Task     // say that they are queued, and wait for something else by now
 }
 
 // gather reads a queue: first the object whose it is, which nobody may have written when it takes the admissions, and then the Tasks
@@ -149,7 +151,10 @@ func (h *Handler) gather(ctx context.Context, scope queue.Scope) (*round, error)
 	if limited := queue.LimitOfSpace(r.space) > 0; limited != (scope.App == "") {
 		return nil, r.moved(ctx)
 	}
-	r.state, r.due = queue.Sort(tasks, r.admitted(), r.fit, r.now)
+	if r.admitted, err = r.admissions(ctx, tasks); err != nil {
+		return nil, err
+	}
+	r.state, r.due = queue.Sort(tasks, r.admitted, r.fit, r.now)
 	r.state.Apps, r.state.Space = map[string]int{}, queue.LimitOfSpace(r.space)
 	for name, app := range r.apps {
 		r.state.Apps[name] = queue.LimitOf(app)
@@ -168,15 +173,30 @@ func (r *round) moved(ctx context.Context) (err error) {
 	return err
 }
 
-// admitted is what the object whose queue it is says of admissions.
-func (r *round) admitted() []v1alpha1.Admission {
+// admissions are what the object whose queue it is says of them. One that is over, and whose Task has a run after all, begins anew: who has
+// made that died before it could say so.
+func (r *round) admissions(ctx context.Context, tasks []*v1alpha1.Task) ([]v1alpha1.Admission, error) {
+	var all []v1alpha1.Admission
 	switch app := r.apps[r.scope.App]; {
 	case r.scope.App == "":
-		return r.space.Status.Admitted
+		all = slices.Clone(r.space.Status.Admitted)
 	case app != nil:
-		return app.Status.Admitted
+		all = slices.Clone(app.Status.Admitted)
 	}
-	return nil
+	for i, a := range all {
+		at := slices.IndexFunc(tasks, func(t *v1alpha1.Task) bool { return t.UID == a.UID && !t.HandledBefore() })
+		if at < 0 || queue.Held(a, r.now) {
+			continue
+		}
+		run, err := client.Find(ctx, r.Tekton.PipelineRuns(r.scope.Namespace), r.scope.Namespace, a.Task)
+		if err != nil {
+			return nil, err
+		}
+		if run != nil && pipelinerun.Owned(run, tasks[at]) {
+			all[i].At = metav1.NewTime(r.now)
+		}
+	}
+	return all, nil
 }
 
 // admit writes the admissions, if nobody has written the object since it was read.
@@ -190,23 +210,43 @@ func (r *round) admit(ctx context.Context, all []v1alpha1.Admission) (err error)
 	return err
 }
 
-// fit says that a Task could start if it were its turn.
+// fit says that a Task could start if it were its turn. One that says that it is queued could when it came to wait: it is looked at again
+// when its turn comes, for to render all that wait at each look would be dear.
 func (r *round) fit(t *v1alpha1.Task) bool {
-	d := Decide(t, r.apps[t.Spec.AppRef.Name], r.space, r.Options, r.now)
-	fit := d.Action == Admit || d.Action == Create
-	if !fit && queue.IsQueued(t) {
-		r.left = append(r.left, t)
+	switch {
+	case r.Tries.IsInBackOffSinceUpdate(string(t.UID), r.now):
+		return false
+	case queue.IsQueued(t):
+		return !t.Spec.Terminated && !t.Expired(r.now)
 	}
-	return fit && !r.Tries.IsInBackOffSinceUpdate(string(t.UID), r.now)
+	return r.runnable(t)
+}
+
+func (r *round) runnable(t *v1alpha1.Task) bool {
+	d := Decide(t, r.apps[t.Spec.AppRef.Name], r.space, r.Options, r.now)
+	return d.Action == Admit || d.Action == Create
+}
+
+// plan is what becomes of those that wait. Those whose turn it is, and that wait for something else by now, leave the queue.
+func (r *round) plan() queue.Plan {
+	for {
+		plan := queue.Decide(r.state, startMost)
+		unfit := slices.DeleteFunc(slices.Clone(plan.Start), r.runnable)
+		if len(unfit) == 0 {
+			return plan
+		}
+		r.left = append(r.left, unfit...)
+		r.state.Waiting = slices.DeleteFunc(r.state.Waiting, func(t *v1alpha1.Task) bool { return slices.Contains(unfit, t) })
+	}
 }
 
 // carryOut starts those whose turn it is, and then tells the others what they wait for. It says whether to look again.
 func (r *round) carryOut(ctx context.Context) (again bool, err error) {
-	plan := queue.Decide(r.state, startMost)
+	plan := r.plan()
 
 	start := r.due
 	if len(plan.Start) > 0 {
-		all := queue.Admit(r.admitted(), r.state.Running, plan.Start, r.now)
+		all := queue.Admit(r.admitted, r.state.Running, plan.Start, r.now)
 		if err := r.admit(ctx, all); err != nil {
 			return apierrors.IsConflict(err), client.IgnoreNotFound(ignoreConflict(err))
 		}

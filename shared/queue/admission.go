@@ -63,7 +63,7 @@ func Sort(tasks []*v1alpha1.Task, admitted []v1alpha1.Admission, fit func(*v1alp
 		switch {
 		case t.HandledBefore():
 			s.Running = append(s.Running, t)
-		case at >= 0 && held(admitted[at], now):
+		case at >= 0 && Held(admitted[at], now):
 			s.Running = append(s.Running, t)
 			if now.Before(Deadline(admitted[at])) {
 				due = append(due, admitted[at])
@@ -75,14 +75,15 @@ func Sort(tasks []*v1alpha1.Task, admitted []v1alpha1.Admission, fit func(*v1alp
 	return s, due
 }
 
-func held(a v1alpha1.Admission, now time.Time) bool { return now.Before(a.At.Add(heldFor)) }
+// Held says that an admission holds a place.
+func Held(a v1alpha1.Admission, now time.Time) bool { return now.Before(a.At.Add(heldFor)) }
 
 // Admit is what the object whose queue it is has to say of admissions, when others start: those of before that still hold a place, and
 // these.
 func Admit(before []v1alpha1.Admission, running, start []*v1alpha1.Task, now time.Time) (all []v1alpha1.Admission) {
 	for _, a := range before {
 		unmade := func(t *v1alpha1.Task) bool { return t.UID == a.UID && !t.HandledBefore() }
-		if held(a, now) && slices.ContainsFunc(running, unmade) {
+		if Held(a, now) && slices.ContainsFunc(running, unmade) {
 			all = append(all, a)
 		}
 	}

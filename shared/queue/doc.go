@@ -16,6 +16,7 @@
 //	(1) read the object, at version v
 //	(2) list the Tasks that have not ended
 //	(3) decide: those with a run, and those admitted, take a place; the others wait
+//	                                                                an admission that is over counts if its Task has a run after all
 //	(4) write status.admitted with those that start, if the object is still at v
 //	(5) make their runs                                             at most 20 s after their admission
 //	                                                                an admission holds its place for 50 s, or until its Task has its run
@@ -25,6 +26,9 @@
 // run or may get one. B's admission was in the object when it was read, or had been taken out by somebody who saw B's run. If it is
 // there, B is counted by it, as long as a run may be made of it, and longer. If it is not, B had its run and its label, or had ended, before
 // (1), and (2) is after (1): B is listed and counted by its label, or has ended. So all that run are counted in (3).
+//
+// An admission that is over, of a Task without the label, is looked into before (3): who had made its run may have died before it could
+// say so. A run that is made of it later is none: (5) gives up 30 s before.
 //
 // It is enough that a Task that has a run is seen to have one, for which status and label stand: HandledBefore. What has ended never runs
 // again, so that an end which (2) sees too late only keeps a place a moment longer.
