@@ -16,6 +16,7 @@ import (
 type createJob struct {
 	*target
 	resources
+	arrayFlags
 	schedules        []string
 	policy, zone     string
 	timeout          time.Duration
@@ -50,11 +51,15 @@ A schedule is a crontab(5) expression of five fields, or @hourly, @daily, @weekl
 	f.DurationVar(&o.startingDeadline, "starting-deadline", 0, "do not run what is later than this after an outage; no limit when left out")
 	asyncFlag(c, &o.async, "the Job is ready")
 	o.resources.flags(c)
+	o.arrayFlags.flags(c)
 	return c
 }
 
 func (o *createJob) run(cmd *cobra.Command, args []string) error {
 	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.arrayFlags.check(cmd); err != nil {
 		return err
 	}
 	for _, command := range args[2:] {
@@ -128,6 +133,7 @@ func (o *createJob) described(cmd *cobra.Command, args []string) *v1alpha1.TaskS
 			TaskTemplate: v1alpha1.TaskSpec{
 				AppRef: corev1.LocalObjectReference{Name: args[0]}, Command: strings.Join(args[2:], ""),
 				CPU: o.cpu, Memory: o.memory, Disk: o.disk, Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),
+				Count: o.count, Parallelism: o.parallelism,
 			},
 		},
 	}

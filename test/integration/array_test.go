@@ -48,6 +48,13 @@ func TestAnArray(t *testing.T) {
 		all.Go(func() { instances[i%2].Redeliver(harness.Added("Task", array)) })
 	}
 	all.Wait()
+	for args, want := range map[string]string{"tasks shop": "import", "tasks shop -a": "import-2", "why import": "of 7 Tasks 3 are under way",
+		"why import-1": "made for the index 1 of the array import"} {
+		if out, said, code := w.RunKf(t, w.Namespace, strings.Fields(args)...); code != 0 || !strings.Contains(out, want) ||
+			args == "tasks shop" && strings.Contains(out, "import-") {
+			t.Errorf("kf %s: %d %s%s, want %q", args, code, out, said, want)
+		}
+	}
 	made := map[string]bool{}
 	for ended := 0; ended < 7; ended++ {
 		var now []v1alpha1.Task

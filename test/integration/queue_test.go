@@ -157,7 +157,7 @@ func TestAQueuedTask(t *testing.T) {
 	runs := watchRuns(w)
 	for i, change := range []func(*v1alpha1.Task){
 		nil, nil,
-		func(t *v1alpha1.Task) { t.Spec.Expires = &metav1.Time{Time: time.Now().Add(4 * time.Second)} },
+		func(t *v1alpha1.Task) { t.Spec.Expires = &metav1.Time{Time: time.Now().Add(20 * time.Second)} },
 		nil, nil,
 	} {
 		task, err := w.Add(ctx, app, func(t *v1alpha1.Task) {
@@ -188,6 +188,14 @@ func TestAQueuedTask(t *testing.T) {
 		}
 		if q := get(fmt.Sprint("t", i)).Status.Queue; q == nil || q.Of != v1alpha1.QueueOfApp || int(q.Place) != i {
 			t.Errorf("t%d has %+v", i, q)
+		}
+	}
+	for _, c := range []struct{ args, want string }{
+		{"queue shop", "App shop: 1 of at most 1 Tasks run, 4 wait"}, {"queue", "t4     shop"}, {"tasks shop", "Queued, place 3"},
+		{"why t3", "it had to wait for its turn"},
+	} {
+		if out, said, code := w.RunKf(t, w.Namespace, strings.Fields(c.args)...); code != 0 || !strings.Contains(out, c.want) {
+			t.Errorf("kf %s: %d %s%s, want %q", c.args, code, out, said, c.want)
 		}
 	}
 	f.Proxy.Inject(nil)
