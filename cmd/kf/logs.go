@@ -28,7 +28,9 @@ func newLogs(t *target) *cobra.Command {
 		Long: `logs shows what the Tasks of an App write, or one Task, and follows it.
 
 One Task is followed to its end, whether it runs, has yet to start or has ended. Lines come once each and in order, also
-when the connection breaks in between. Of an array the Tasks are shown one after another, by their index. Escape sequences for the terminal are shown, not obeyed.`,
+when the connection breaks in between. Of an array the Tasks are shown one after another, by their index.
+
+Escape sequences for the terminal are shown, not obeyed.`,
 		Example: `  # follow all Tasks of the App "shop"
   kf logs shop --task
 

@@ -22,8 +22,8 @@ func newQueue(t *target) *cobra.Command {
 		Use:   "queue [APP_NAME]",
 		Short: "Show which Tasks wait for their turn, and what for",
 		Long: `queue shows the Tasks that wait because as many run as may: the limit is spec.maxRunningTasks of an App, and
-spec.limits.maxRunningTasks of a Space. They are shown in the order in which they start if nothing else comes: of one App the oldest first, and
-between the Apps of a Space that has a limit the one of which the fewest run. With an App, only its own are shown.`,
+spec.limits.maxRunningTasks of a Space. They are shown in the order in which they start if nothing else comes: of one App the oldest
+first, and between the Apps of a Space that has a limit the one of which the fewest run. With an App, only its own are shown.`,
 		Example: `  kf queue
   kf queue shop`,
 		Args: cobra.MaximumNArgs(1),
@@ -119,7 +119,8 @@ func (t *target) showQueues(queues []queued, app string, now time.Time) error {
 				continue
 			}
 			rows = append(rows, []string{strconv.Itoa(turn.Place), task.Name, task.Spec.AppRef.Name, strconv.Itoa(task.ID()),
-				duration.HumanDuration(now.Sub(task.Status.Queue.Since.Time)), fmt.Sprintf("%s, %d of %d run", turn.Of, turn.Running, turn.Limit)})
+				duration.HumanDuration(now.Sub(task.Status.Queue.Since.Time)),
+				fmt.Sprintf("%s, %d of %d run", turn.Of, turn.Running, turn.Limit)})
 		}
 		if len(rows) == 1 {
 			continue

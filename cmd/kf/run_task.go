@@ -34,8 +34,8 @@ func newRunTask(t *target) *cobra.Command {
 Without --command the Task runs the App's own start command, or with --process a process type of its image: those that
 buildpacks have put there, from a Procfile for example, stand in the App's status.processes.
 
-With --count it is run so many times, as one array: each Task of it, NAME-0 and so on, has its index in KF_TASK_INDEX, from 0, and their number
-in KF_TASK_COUNT. The array succeeds if all of them do.`,
+With --count it is run so many times, as one array: each Task of it, NAME-0 and so on, has its index in KF_TASK_INDEX, from 0, and
+their number in KF_TASK_COUNT. The array succeeds if all of them do.`,
 		Example: `  kf run-task shop --command "bin/migrate --all" --name migration
   kf run-task shop -c 'echo "$GREETING" | tr a-z A-Z' --wait
   kf run-task shop --process worker

@@ -14,8 +14,8 @@ func newTasks(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tasks APP_NAME",
 		Short: "List the Tasks of an App, newest first",
-		Long: `tasks lists the Tasks of an App. One that waits for others to end shows its place in the queue, which kf queue tells more of. An array
-(run-task --count) is one line; --all has one for each of its Tasks as well.`,
+		Long: `tasks lists the Tasks of an App. One that waits for others to end shows its place in the queue, which
+kf queue tells more of. An array (run-task --count) is one line; --all has one for each of its Tasks as well.`,
 		Example: `  kf tasks shop
   kf tasks shop --all
   kf tasks shop -o wide`,

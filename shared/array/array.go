@@ -30,7 +30,8 @@ func Name(array string, index int) string {
 
 // own are labels that say something of the array itself.
 var own = []string{
-	v1alpha1.VersionLabel, v1alpha1.HandledLabel, v1alpha1.StartLabel, v1alpha1.TaskLabel, v1alpha1.TaskScheduleLabel, v1alpha1.SuspendLabel,
+	v1alpha1.VersionLabel, v1alpha1.HandledLabel, v1alpha1.StartLabel, v1alpha1.TaskLabel,
+	v1alpha1.TaskScheduleLabel, v1alpha1.SuspendLabel,
 }
 
 // Task is the one of an index. The array owns it: it goes with the array, and is not its Job's.

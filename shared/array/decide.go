@@ -107,7 +107,8 @@ func (p Progress) Record(array *v1alpha1.Task, now time.Time) {
 func (p Progress) outcome(array *v1alpha1.Task) metav1.Condition {
 	count := int(array.Spec.Count)
 	c := metav1.Condition{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonRunning,
-		Message: fmt.Sprintf("of %d Tasks %d are under way, %d succeeded, %d failed", count, len(p.Active), len(p.Succeeded), len(p.Failed))}
+		Message: fmt.Sprintf("of %d Tasks %d are under way, %d succeeded, %d failed",
+			count, len(p.Active), len(p.Succeeded), len(p.Failed))}
 	switch over := len(p.Active) == 0 && p.InTheWay == ""; {
 	case p.InTheWay != "":
 		c.Message += fmt.Sprintf("; a Task %q that is not this array's is in the way: delete it, and the array goes on", p.InTheWay)

@@ -28,5 +28,6 @@
 //
 // # Limits
 //
-// If somebody deletes a Task between (1) and (2), and the process dies there, its index is made again, as with a Job's instant (shared/job).
+// If somebody deletes a Task between (1) and (2), and the process dies there, its index is made again, as with a Job's instant
+// (shared/job). If an array is terminated after such a death, what became of the Tasks that were made last may not be counted.
 package array

@@ -57,7 +57,9 @@ func Deadline(a v1alpha1.Admission) time.Time { return a.At.Add(startWithin) }
 
 // Sort tells the Tasks of a queue that have not ended apart: those that take a place, and those that wait for one, as far as they are fit
 // to start. due are the admissions of those among the first that have yet to get their run, and may.
-func Sort(tasks []*v1alpha1.Task, admitted []v1alpha1.Admission, fit func(*v1alpha1.Task) bool, now time.Time) (s State, due []v1alpha1.Admission) {
+func Sort(
+	tasks []*v1alpha1.Task, admitted []v1alpha1.Admission, fit func(*v1alpha1.Task) bool, now time.Time,
+) (s State, due []v1alpha1.Admission) {
 	for _, t := range tasks {
 		at := slices.IndexFunc(admitted, func(a v1alpha1.Admission) bool { return a.UID == t.UID })
 		switch {

@@ -75,7 +75,8 @@ func wanted(t *v1alpha1.Task) string {
 	case owner != nil && owner.Kind == "TaskSchedule":
 		of = " of Job " + owner.Name
 	case owner != nil && owner.Kind == "Task":
-		return fmt.Sprintf("made for the index %s of the array %s: kf why %[2]s tells what asked for that", t.Labels[v1alpha1.IndexLabel], owner.Name)
+		return fmt.Sprintf("made for the index %s of the array %s: kf why %[2]s tells what asked for that",
+			t.Labels[v1alpha1.IndexLabel], owner.Name)
 	}
 	source, id, byEvent := strings.Cut(t.Annotations[v1alpha1.EventAnnotation], " ")
 	stopSource, stopID, stoppedFirst := strings.Cut(t.Annotations[v1alpha1.StoppedFirstAnnotation], " ")
@@ -161,7 +162,8 @@ func queued(f Facts) []Line {
 		return nil
 	}
 	what := map[v1alpha1.QueueOf]string{
-		v1alpha1.QueueOfApp:   "it had to wait for its turn: as many Tasks of App " + f.Task.Spec.AppRef.Name + " ran as may (spec.maxRunningTasks)",
+		v1alpha1.QueueOfApp: "it had to wait for its turn: as many Tasks of App " + f.Task.Spec.AppRef.Name +
+			" ran as may (spec.maxRunningTasks)",
 		v1alpha1.QueueOfSpace: "it had to wait for its turn: as many Tasks of the Space ran as may (spec.limits.maxRunningTasks)",
 		v1alpha1.QueueOfKueue: "Kueue held its PipelineRun",
 	}[q.Of]
