@@ -19,6 +19,7 @@ import (
 type createJob struct {
 	*target
 	resources
+	arrayFlags
 	schedules        []string
 	policy, zone     string
 	timeout          time.Duration
@@ -68,11 +69,15 @@ time zone, such as "@at 2026-12-24T18:00". H in a field is a number of the Job's
 		"pause the Job when so many Tasks of its schedule fail in a row; never when left out")
 	asyncFlag(c, &o.async, "the Job is ready")
 	o.resources.flags(c)
+	o.arrayFlags.flags(c)
 	return c
 }
 
 func (o *createJob) run(cmd *cobra.Command, args []string) error {
 	if err := o.check(cmd); err != nil {
+		return err
+	}
+	if err := o.arrayFlags.check(cmd); err != nil {
 		return err
 	}
 	for _, command := range args[2:] {
@@ -177,6 +182,7 @@ func (o *createJob) described(cmd *cobra.Command, args []string) *v1alpha1.TaskS
 			TaskTemplate: v1alpha1.TaskSpec{
 				AppRef: corev1.LocalObjectReference{Name: args[0]}, Command: strings.Join(args[2:], ""),
 				CPU: o.cpu, Memory: o.memory, Disk: o.disk, Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout),
+				Count: o.count, Parallelism: o.parallelism,
 			},
 		},
 	}

@@ -20,6 +20,9 @@ import (
 
 // follow shows a Task's log while it waits for the Task to end. A log that can't be shown does not keep it from waiting.
 func (t *target) follow(ctx context.Context, task *v1alpha1.Task) error {
+	if task.Spec.Count > 0 { // its Tasks write side by side: kf logs shows them one after another
+		return t.ended(ctx, task)
+	}
 	reader, err := t.logReader()
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type listing struct {
 	everywhere bool
 	wide       bool // also the columns of kubectl's -o wide
 	output     output
+	change     func(*metav1.Table) // of the table before it is shown, if given
 }
 
 func (t *target) list(ctx context.Context, l listing) error {
@@ -34,6 +35,9 @@ func (t *target) list(ctx context.Context, l listing) error {
 	table, err := t.kf.Table(ctx, namespace, l.resource, l.which)
 	if err != nil {
 		return err
+	}
+	if l.change != nil {
+		l.change(table)
 	}
 	if l.everywhere {
 		t.progress("Listing %s", l.what)

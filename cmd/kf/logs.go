@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/array"
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/logs/text"
@@ -26,7 +28,9 @@ func newLogs(t *target) *cobra.Command {
 		Long: `logs shows what the Tasks of an App write, or one Task, and follows it.
 
 One Task is followed to its end, whether it runs, has yet to start or has ended. Lines come once each and in order, also
-when the connection breaks in between. Escape sequences for the terminal are shown, not obeyed.`,
+when the connection breaks in between. Of an array the Tasks are shown one after another, by their index.
+
+Escape sequences for the terminal are shown, not obeyed.`,
 		Example: `  # follow all Tasks of the App "shop"
   kf logs shop --task
 
@@ -88,9 +92,35 @@ func (o *logs) ofTask(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if task.Spec.Count > 0 {
+		return o.ofArray(ctx, task, reader)
+	}
 	out, done := o.entries(text.Options{Timestamps: o.timestamps})
 	defer done()
 	return unlessStopped(ctx, reader.Task(ctx, task.Name, o.options(), out))
+}
+
+// ofArray shows what the Tasks of an array have written, one after another by their index, those that there are.
+func (o *logs) ofArray(ctx context.Context, task *v1alpha1.Task, reader *tasklog.Reader) error {
+	if task.Status.Array == nil {
+		return fmt.Errorf("Task %s has not started: `kf why %[1]s` tells what it waits for", task.Name)
+	}
+	out, done := o.entries(text.Options{Timestamps: o.timestamps, Task: true})
+	defer done()
+	for i := range int(task.Status.Array.Created) {
+		name := array.Name(task.Name, i)
+		switch there, err := client.Find(ctx, o.kf.Tasks(o.space), o.space, name); {
+		case err != nil:
+			return err
+		case there == nil:
+			o.progress("Task %s, of the index %d, is gone, and its log with it", name, i)
+			continue
+		}
+		if err := reader.Task(ctx, name, o.options(), out); err != nil {
+			return unlessStopped(ctx, err)
+		}
+	}
+	return nil
 }
 
 func (o *logs) options() follow.Options {

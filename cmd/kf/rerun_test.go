@@ -22,7 +22,7 @@ func TestAgainTakesEachFieldOrLeavesItBehind(t *testing.T) {
 	was.Spec = v1alpha1.TaskSpec{
 		DisplayName: "n", CPU: "1", Memory: "1Gi", Disk: "1Gi", Command: "c", Args: []string{"a"}, Process: "p",
 		Env: []v1alpha1.EnvVar{{Name: "A", Value: "1"}}, Terminated: true, Timeout: &metav1.Duration{Duration: time.Hour}, Retries: 3,
-		NotBefore: &now, Expires: &now, RequestedBy: "jane", Call: &v1alpha1.Call{URL: "https://shop.example"},
+		NotBefore: &now, Expires: &now, Count: 4, Parallelism: 2, RequestedBy: "jane", Call: &v1alpha1.Call{URL: "https://shop.example"},
 	}
 	was.Spec.AppRef.Name = "shop"
 	left := map[string]bool{"Terminated": true, "NotBefore": true, "Expires": true, "RequestedBy": true}

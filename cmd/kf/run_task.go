@@ -14,6 +14,7 @@ import (
 type runTask struct {
 	*target
 	resources
+	arrayFlags
 	command, name string
 	process       string
 	timeout       time.Duration
@@ -31,10 +32,14 @@ func newRunTask(t *target) *cobra.Command {
 		Long: `run-task runs the App's image once, to completion, with the App's environment, bound services and resources.
 
 Without --command the Task runs the App's own start command, or with --process a process type of its image: those that
-buildpacks have put there, from a Procfile for example, stand in the App's status.processes.`,
+buildpacks have put there, from a Procfile for example, stand in the App's status.processes.
+
+With --count it is run so many times, as one array: each Task of it, NAME-0 and so on, has its index in KF_TASK_INDEX, from 0, and
+their number in KF_TASK_COUNT. The array succeeds if all of them do.`,
 		Example: `  kf run-task shop --command "bin/migrate --all" --name migration
   kf run-task shop -c 'echo "$GREETING" | tr a-z A-Z' --wait
-  kf run-task shop --process worker`,
+  kf run-task shop --process worker
+  kf run-task shop -c 'bin/import --part "$KF_TASK_INDEX" --of "$KF_TASK_COUNT"' --count 20 --parallelism 5`,
 		Args: cobra.ExactArgs(1),
 		RunE: o.run,
 	}
@@ -48,11 +53,12 @@ buildpacks have put there, from a Procfile for example, stand in the App's statu
 	f.StringVar(&o.expires, "expires", "", "give up if it has not started by then: a time, or a duration from now")
 	waitFlag(c, &o.wait)
 	o.resources.flags(c)
+	o.arrayFlags.flags(c)
 	return c
 }
 
 func (o *runTask) run(cmd *cobra.Command, args []string) error {
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.resources.check(), o.arrayFlags.check(cmd)); err != nil {
 		return err
 	}
 	if err := checkLimits(o.name, o.retries, o.timeout); err != nil {
@@ -79,6 +85,7 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	task := app.NewTask(v1alpha1.TaskSpec{
 		DisplayName: o.name, Command: o.command, Process: o.process, CPU: o.cpu, Memory: o.memory, Disk: o.disk,
 		Retries: o.retries, Timeout: given(cmd, "timeout", o.timeout), NotBefore: notBefore, Expires: expires,
+		Count: o.count, Parallelism: o.parallelism,
 	})
 	task.GenerateName = app.Name + "-"
 	task, err = o.kf.Tasks(o.space).Create(ctx, task, metav1.CreateOptions{})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,6 +79,9 @@ func spaceRows(s *v1alpha1.Space) [][]string {
 	add("Disk of a Task", s.Spec.Defaults.Disk)
 	if limit := s.Spec.Defaults.TaskTimeout; limit != nil {
 		add("Time limit of a Task", limit.Duration.String())
+	}
+	if most := s.Spec.Limits.MaxRunningTasks; most != nil {
+		add("Tasks that run at a time", strconv.Itoa(int(*most)))
 	}
 	if keep := s.Spec.Retention.Tasks; keep != nil {
 		add("Tasks that an App keeps", keep.String())

@@ -22,6 +22,9 @@ var (
 	tasks      = v1alpha1.GroupVersion.WithResource("tasks")
 )
 
+// noneOfAnArray leaves out the Tasks of arrays: an array is one Task, with which they go.
+const noneOfAnArray = "!" + v1alpha1.IndexLabel
+
 // find reads the metadata of an object. Of one that is not there (yet, or any more), it is empty.
 func (h *Handler) find(ctx context.Context, of schema.GroupVersionResource, namespace, name string) (*metav1.PartialObjectMetadata, error) {
 	got, err := client.FindMetadata(ctx, h.Metadata, of, namespace, name)
@@ -62,7 +65,7 @@ func (h *Handler) tasks(ctx context.Context, app types.NamespacedName, policy re
 		return nil, nil
 	}
 	ofApp := client.OfApp(app.Name).FieldSelector // the label comes later, and can be edited
-	table, err := h.Kf.Table(ctx, app.Namespace, tasks.Resource, metav1.ListOptions{FieldSelector: ofApp})
+	table, err := h.Kf.Table(ctx, app.Namespace, tasks.Resource, metav1.ListOptions{FieldSelector: ofApp, LabelSelector: noneOfAnArray})
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +84,7 @@ func (h *Handler) tasks(ctx context.Context, app types.NamespacedName, policy re
 		{true, "status.completionTime!="},
 		{false, "status.completionTime="},
 	} {
-		opts := metav1.ListOptions{FieldSelector: ofApp + "," + list.where}
+		opts := metav1.ListOptions{FieldSelector: ofApp + "," + list.where, LabelSelector: noneOfAnArray}
 		for m, err := range client.All[*metav1.PartialObjectMetadata](ctx, h.Metadata.Resource(tasks).Namespace(app.Namespace), opts) {
 			if err != nil {
 				return nil, fmt.Errorf("Tasks of App %s: %w", app, err)

@@ -11,13 +11,16 @@ import (
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/flowcontrol"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/queue"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
 	"github.com/kf-tasks/kf-tasks/shared/space"
@@ -46,6 +49,9 @@ type Handler struct {
 	// Tries keeps Tasks whose run was refused from being tried at each event and resync. It is this process's own: to keep it in the
 	// Task would cost the write that it is there to save, and one that starts anew may well try once.
 	Tries *flowcontrol.Backoff
+	// Rounds are those of the queues, Arrays of the arrays.
+	Rounds *coalesce.Group[queue.Scope]
+	Arrays *coalesce.Group[types.UID]
 }
 
 // Handle handles a Task's event, or a ping to look for Tasks whose event was lost.
@@ -59,7 +65,9 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if !unhandled {
 			return nil, nil
 		}
-		return h.run(ctx, hint, nil)
+		return h.run(ctx, hint, nil, notYet)
+	case events.TaskSucceeded, events.TaskFailed, events.TaskTerminated:
+		return nil, h.ended(ctx, e)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}
@@ -70,19 +78,24 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // the write after which no resync finds its Task.
 func (h *Handler) resync(ctx context.Context) error {
 	h.Tries.GC()
+	queues := newSeen()
 	unhandled := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.HandledLabel})
 	return resync.Each(ctx, atOnce, unhandled, func(t *v1alpha1.Task) error {
 		if Asleep(t, h.Now()) {
 			return nil
 		}
-		_, err := h.run(ctx, events.HintAt(t), h.Emit)
+		if queue.IsQueued(t) && !t.Spec.Terminated && !t.Expired(h.Now()) {
+			return queues.once(queuedIn(t), func(s queue.Scope) error { return h.queue(ctx, s) })
+		}
+		_, err := h.run(ctx, events.HintAt(t), h.Emit, notYet)
 		return err
 	})
 }
 
 // run takes one Task as far as it can go. It reads the Task, again if it was listed: one that has ended meanwhile, or has been
-// deleted, must not be started. It returns the fact that comes of it, which it tells before that by tell, if that is given.
-func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller) (*cloudevents.Event, error) {
+// deleted, must not be started. It returns the fact that comes of it, which it tells before that by tell, if that is given. One of a
+// queue starts if it is its turn.
+func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller, turn bool) (*cloudevents.Event, error) {
 	task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
 	if err != nil || task == nil || !hint.Is(task) {
 		return nil, err
@@ -100,7 +113,7 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller) (*clou
 	d := Decide(task, app, of, h.Options, h.Now())
 
 	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
-	a := attempt{Handler: h, task: task, app: app, tell: tell}
+	a := attempt{Handler: h, task: task, app: app, tell: tell, awaited: turn}
 	switch d.Action {
 	case Finish:
 		return a.finish(ctx)
@@ -112,6 +125,14 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller) (*clou
 		return a.fail(ctx, d)
 	case Expire:
 		return a.expire(ctx, d)
+	case Array:
+		return nil, h.array(ctx, &a)
+	case Admit:
+		if !turn {
+			scope, _ := queue.ScopeOf(app, of)
+			return nil, h.queue(ctx, scope)
+		}
+		return a.create(ctx, d)
 	case Create:
 		return a.create(ctx, d)
 	case CreateCancelled:
@@ -125,9 +146,10 @@ type teller func(context.Context, cloudevents.Event) error
 // attempt is a Task that is taken as far as it can go.
 type attempt struct {
 	*Handler
-	task *v1alpha1.Task
-	app  *v1alpha1.App // nil if there is none
-	tell teller        // nil: the fact leaves as the reply
+	task    *v1alpha1.Task
+	app     *v1alpha1.App // nil if there is none
+	tell    teller        // nil: the fact leaves as the reply
+	awaited bool          // others wait for its end
 }
 
 // create starts the Task if the rules of its Space let it.
@@ -292,7 +314,7 @@ func (a *attempt) id(ctx context.Context, d Decision) (int, error) {
 // App take it along when it goes, whoever made it. handled says that its run is there, or never will be.
 func (a *attempt) mark(ctx context.Context, id int, handled bool) (there bool, err error) {
 	for {
-		change, needed := Marked(a.task, a.app, id, handled)
+		change, needed := Marked(a.task, a.app, id, handled, a.awaited)
 		if !needed {
 			return true, nil
 		}

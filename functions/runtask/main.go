@@ -7,11 +7,14 @@ import (
 
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/queue"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/space"
 )
@@ -37,6 +40,8 @@ func main() {
 		Now:     time.Now,
 		IDs:     newIDAllocator(kf),
 		Tries:   flowcontrol.NewBackOff(firstTry, lastTry),
+		Rounds:  &coalesce.Group[queue.Scope]{Every: roundEvery, Hold: leadFor},
+		Arrays:  &coalesce.Group[types.UID]{Every: roundEvery, Hold: leadFor},
 		Space:   space.NewLookup(kf).Of,
 		Rules: func(ctx context.Context, namespace, account string) (space.Rules, error) {
 			return space.Read(ctx, k8s, namespace, account)

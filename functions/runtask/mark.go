@@ -10,8 +10,8 @@ import (
 
 // Marked is what a Task lacks of its marks, if anything: those by which people find it, and, when it was handled, the one that says
 // so. Labels that others have given the Task stay theirs, those that Kf's CLI selects by too: Helm, Kustomize and Argo CD write
-// the same ones, and would write them again.
-func Marked(task *v1alpha1.Task, app *v1alpha1.App, id int, handled bool) (change client.Change, needed bool) {
+// the same ones, and would write them again. awaited has its end wake those that wait for it.
+func Marked(task *v1alpha1.Task, app *v1alpha1.App, id int, handled, awaited bool) (change client.Change, needed bool) {
 	labels := v1alpha1.TaskLabels(task.Spec.AppRef.Name)
 	if id != 0 || handled {
 		labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
@@ -19,6 +19,9 @@ func Marked(task *v1alpha1.Task, app *v1alpha1.App, id int, handled bool) (chang
 	maps.DeleteFunc(labels, func(l, _ string) bool { _, there := task.Labels[l]; return there })
 	if handled {
 		labels[v1alpha1.HandledLabel] = string(task.UID)
+		if awaited {
+			labels[v1alpha1.AwaitedLabel] = "true"
+		}
 	}
 	change.Labels = labels
 	if task.Spec.DisplayName == "" {

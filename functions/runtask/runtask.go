@@ -13,6 +13,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/queue"
 	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
@@ -35,6 +36,10 @@ const (
 	Fail Action = "fail"
 	// Expire ends the Task as Fail does, unless a predecessor has made its run and died: then what becomes of that is for start.
 	Expire Action = "expire"
+	// Array: the Task is one of many, which are made of it (shared/array).
+	Array Action = "array"
+	// Admit: the Task may start when its turn comes (shared/queue).
+	Admit Action = "admit"
 	// Create the PipelineRun.
 	Create Action = "create"
 )
@@ -45,7 +50,8 @@ type Decision struct {
 	Reason  string // of the condition, for Wait and Fail
 	Message string // for the user: what is wrong and what to do
 	Run     *tekton.PipelineRun
-	ID      int // that the Task is to have, if one was taken for it already
+	ID      int         // that the Task is to have, if one was taken for it already
+	Turn    *queue.Turn // of a Task that is queued
 }
 
 // spaceTerminating: a namespace that is being deleted never stops being so.
@@ -63,6 +69,9 @@ var rules = []struct {
 	{Nothing, v1alpha1.ReasonRestored, restored}, // status says so on the Task
 	{Finish, "Ended", ended},
 	{Mark, "LabelTakenOff", labelTakenOff},
+	{Fail, v1alpha1.ReasonRestored, arrayCopied},
+	{Array, "ArrayUnderWay", arrayBegun},
+	{Fail, v1alpha1.ReasonCancelled, arrayTerminated},
 	{CreateCancelled, "Terminated", terminated},
 	{Expire, v1alpha1.ReasonExpired, expired},
 	{Fail, v1alpha1.ReasonInvalidTask, taskUnreadable},
@@ -74,6 +83,8 @@ var rules = []struct {
 	{Wait, v1alpha1.ReasonAppNotSettled, appNotSettled},
 	{Wait, v1alpha1.ReasonImageNotAllowed, imageNotAllowed},
 	{Fail, v1alpha1.ReasonInvalidTask, invalidTask},
+	{Array, "ArrayRunnable", isArray},
+	{Admit, v1alpha1.ReasonQueued, limited},
 	{Create, "Runnable", always},
 }
 
@@ -103,7 +114,7 @@ func Decide(task *v1alpha1.Task, app *v1alpha1.App, of *v1alpha1.Space, opts pip
 		}
 	}
 	switch d.Action {
-	case Create:
+	case Create, Admit:
 		d.Run = s.run
 	case CreateCancelled:
 		d.Run = pipelinerun.Tombstone(task)
@@ -153,6 +164,22 @@ func labelTakenOff(s situation) (string, bool) { return "", s.task.HandledBefore
 // ended: a predecessor died between ending the Task and labelling it. Its App may be right by now, but what has ended
 // never runs.
 func ended(s situation) (string, bool) { return "", s.task.Final() }
+
+// arrayCopied: some of its Tasks may have run elsewhere, or before.
+func arrayCopied(s situation) (string, bool) {
+	of := s.task.Labels[v1alpha1.ArrayLabel]
+	return "this is a copy of an array, from a backup or of its YAML: what became of that is not known here, and it is not run again. " +
+		"To run it again, run a new Task", s.task.Spec.Count > 0 && of != "" && of != string(s.task.UID)
+}
+
+func arrayBegun(s situation) (string, bool) { return "", s.task.Status.Array != nil }
+
+// arrayTerminated: a PipelineRun that takes the name would be looked for by nobody.
+func arrayTerminated(s situation) (string, bool) {
+	return "the Task was terminated before it had started", s.task.Spec.Count > 0 && s.task.Spec.Terminated
+}
+
+func isArray(s situation) (string, bool) { return "", s.task.Spec.Count > 0 }
 
 func terminated(s situation) (string, bool) { return "", s.task.Spec.Terminated }
 
@@ -226,11 +253,17 @@ func imageNotAllowed(s situation) (string, bool) {
 
 func invalidTask(s situation) (string, bool) { return fmt.Sprint(s.invalid), s.invalid != nil }
 
+// limited: the App or its Space lets so many run at a time.
+func limited(s situation) (string, bool) {
+	_, limited := queue.ScopeOf(s.app, s.space)
+	return "", limited
+}
+
 func always(situation) (string, bool) { return "", true }
 
 // Record writes a Wait or Fail into the Task's status. Waiting is Unknown, not False: a Task that is False never runs.
 func (d Decision) Record(t *v1alpha1.Task, id int, now time.Time) {
-	if t.Final() || d.Action == Wait && meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionPipelineRunReady) != nil {
+	if t.Final() || d.Action == Wait && t.HandledBefore() {
 		return // it has its run after all, whose status is written by status
 	}
 	succeeded := metav1.Condition{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionUnknown, Reason: d.Reason, Message: d.Message}
@@ -239,11 +272,14 @@ func (d Decision) Record(t *v1alpha1.Task, id int, now time.Time) {
 		end := metav1.NewTime(now)
 		t.Status.CompletionTime = &end
 		succeeded.Status = metav1.ConditionFalse
+	}
+	if d.Action != Wait || d.Turn != nil {
 		appReady.Status, appReady.Reason, appReady.Message = metav1.ConditionTrue, v1alpha1.ReasonFound, ""
 	}
 	if t.Status.ID == 0 {
 		t.Status.ID = id
 	}
+	d.Turn.Record(t, now)
 	t.Status.ObservedGeneration = t.Generation
 	v1alpha1.SetCondition(t, &t.Status.Conditions, succeeded, now)
 	v1alpha1.SetCondition(t, &t.Status.Conditions, appReady, now)
@@ -255,8 +291,11 @@ func EndFact(t *v1alpha1.Task) string {
 	if meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionPipelineRunReady) != nil {
 		return events.TaskCreated
 	}
-	if t.Outcome() == v1alpha1.TaskTerminated {
+	switch t.Outcome() {
+	case v1alpha1.TaskTerminated:
 		return events.TaskTerminated
+	case v1alpha1.TaskSucceeded: // an array
+		return events.TaskSucceeded
 	}
 	return events.TaskFailed
 }

@@ -26,6 +26,9 @@ func TestDecide(t *testing.T) {
 	terminated := func(t *v1alpha1.Task) { t.Spec.Terminated = true }
 	ended := func(t *v1alpha1.Task) { Decision{Action: Fail, Reason: "InvalidTask"}.Record(t, 3, now.Time) }
 	tomorrow := metav1.NewTime(now.Add(24 * time.Hour))
+	array := func(t *v1alpha1.Task) { t.Spec.Count = 3 }
+	underWay := func(t *v1alpha1.Task) { t.Status.Array = &v1alpha1.TaskArray{} }
+	limited := func(a *v1alpha1.App) { one := int32(1); a.Spec.MaxRunningTasks = &one }
 	later := func(t *v1alpha1.Task) { t.Spec.NotBefore = &tomorrow }
 	both := func(a, b func(*v1alpha1.Task)) func(*v1alpha1.Task) {
 		return func(t *v1alpha1.Task) { a(t); b(t) }
@@ -68,6 +71,18 @@ func TestDecide(t *testing.T) {
 		"terminated, without App":          {task: terminated, noApp: true, action: CreateCancelled},
 		"handled, then terminated":         {task: both(handled, terminated), action: Nothing, reason: "HandledBefore"},
 		// Its function died before it could label it, and the App is right by now: what has ended never runs.
+		"of a queue": {app: limited, action: Admit, reason: "Queued"},
+		// What waits for something else is in no queue.
+		"of a queue, and not due":         {app: limited, task: later, action: Wait, reason: "NotDue"},
+		"of a queue, and terminated":      {app: limited, task: terminated, action: CreateCancelled},
+		"an array":                        {task: array, action: Array},
+		"an array, which takes no place":  {task: array, app: limited, action: Array},
+		"an array, without App":           {task: array, noApp: true, action: Wait, reason: "AppNotFound"},
+		"an array under way, without App": {task: both(array, underWay), noApp: true, action: Array},
+		"an array under way, terminated":  {task: both(array, both(underWay, terminated)), action: Array},
+		"an array, terminated":            {task: both(array, terminated), action: Fail, reason: "TaskRunCancelled"},
+		"a copy of an array": {task: both(array, func(t *v1alpha1.Task) { t.Labels = map[string]string{v1alpha1.ArrayLabel: "another's"} }),
+			action: Fail, reason: "Restored"},
 		"ended":                  {task: ended, action: Finish, reason: "Ended"},
 		"ended, without App":     {task: ended, noApp: true, action: Finish, reason: "Ended"},
 		"ended, then terminated": {task: both(ended, terminated), action: Finish, reason: "Ended"},
@@ -90,7 +105,7 @@ func TestDecide(t *testing.T) {
 		if d.Action != test.action || test.reason != "" && d.Reason != test.reason || !strings.Contains(d.Message, test.message) {
 			t.Errorf("%s: %+v, want %s %s %q", name, d, test.action, test.reason, test.message)
 		}
-		if (d.Run != nil) != (test.action == Create || test.action == CreateCancelled) {
+		if (d.Run != nil) != (test.action == Create || test.action == Admit || test.action == CreateCancelled) {
 			t.Errorf("%s: PipelineRun %v with action %s", name, d.Run, d.Action)
 		}
 		if d.Run != nil && d.Run.IsCancelled() != (test.action == CreateCancelled) {
@@ -168,7 +183,7 @@ func TestLabelsOfOthersStayTheirs(t *testing.T) {
 	}}}
 	task.Spec.AppRef.Name = "shop"
 	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "a"}}
-	got, _ := Marked(task, app, 7, true)
+	got, _ := Marked(task, app, 7, true, false)
 	want := map[string]string{v1alpha1.HandledLabel: "u", v1alpha1.NameLabel: "shop", v1alpha1.ComponentLabel: "task"}
 	if !maps.Equal(got.Labels, want) {
 		t.Errorf("labels %v are written, want %v", got.Labels, want)
@@ -177,7 +192,7 @@ func TestLabelsOfOthersStayTheirs(t *testing.T) {
 		t.Errorf("owners %v, want the App, if nobody has written others meanwhile", got.Owners)
 	}
 	task.OwnerReferences = []metav1.OwnerReference{v1alpha1.OwnedBy(&v1alpha1.TaskSchedule{}, "TaskSchedule")}
-	if got, _ := Marked(task, app, 7, true); got.Owners != nil {
+	if got, _ := Marked(task, app, 7, true, false); got.Owners != nil {
 		t.Errorf("a Job's Task gets the owners %v", got.Owners)
 	}
 }
@@ -186,7 +201,7 @@ func TestWhatSleepsIsLeftAloneUntilItsTime(t *testing.T) {
 	now := time.Now()
 	at := metav1.NewTime(now.Add(time.Hour))
 	made := func() *v1alpha1.Task {
-		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Generation: 2}}
+		task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Generation: 2, UID: "u"}}
 		task.Spec.NotBefore = &at
 		Decision{Action: Wait, Reason: v1alpha1.ReasonNotDue}.Record(task, 1, now)
 		return task

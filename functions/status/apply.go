@@ -35,6 +35,9 @@ func Apply(t *v1alpha1.Task, o outcome.Observation, now time.Time) {
 		s.StartTime = o.Start
 	}
 	s.Deadline = o.Deadline
+	if o.Reason == v1alpha1.ReasonQueued && (s.Queue == nil || s.Queue.Of != v1alpha1.QueueOfKueue) {
+		s.Queue = &v1alpha1.TaskQueue{Since: metav1.NewTime(now), Of: v1alpha1.QueueOfKueue}
+	}
 	if o.Succeeded != metav1.ConditionUnknown || o.Reason == v1alpha1.ReasonRestored {
 		s.ExitCode, s.Usage = o.ExitCode, o.Usage
 		s.CompletionTime = o.End

@@ -104,6 +104,9 @@ func (h *Handler) step(ctx context.Context, hint events.Hint) error {
 		if err != nil || task == nil || !hint.Is(task) { // gone: nothing is left to be done
 			return err
 		}
+		if task.Spec.Count > 0 && task.Spec.Terminated {
+			return h.stopArray(ctx, task)
+		}
 		run, err := client.Find(ctx, h.Tekton.PipelineRuns(namespace), namespace, name)
 		if err != nil {
 			return err

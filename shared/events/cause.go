@@ -101,6 +101,9 @@ func (c cause) tell(e *cloudevents.Event) {
 	}
 }
 
+// HandOn are the annotations by which what is made of a Task belongs to its cause.
+func HandOn(t *v1alpha1.Task) map[string]string { return causeOf(t).annotations() }
+
 // annotations keep the cause on a Task.
 func (c cause) annotations() map[string]string {
 	kept := map[string]string{}

@@ -30,6 +30,9 @@ type RunTask struct {
 	// Timeout ends the Task, e.g. "10m"; Retries is how often it is tried again.
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	Retries int32            `json:"retries,omitempty"`
+	// Count makes an array of so many Tasks, of which Parallelism are under way at a time, all if that is left out.
+	Count       int32 `json:"count,omitempty"`
+	Parallelism int32 `json:"parallelism,omitempty"`
 	// Env is added to the App's environment, and wins over it. Values are plain.
 	Env []v1alpha1.EnvVar `json:"env,omitempty"`
 	// Args are words that are run without a shell, in place of a command.

@@ -90,6 +90,12 @@ func NewTaskFact(eventType, fn string, t *v1alpha1.Task) *cloudevents.Event {
 	e.SetID(string(t.UID) + "." + eventType)
 	e.SetExtension("kffunction", fn)
 	e.SetExtension("kfapp", t.Spec.AppRef.Name)
+	if t.Labels[v1alpha1.AwaitedLabel] != "" {
+		e.SetExtension("kfawaited", "true")
+	}
+	if t.Labels[v1alpha1.IndexLabel] != "" {
+		e.SetExtension("kfarray", t.Labels[v1alpha1.ArrayLabel])
+	}
 	causeOf(t).tell(&e)
 	f := TaskFact{
 		Namespace: t.Namespace, App: t.Spec.AppRef.Name, Task: t.Name, UID: string(t.UID), ID: t.ID(), Command: madeFrom(t),

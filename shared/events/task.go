@@ -13,7 +13,8 @@ import (
 func (c RunTask) Task(app *v1alpha1.App, e cloudevents.Event, by string) *v1alpha1.Task {
 	task := named(e, app.Name, app.NewTask(v1alpha1.TaskSpec{
 		DisplayName: c.Name, Command: c.Command, Args: c.Args, Process: c.Process, CPU: c.CPU, Memory: c.Memory, Disk: c.Disk,
-		Timeout: c.Timeout, Retries: c.Retries, Env: c.Env, NotBefore: c.NotBefore, Expires: c.Expires, RequestedBy: by,
+		Timeout: c.Timeout, Retries: c.Retries, Env: c.Env,
+		Count: c.Count, Parallelism: c.Parallelism, NotBefore: c.NotBefore, Expires: c.Expires, RequestedBy: by,
 	}), c.Labels)
 	if c.after != "" {
 		task.Annotations[v1alpha1.ChainAnnotation] = c.after

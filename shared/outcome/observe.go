@@ -73,6 +73,7 @@ var rules = []struct {
 	{metav1.ConditionUnknown, v1alpha1.ReasonRestored, restored},
 	{metav1.ConditionFalse, v1alpha1.ReasonPipelineRunDeleted, deleted},
 	{metav1.ConditionFalse, v1alpha1.ReasonNotItsTaskRun, notItsTaskRun},
+	{metav1.ConditionUnknown, v1alpha1.ReasonQueued, held},
 	{metav1.ConditionUnknown, v1alpha1.ReasonUnschedulable, unschedulable},
 	{metav1.ConditionUnknown, v1alpha1.ReasonPending, pulling},
 	{metav1.ConditionUnknown, asTekton, unstarted},

@@ -22,6 +22,15 @@ func run(status corev1.ConditionStatus, reason string) *tekton.PipelineRun {
 	return r
 }
 
+func heldIn(queue string) *tekton.PipelineRun {
+	r := run(corev1.ConditionUnknown, "PipelineRunPending")
+	r.Spec.Status = tekton.PipelineRunSpecStatusPending
+	if queue != "" {
+		r.Labels = map[string]string{v1alpha1.KueueLabel: queue}
+	}
+	return r
+}
+
 func taskRun(status corev1.ConditionStatus, reason, message string, exit int32, terminated string) *tekton.TaskRun {
 	tr := &tekton.TaskRun{}
 	tr.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: status, Reason: reason, Message: message})
@@ -45,6 +54,8 @@ func TestObserve(t *testing.T) {
 	}{
 		"no status yet":  {run("", ""), nil, "Unknown", v1alpha1.ReasonPending, ""},
 		"started":        {run(unknown, "Started"), nil, "Unknown", v1alpha1.ReasonPending, ""},
+		"held by Kueue":  {heldIn("q"), nil, "Unknown", v1alpha1.ReasonQueued, "in the queue q"},
+		"held":           {heldIn(""), nil, "Unknown", v1alpha1.ReasonQueued, "PipelineRunPending"},
 		"no TaskRun yet": {run(unknown, "Running"), nil, "Unknown", v1alpha1.ReasonPending, ""},
 		"no Pod yet": {run(unknown, "Running"), taskRun(unknown, "Pending", notReady, 0, ""),
 			"Unknown", v1alpha1.ReasonPending, ""},

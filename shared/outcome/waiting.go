@@ -7,6 +7,7 @@ import (
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
@@ -24,6 +25,15 @@ func (s situation) started() bool { return s.step.Running != nil || s.step.Termi
 // waits says that the run goes on, and its container has not been started.
 func (s situation) waits() bool {
 	return s.run.IsUnknown() && s.taskRun.IsUnknown() && !s.started() && !strings.Contains(s.run.GetReason(), "Cancel")
+}
+
+// held: somebody has made the run wait, as Kueue does with those that have its label, until it lets them go.
+func held(s situation) (string, bool) {
+	holds := s.run.IsUnknown() && s.Run.Spec.Status == tekton.PipelineRunSpecStatusPending
+	if queue := s.Run.Labels[v1alpha1.KueueLabel]; queue != "" {
+		return "Kueue holds it in the queue " + queue + " until that has room for it; it starts by itself then", holds
+	}
+	return "its PipelineRun is held (spec.status: PipelineRunPending): it starts when that is taken away", holds
 }
 
 // unschedulable: of a resource that is short Tekton does not say which, and the scheduler does.

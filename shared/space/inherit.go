@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
@@ -22,6 +23,9 @@ func Inherit(app *v1alpha1.App, of *v1alpha1.Space) *v1alpha1.App {
 		return app
 	}
 	app = app.DeepCopy()
+	if queue := of.Labels[v1alpha1.KueueLabel]; queue != "" && app.Labels[v1alpha1.KueueLabel] == "" {
+		metav1.SetMetaDataLabel(&app.ObjectMeta, v1alpha1.KueueLabel, queue)
+	}
 	pod := &app.Spec.Template.Spec
 	if selector := of.Spec.RuntimeConfig.NodeSelector; len(selector) > 0 {
 		all := maps.Clone(selector)

@@ -16,6 +16,7 @@ func TestWhatAnAppInherits(t *testing.T) {
 	space := &v1alpha1.Space{Spec: v1alpha1.SpaceSpec{Defaults: v1alpha1.SpaceDefaults{CPU: "250m", Memory: "512Mi", Disk: "1Gi"}}}
 	space.Spec.RuntimeConfig.Env = []v1alpha1.SpaceEnvVar{{EnvVar: v1alpha1.EnvVar{Name: "STAGE", Value: "test"}}, {EnvVar: v1alpha1.EnvVar{Name: "MODE", Value: "space's"}}}
 	space.Spec.RuntimeConfig.NodeSelector = map[string]string{"pool": "batch", "zone": "a"}
+	space.Labels = map[string]string{v1alpha1.KueueLabel: "batch", "team": "a"}
 	app := &v1alpha1.App{}
 	app.Spec.Template.Spec.NodeSelector = map[string]string{"zone": "b"}
 	app.Spec.Template.Spec.Containers = []corev1.Container{{Name: "sidecar"}, {Name: v1alpha1.UserContainer,
@@ -31,6 +32,13 @@ func TestWhatAnAppInherits(t *testing.T) {
 	}
 	if len(c.Env) != 2 || c.Env[0].Value != "test" || c.Env[1].Value != "App's" {
 		t.Errorf("environment %+v, want the Space's STAGE and the App's MODE", c.Env)
+	}
+	if len(got.Labels) != 1 || got.Labels[v1alpha1.KueueLabel] != "batch" || len(app.Labels) != 0 {
+		t.Errorf("labels %v, want the Space's queue, and the App as it was", got.Labels)
+	}
+	app.Labels = map[string]string{v1alpha1.KueueLabel: "own"}
+	if of := Inherit(app, space); of.Labels[v1alpha1.KueueLabel] != "own" {
+		t.Error("the App's own queue does not win")
 	}
 	if s := got.Spec.Template.Spec.NodeSelector; s["pool"] != "batch" || s["zone"] != "b" {
 		t.Errorf("node selector %v", s)

@@ -19,6 +19,7 @@ var advices = map[string]string{
 	v1alpha1.ReasonAppHasNoImage:         "kf build-logs APP shows its build; without one: kf push APP --task",
 	v1alpha1.ReasonImageNotAllowed:       "kf space SPACE shows which registries it takes images from",
 	v1alpha1.ReasonPipelineRunNotCreated: "change the quota, right or policy that the message names; it is tried again by itself",
+	v1alpha1.ReasonQueued:                "it starts by itself; kf queue APP shows the queue, which a higher maxRunningTasks makes shorter",
 	v1alpha1.ReasonUnschedulable:         "make room, or ask for less: -m and --cpu-cores; it starts by itself when there is",
 	"ExceededResourceQuota":              "raise the quota, or wait until other Tasks have ended; it starts by itself then",
 	v1alpha1.ReasonServiceAccountMissing: "make the service account that the message names; it starts by itself then",

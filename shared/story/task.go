@@ -15,7 +15,7 @@ import (
 
 // tellers of a Task's story, in the order in which things happen.
 var tellers = []func(Facts) []Line{
-	asked, mayStart, appReady, runMade, accepted, podMade, happened, began, stopped, containerEnded, logged, ended, stands,
+	asked, mayStart, appReady, queued, runMade, accepted, podMade, happened, began, stopped, containerEnded, logged, ended, stands,
 }
 
 // OfTask tells what became of a Task.
@@ -71,8 +71,12 @@ const functions = "kf-tasks"
 // wanted says what a Task is a run for.
 func wanted(t *v1alpha1.Task) string {
 	of := ""
-	if owner := metav1.GetControllerOf(t); owner != nil && owner.Kind == "TaskSchedule" {
+	switch owner := metav1.GetControllerOf(t); {
+	case owner != nil && owner.Kind == "TaskSchedule":
 		of = " of Job " + owner.Name
+	case owner != nil && owner.Kind == "Task":
+		return fmt.Sprintf("made for the index %s of the array %s: kf why %[2]s tells what asked for that",
+			t.Labels[v1alpha1.IndexLabel], owner.Name)
 	}
 	source, id, byEvent := strings.Cut(t.Annotations[v1alpha1.EventAnnotation], " ")
 	stopSource, stopID, stoppedFirst := strings.Cut(t.Annotations[v1alpha1.StoppedFirstAnnotation], " ")
@@ -149,6 +153,21 @@ func appReady(f Facts) []Line {
 		return nil
 	}
 	return []Line{{c.LastTransitionTime.Time, "App " + f.App.Name + " became ready: " + c.Reason, "App"}}
+}
+
+// queued: why it waited stands there when it has started, too.
+func queued(f Facts) []Line {
+	q := f.Task.Status.Queue
+	if q == nil {
+		return nil
+	}
+	what := map[v1alpha1.QueueOf]string{
+		v1alpha1.QueueOfApp: "it had to wait for its turn: as many Tasks of App " + f.Task.Spec.AppRef.Name +
+			" ran as may (spec.maxRunningTasks)",
+		v1alpha1.QueueOfSpace: "it had to wait for its turn: as many Tasks of the Space ran as may (spec.limits.maxRunningTasks)",
+		v1alpha1.QueueOfKueue: "Kueue held its PipelineRun",
+	}[q.Of]
+	return []Line{{q.Since.Time, what, "Task"}}
 }
 
 // notable is a wait that is longer than a lost event explains: every ten seconds Tasks without a run are looked for.
@@ -282,7 +301,7 @@ func stands(f Facts) (lines []Line) {
 	case c.Reason == "":
 		now("no function has said anything about it yet")
 	case c.Reason == v1alpha1.ReasonRunning:
-		now("it runs")
+		now(strings.TrimSuffix("it runs: "+c.Message, ": "))
 	case c.Message == "":
 		now("it waits: " + c.Reason)
 	default:
@@ -311,7 +330,7 @@ func builds(reason string) bool {
 // missing is what a story of this Task would have, and is gone.
 func (f Facts) missing() (all []string) {
 	t := f.Task
-	if t.HandledBefore() && t.Status.StartTime != nil && f.Unread.gone(PartRun, f.Run != nil) {
+	if t.HandledBefore() && t.Spec.Count == 0 && t.Status.StartTime != nil && f.Unread.gone(PartRun, f.Run != nil) {
 		all = append(all, "its PipelineRun is gone: somebody deleted it, or pruned it, and what it said with it")
 	}
 	if n := len(t.Status.Starts); n > 0 && f.Unread.gone(PartPod, f.Pod != nil) {

@@ -90,13 +90,14 @@ func (w work) deliver(t testing.TB, f *harness.Function, failing bool) {
 }
 
 var subjects = map[string]subject{
-	"command":   {writes: 1, again: 1, work: aCommand},
-	"runtask":   {resync: "every-minute", writes: 3, work: aTaskToRun},
-	"status":    {resync: "every-minute", writes: 1, work: aRunThatEnded},
-	"tick":      {resync: "every-minute", writes: 2, work: aJobThatIsDue},
-	"prune":     {resync: "every-hour", writes: 2, work: twoTasksTooMany, settings: []string{"RETAIN=2", "WORKERS=1", "SWEEP_INTERVAL=1ms"}},
-	"terminate": {resync: "every-minute", writes: 2, work: aTaskToStopBeforeItRuns},
-	"build":     {resync: "every-minute", writes: 1, work: anAppWithAnImage},
+	"command":            {writes: 1, again: 1, work: aCommand},
+	"runtask":            {resync: "every-minute", writes: 3, work: aTaskToRun},
+	"runtask of a queue": {function: "runtask", resync: "every-minute", writes: 4, work: aTaskOfAQueue},
+	"status":             {resync: "every-minute", writes: 1, work: aRunThatEnded},
+	"tick":               {resync: "every-minute", writes: 2, work: aJobThatIsDue},
+	"prune":              {resync: "every-hour", writes: 2, work: twoTasksTooMany, settings: []string{"RETAIN=2", "WORKERS=1", "SWEEP_INTERVAL=1ms"}},
+	"terminate":          {resync: "every-minute", writes: 2, work: aTaskToStopBeforeItRuns},
+	"build":              {resync: "every-minute", writes: 1, work: anAppWithAnImage},
 	"build from source": {function: "build", resync: "every-minute", writes: 2, work: anAppWithSource, settings: []string{
 		"STEP_IMAGE=registry.example/step@sha256:" + aDigest}},
 	"deadletter": {writes: 1, again: 1, work: anEventThatWasGivenUp},
@@ -109,7 +110,7 @@ var subjects = map[string]subject{
 }
 
 func eachSubject(t *testing.T, cell func(*testing.T, string, subject)) {
-	for _, name := range []string{"command", "runtask", "status", "tick", "prune", "terminate", "build", "build from source", "deadletter", "logs", "start", "space", "bind", "wait", "webhook"} {
+	for _, name := range []string{"command", "runtask", "runtask of a queue", "status", "tick", "prune", "terminate", "build", "build from source", "deadletter", "logs", "start", "space", "bind", "wait", "webhook"} {
 		t.Run(name, func(t *testing.T) { cell(t, name, subjects[name]) })
 	}
 }
@@ -368,6 +369,16 @@ func aCommand(w *harness.World, _ *harness.Function) work {
 
 func aTaskToRun(w *harness.World, _ *harness.Function) work {
 	w.Cluster.App(w, w.Namespace, "shop")
+	return toRun(w)
+}
+
+// aTaskOfAQueue is the only one of an App of which one may run at a time.
+func aTaskOfAQueue(w *harness.World, _ *harness.Function) work {
+	limited(w, "shop", 1)
+	return toRun(w)
+}
+
+func toRun(w *harness.World) work {
 	task := w.Task(w, w.Namespace, "shop", "migrate")
 	return work{event: harness.Added("Task", task), ended: func() error {
 		runs, err := w.Tekton.PipelineRuns(w.Namespace).List(ctx, metav1.ListOptions{})

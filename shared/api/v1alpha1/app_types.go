@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // App is an image or source with its configuration: environment, bindings, resources, start command. Tasks inherit all
@@ -73,6 +74,13 @@ type AppSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Blackouts []Blackout `json:"blackouts,omitempty"`
+
+	// MaxRunningTasks is how many Tasks of the App may run at a time, e.g. 5; the others wait in its queue, oldest first. No limit when
+	// left out. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Maximum=10000
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="maxRunningTasks must be at least 1: to let none run, use pause instead"
+	MaxRunningTasks *int32 `json:"maxRunningTasks,omitempty"`
 }
 
 // AppSpecBuild says where the image comes from.
@@ -187,6 +195,11 @@ type AppStatus struct {
 	// +listType=map
 	// +listMapKey=binding
 	Bindings []AppBinding `json:"bindings,omitempty"`
+
+	// Admitted are the Tasks whose turn has come in the App's queue, and that were to start last (shared/queue). Not in Kf.
+	// +optional
+	// +listType=atomic
+	Admitted []Admission `json:"admitted,omitempty"`
 }
 
 // AppBinding is a service whose credentials a Task finds as files (servicebinding.io, Workload Projection).
@@ -199,6 +212,16 @@ type AppBinding struct {
 	Secret string `json:"secret"`
 	// +listType=atomic
 	Keys []string `json:"keys"`
+}
+
+// Admission is a Task whose turn has come in a queue.
+type Admission struct {
+	// Task is its name, for people, and UID tells it from another of the name.
+	// +optional
+	Task string    `json:"task,omitempty"`
+	UID  types.UID `json:"uid"`
+	// At is when its turn came. It must have started soon after that, or waits for another turn.
+	At metav1.Time `json:"at"`
 }
 
 // Process is a process type of an image that buildpacks have built (buildpacks/spec, platform.md, io.buildpacks.build.metadata).

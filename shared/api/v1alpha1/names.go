@@ -30,9 +30,20 @@ const (
 	// select by it, and nothing but this project writes it.
 	TaskLabel = "tasks.kf.dev/task"
 
+	// KueueLabel is Kueue's: the LocalQueue that a PipelineRun waits in (kubernetes-sigs/kueue; TEP-0164). On a Task, its App or its Space,
+	// the run and its Pod have it too.
+	KueueLabel = "kueue.x-k8s.io/queue-name"
+
 	// HandledLabel is on a Task that runtask is done with. It holds the Task's own UID: on a copy of the Task, restored
 	// from a backup or made anew from its YAML, it holds another's.
 	HandledLabel = "tasks.kf.dev/handled"
+	// AwaitedLabel is on a Task whose end others wait for: a place under maxRunningTasks comes free, or the next of an array is made. Its
+	// facts say so by kfawaited.
+	AwaitedLabel = "tasks.kf.dev/awaited"
+	// ArrayLabel holds the name of its array on a Task of one, and IndexLabel its index; `kf tasks` and retention leave those that have it
+	// out. On the array itself ArrayLabel holds its own UID: on a copy of it, another's.
+	ArrayLabel = "tasks.kf.dev/array"
+	IndexLabel = "tasks.kf.dev/index"
 	// StartLabel is on a Pod whose command may begin. It holds the Pod's own UID. Only the function start can set it, and
 	// without it no command of a Task begins (config/crd/one-start.yaml).
 	StartLabel = "tasks.kf.dev/start"
@@ -93,6 +104,12 @@ var clustersOwn = regexp.MustCompile(`^(kube|knative|tekton|openshift)-|^(defaul
 
 // ClustersOwn says whether a namespace belongs to the cluster, so that it can be no Space.
 func ClustersOwn(namespace string) bool { return clustersOwn.MatchString(namespace) }
+
+// The variables of a Task of an array.
+const (
+	IndexEnv = "KF_TASK_INDEX" // from 0
+	CountEnv = "KF_TASK_COUNT"
+)
 
 // UserContainer names the App's container, the pipeline task and the step that run a Task. The CLI finds logs by it.
 const UserContainer = "user-container"

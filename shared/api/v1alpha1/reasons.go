@@ -35,6 +35,7 @@ const (
 	ReasonInvalidApp            = "InvalidApp"            // also of an App's Ready: its spec can't be read
 	ReasonPipelineRunNotCreated = "PipelineRunNotCreated" // a quota, a right that is missing, or a policy that says no
 	ReasonImageNotAllowed       = "ImageNotAllowed"       // by the Space; also of an App's Ready
+	ReasonQueued                = "Queued"                // as many run as may (maxRunningTasks), or Kueue holds it
 	ReasonServiceAccountMissing = "ServiceAccountMissing" // Tekton would end the run for it
 	// ... and of one that can never run.
 	ReasonInvalidTask        = "InvalidTask"        // App and Task make no run

@@ -87,6 +87,20 @@ type SpaceSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Blackouts []Blackout `json:"blackouts,omitempty"`
+
+	// Limits hold for all of the Space together. Not in Kf.
+	// +optional
+	Limits SpaceLimits `json:"limits,omitempty"`
+}
+
+// SpaceLimits hold for all Apps of a Space together.
+type SpaceLimits struct {
+	// MaxRunningTasks is how many Tasks of the Space may run at a time, e.g. 20; the others wait in its queue: next is the App of which
+	// the fewest run, and of its Tasks the oldest. No limit when left out.
+	// +optional
+	// +kubebuilder:validation:Maximum=10000
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="maxRunningTasks must be at least 1: to let none run, use pause instead"
+	MaxRunningTasks *int32 `json:"maxRunningTasks,omitempty"`
 }
 
 // SpaceBuildConfig says where images go, and what builds are given.
@@ -278,6 +292,11 @@ type SpaceStatus struct {
 	// RuntimeConfig is what holds for Apps.
 	// +optional
 	RuntimeConfig SpaceStatusRuntimeConfig `json:"runtimeConfig,omitempty"`
+
+	// Admitted are the Tasks whose turn has come in the Space's queue, and that were to start last (shared/queue). Not in Kf.
+	// +optional
+	// +listType=atomic
+	Admitted []Admission `json:"admitted,omitempty"`
 }
 
 // NamespaceOrigin says whose a Space's namespace is.

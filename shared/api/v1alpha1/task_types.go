@@ -42,6 +42,7 @@ type Task struct {
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.terminated) || !oldSelf.terminated || (has(self.terminated) && self.terminated)",message="a terminated Task can't be revived: run a new one"
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.appRef) || !has(oldSelf.appRef.name) || (has(self.appRef) && self.appRef == oldSelf.appRef)",message="appRef can't be changed: run a new Task"
 	// +kubebuilder:validation:XValidation:rule="(has(self.requestedBy) ? self.requestedBy : '') == (has(oldSelf.requestedBy) ? oldSelf.requestedBy : '')",message="requestedBy can't be changed: it says who asked for this Task"
+	// +kubebuilder:validation:XValidation:rule="(has(self.count) ? self.count : 0) == (has(oldSelf.count) ? oldSelf.count : 0)",message="count can't be changed: run a new Task"
 	Spec TaskSpec `json:"spec"`
 	// +optional
 	Status TaskStatus `json:"status,omitempty"`
@@ -66,6 +67,8 @@ type TaskList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.command) || size(self.command) == 0 || (!has(self.args) || size(self.args) == 0) && (!has(self.process) || size(self.process) == 0)",message="a command stands alone: give command, or args, or process"
 // +kubebuilder:validation:XValidation:rule="!has(self.call) || (!has(self.command) || size(self.command) == 0) && (!has(self.args) || size(self.args) == 0) && (!has(self.process) || size(self.process) == 0)",message="a call stands alone: a Task sends a request, or runs a command, args or a process"
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.expires) || self.notBefore < self.expires",message="notBefore must be before expires: such a Task could never start"
+// +kubebuilder:validation:XValidation:rule="!has(self.parallelism) || has(self.count) && self.parallelism <= self.count",message="parallelism is of how many Tasks of an array run at a time: from 1 to count"
+// +kubebuilder:validation:XValidation:rule="!has(self.count) || !has(self.env) || size(self.env) <= 62",message="an array can have at most 62 variables of its own: KF_TASK_INDEX and KF_TASK_COUNT are added to them"
 type TaskSpec struct {
 	// DisplayName is shown in lists, such as migrate. It is the Task's name when left out.
 	// +optional
@@ -169,6 +172,18 @@ type TaskSpec struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
 	Expires *metav1.Time `json:"expires,omitempty"`
 
+	// Count makes the Task an array: it runs nothing itself, and has so many Tasks made, NAME-0 to NAME-19 for 20 of them, each of which
+	// has its index in KF_TASK_INDEX and this number in KF_TASK_COUNT. It succeeds if all of them do. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:Maximum=1000
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="count must be at least 1: leave it out for a Task that is no array"
+	Count int32 `json:"count,omitempty"`
+
+	// Parallelism is how many Tasks of an array may be under way at a time, e.g. 5. All when left out. Not in Kf.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="parallelism must be at least 1: leave it out to have all at a time"
+	Parallelism int32 `json:"parallelism,omitempty"`
+
 	// RequestedBy is who asked for this Task by a command event: a user name as the API server knows it, such as
 	// system:serviceaccount:shop:billing. When left out, nobody had to say (a Job's schedule, kubectl, a Space that takes commands from
 	// anyone). Nobody but the function command sets another's name than its own (config/crd/requested-by.yaml). Not in Kf.
@@ -242,6 +257,14 @@ type TaskStatus struct {
 	// Termination says how a terminated Task ended. Not in Kf.
 	// +optional
 	Termination *Termination `json:"termination,omitempty"`
+
+	// Queue says of a Task that waits for others to end, or has, since when and for what. Not in Kf.
+	// +optional
+	Queue *TaskQueue `json:"queue,omitempty"`
+
+	// Array says how far the Tasks of an array are. Not in Kf.
+	// +optional
+	Array *TaskArray `json:"array,omitempty"`
 }
 
 // Usage is what a Task's processes took of its node, as the kernel counted it for their container.
@@ -255,6 +278,48 @@ type Usage struct {
 	// +optional
 	PeakMemory *resource.Quantity `json:"peakMemory,omitempty"`
 }
+
+// TaskArray is how far the Tasks of an array are.
+type TaskArray struct {
+	// Created is how many have been made: those of the indexes below it.
+	// +optional
+	Created int32 `json:"created,omitempty"`
+	// Active are those of them that have not ended, Succeeded and Failed those that have.
+	// +optional
+	Active int32 `json:"active,omitempty"`
+	// +optional
+	Succeeded int32 `json:"succeeded,omitempty"`
+	// +optional
+	Failed int32 `json:"failed,omitempty"`
+	// CompletedIndexes and FailedIndexes say which, e.g. "0-4,7". They stay when a Task itself is gone.
+	// +optional
+	CompletedIndexes string `json:"completedIndexes,omitempty"`
+	// +optional
+	FailedIndexes string `json:"failedIndexes,omitempty"`
+}
+
+// TaskQueue is how a Task has waited for its turn.
+type TaskQueue struct {
+	// Since is when it came to wait.
+	Since metav1.Time `json:"since"`
+	// Of is what it waits, or has waited, for a place of: App, Space or Kueue.
+	// +kubebuilder:validation:Enum=App;Space;Kueue
+	Of QueueOf `json:"of"`
+	// Place is its place in the queue, 1 for the next, when that was written: it is written anew when it has halved. `kf queue` tells it
+	// as it is now. Kueue does not say.
+	// +optional
+	Place int32 `json:"place,omitempty"`
+}
+
+// QueueOf is what has a queue.
+type QueueOf string
+
+// What has a queue.
+const (
+	QueueOfApp   QueueOf = "App"
+	QueueOfSpace QueueOf = "Space"
+	QueueOfKueue QueueOf = "Kueue" // kueue.sigs.k8s.io, by its label on the Task, the App or the Space
+)
 
 // TaskStart is one time that a Task's command was let begin.
 type TaskStart struct {

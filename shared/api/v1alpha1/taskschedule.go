@@ -30,7 +30,7 @@ func (j *TaskSchedule) TaskName(instant time.Time) string {
 func (j *TaskSchedule) NewTask() *Task {
 	labels := map[string]string{}
 	maps.Copy(labels, j.Labels)
-	for _, l := range []string{VersionLabel, SuspendLabel, TaskLabel, HandledLabel, StartLabel} {
+	for _, l := range []string{VersionLabel, SuspendLabel, TaskLabel, HandledLabel, StartLabel, AwaitedLabel, ArrayLabel, IndexLabel} {
 		delete(labels, l)
 	}
 	maps.Copy(labels, TaskLabels(j.Spec.TaskTemplate.AppRef.Name))
