@@ -74,4 +74,3 @@ func advice(err error, space string) string {
 	}
 	return ""
 }
-

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 	"github.com/kf-tasks/kf-tasks/shared/story"
 )

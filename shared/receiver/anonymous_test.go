@@ -12,7 +12,7 @@ func TestAnonymousHasNoCredentials(t *testing.T) {
 	if err := os.WriteFile(kubeconfig, []byte(`apiVersion: v1
 kind: Config
 clusters: [{name: c, cluster: {server: "https://api.example", insecure-skip-tls-verify: true}}]
-users: [{name: u, user: {token: secret, username: u, password: p}}]
+users: [{name: u, user: {token: secret}}]
 contexts: [{name: c, context: {cluster: c, user: u}}]
 current-context: c
 `), 0o600); err != nil {
