@@ -45,7 +45,7 @@ func RowOf(t *v1alpha1.Task, now time.Time) Row {
 	r.State, r.Reason, r.Why = stateOf(t)
 	if t.Status.StartTime != nil {
 		r.Started = t.Status.StartTime.Time
-		r.Duration = now.Sub(r.Started)
+		r.Duration = now.Sub(r.Started).Truncate(10 * time.Second) // so that a page is not another one each second
 	}
 	if t.Status.CompletionTime != nil {
 		r.Ended = t.Status.CompletionTime.Time

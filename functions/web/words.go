@@ -8,13 +8,15 @@ import (
 // ago is a time in words that stay true for a minute: a page is looked at again, and is sent only if it has changed.
 func ago(now, t time.Time) string {
 	d := now.Sub(t)
-	if d < 0 {
-		return "in " + brief(-d)
-	}
-	if d < time.Minute {
+	switch {
+	case d <= -time.Minute:
+		return "in " + brief((-d).Truncate(time.Minute))
+	case d < 0:
+		return "in a moment"
+	case d < time.Minute:
 		return "just now"
 	}
-	return brief(d) + " ago"
+	return brief(d.Truncate(time.Minute)) + " ago"
 }
 
 // brief is a duration in one or two units.

@@ -99,13 +99,24 @@ var outcomes = []outcome{
 
 // furnish makes an App with 500 Tasks and one with a few of each kind, a Job with a history, a Webhook with deliveries.
 func furnish(w *harness.World) map[string]*v1alpha1.Task {
-	shop, imports := w.App("shop", nil), w.App("imports", nil)
+	shop, imports, odd := w.App("shop", nil), w.App("imports", nil), w.App("odd", nil)
+	for _, app := range []*v1alpha1.App{shop, imports} {
+		_, err := client.PatchStatus(w.Context(), w.Kf.Apps(w.Namespace), app, func(a *v1alpha1.App) {
+			a.Status.Tasks.UpdateRequests = 500
+			a.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: "True", Reason: v1alpha1.ReasonImageReady, LastTransitionTime: metav1.Now()}}
+		})
+		w.Must(err)
+	}
 	made := map[string]*v1alpha1.Task{}
 	for i, t := range []struct{ name, title, command string }{
 		{"live", "reindex", "bin/reindex --all"}, {"stoppable", "sync", "bin/sync"}, {"waits", "migrate", "bin/migrate --all"}, {"big", "export", "bin/export --verbose"},
 		{"failed", "report for November", "bin/report --month 2026-11 --format pdf"}, {"acting", acting, acting}, {"flood", "flood", "yes"},
 	} {
-		task, err := w.Add(w.Context(), shop, func(k *v1alpha1.Task) {
+		app := shop
+		if t.name == "acting" || t.name == "flood" {
+			app = odd
+		}
+		task, err := w.Add(w.Context(), app, func(k *v1alpha1.Task) {
 			k.Name, k.GenerateName, k.Spec.DisplayName, k.Spec.Command = "shop-"+t.name, "", t.title, t.command
 		})
 		w.Must(err)
@@ -145,7 +156,7 @@ func furnish(w *harness.World) map[string]*v1alpha1.Task {
 	w.Must(err)
 	_, err = w.Kube.CoreV1().Events(w.Namespace).Create(w.Context(), &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Name: "e1"}, Type: "Warning", Reason: "EventNotDelivered", Message: acting, LastTimestamp: metav1.Now(), Count: 3,
-		InvolvedObject: corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Task", Namespace: w.Namespace, Name: "shop-failed"},
+		InvolvedObject: corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Task", Namespace: w.Namespace, Name: "shop-acting"},
 	}, metav1.CreateOptions{})
 	w.Must(err)
 	return made
