@@ -28,6 +28,7 @@ type Day struct {
 	Today   bool
 	Entries []Entry
 	More    int
+	Many    bool // more than are counted
 }
 
 // Month is a Job's calendar, by weeks from Monday on.
@@ -36,14 +37,12 @@ type Month struct {
 	Previous, After string // the months beside, as addresses have them
 	Weeks           [][]Day
 	Zone            string
-	// Full says that there are more instants to come than were counted.
-	Full bool
 }
 
 const (
 	perDay = 3
-	// mostNext is how many instants of a month are counted: all of a Job that runs every ten minutes.
-	mostNext = 4464
+	// mostNext is up to how many of a day are counted: all of a Job that runs every hour.
+	mostNext = 24
 	monthly  = "2006-01"
 )
 
@@ -97,26 +96,8 @@ func CalendarOf(j *v1alpha1.TaskSchedule, past []Entry, first, now time.Time) (M
 	zone := first.Location()
 	end := first.AddDate(0, 1, 0)
 	m := Month{First: first, Previous: first.AddDate(0, -1, 0).Format(monthly), After: end.Format(monthly), Zone: zone.String()}
-	entries := slices.Clone(past)
-	slices.Reverse(entries) // oldest first
-	from := now
-	if first.After(now) {
-		from = first.Add(-time.Second)
-	}
-	if !j.Spec.Suspend && from.Before(end) {
-		next, err := job.Preview(j, from, mostNext)
-		if err != nil {
-			return m, err
-		}
-		for _, at := range next {
-			if at.Before(end) {
-				entries = append(entries, Entry{At: at, Outcome: "Next"})
-			}
-		}
-		m.Full = len(next) == mostNext && next[len(next)-1].Before(end)
-	}
 	byDay := map[string][]Entry{}
-	for _, e := range entries {
+	for _, e := range slices.Backward(past) { // oldest first
 		day := e.At.In(zone).Format(time.DateOnly)
 		byDay[day] = append(byDay[day], e)
 	}
@@ -126,9 +107,13 @@ func CalendarOf(j *v1alpha1.TaskSchedule, past []Entry, first, now time.Time) (M
 		for range 7 {
 			d := Day{Date: day, Outside: day.Before(first) || !day.Before(end), Today: sameDay(day, now.In(zone))}
 			if !d.Outside {
-				d.Entries = byDay[day.Format(time.DateOnly)]
+				next, err := toCome(j, day, now)
+				if err != nil {
+					return m, err
+				}
+				d.Entries = append(byDay[day.Format(time.DateOnly)], next...)
 			}
-			if len(d.Entries) > perDay {
+			if d.Many = len(d.Entries) > mostNext; len(d.Entries) > perDay {
 				d.More, d.Entries = len(d.Entries)-perDay, d.Entries[:perDay]
 			}
 			week, day = append(week, d), day.AddDate(0, 0, 1)
@@ -136,6 +121,24 @@ func CalendarOf(j *v1alpha1.TaskSchedule, past []Entry, first, now time.Time) (M
 		m.Weeks = append(m.Weeks, week)
 	}
 	return m, nil
+}
+
+// toCome are the instants of a day that are to come, one more than are counted of those that are more. A suspended Job has none.
+func toCome(j *v1alpha1.TaskSchedule, day, now time.Time) (entries []Entry, err error) {
+	from, end := day.Add(-time.Second), day.AddDate(0, 0, 1)
+	if now.After(from) {
+		from = now
+	}
+	if j.Spec.Suspend || !from.Before(end) {
+		return nil, nil
+	}
+	next, err := job.Preview(j, from, mostNext+1)
+	for _, at := range next {
+		if at.Before(end) {
+			entries = append(entries, Entry{At: at, Outcome: "Next"})
+		}
+	}
+	return entries, err
 }
 
 func sameDay(a, b time.Time) bool { return a.Format(time.DateOnly) == b.Format(time.DateOnly) }

@@ -115,10 +115,11 @@ var bearer = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
 // cleanToken is what somebody pasted, without what comes along by accident: line breaks of a terminal, the word Bearer.
 func cleanToken(pasted string) (string, error) {
-	token := strings.Join(strings.Fields(pasted), "")
-	if rest, found := strings.CutPrefix(strings.TrimSpace(pasted), "Bearer "); found {
-		token = strings.Join(strings.Fields(rest), "")
+	words := strings.Fields(pasted)
+	if len(words) > 0 && words[0] == "Bearer" {
+		words = words[1:]
 	}
+	token := strings.Join(words, "")
 	switch {
 	case token == "":
 		return "", errors.New("paste a token")
