@@ -33,8 +33,8 @@ func newOpen(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "open [APP_NAME | JOB_NAME | TASK_NAME]",
 		Short: "Open the page of the Space, or of an App, a Job or a Task, in a browser",
-		Long: `open prints the address of the page of an App, a Job or a Task, looked for in this order, or of the Space, and opens it where there is
-a browser. Where the pages are it reads of the function web's Knative Service: its annotation kf.dev/web-url, else its URL. --url says
+		Long: `open prints the address of the page of an App, a Job or a Task, looked for in this order, or of the Space, and opens it
+where there is a browser. Where the pages are it reads of the function web's Knative Service: its annotation kf.dev/web-url, else its URL. --url says
 otherwise, as KF_WEB_URL does: http://localhost:8080, say, after kubectl port-forward.`,
 		Example: `  kf open
   kf open shop
@@ -145,7 +145,8 @@ func (o *open) whereWebIs(ctx context.Context) (string, error) {
 		return "", notFound("the function web has no address yet%s", otherwise)
 	case strings.Contains(at, ".svc.cluster.local"):
 		o.progress("The pages are to be reached from inside of the cluster alone. From here:\n"+
-			"  kubectl -n %s port-forward deployment/%s 8080:8012\nthen: kf open --url http://localhost:8080", systemNamespace, revisionOf(web))
+			"  kubectl -n %s port-forward deployment/%s 8080:8012\nthen: kf open --url http://localhost:8080",
+			systemNamespace, revisionOf(web))
 	}
 	return at, nil
 }

@@ -61,7 +61,8 @@ func (v *visit) runApp() (string, error) {
 	}
 	name := ""
 	if wrong == "" {
-		task := app.NewTask(v1alpha1.TaskSpec{Command: command, Process: process, DisplayName: strings.TrimSpace(v.r.PostForm.Get("title"))})
+		title := strings.TrimSpace(v.r.PostForm.Get("title"))
+		task := app.NewTask(v1alpha1.TaskSpec{Command: command, Process: process, DisplayName: title})
 		name, err = v.create(app.Name, task)
 		if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
 			wrong = refusalOf(err).text
@@ -99,7 +100,8 @@ func (v *visit) terminate() (string, error) {
 	if may, why := task.MayStop(); !may {
 		return "", refusal{http.StatusConflict, "Nothing was done: " + why + "."}
 	}
-	_, err = client.Merge(v.ctx, v.kf.Tasks(v.space), task, client.Change{Spec: map[string]any{"terminated": true}, Manager: v.session.User})
+	change := client.Change{Spec: map[string]any{"terminated": true}, Manager: v.session.User}
+	_, err = client.Merge(v.ctx, v.kf.Tasks(v.space), task, change)
 	return v.at("tasks", v.name, "terminating"), err
 }
 

@@ -72,7 +72,8 @@ func (v *visit) eventRow(e *corev1.Event) eventRow {
 	if e.Series != nil {
 		row.At, row.Count = e.Series.LastObservedTime.Time, e.Series.Count
 	}
-	if kind, ours := pathsOf[row.Kind]; ours && strings.HasPrefix(e.InvolvedObject.APIVersion, v1alpha1.GroupVersion.Group) && client.ValidName(row.Object) {
+	ofKf := strings.HasPrefix(e.InvolvedObject.APIVersion, v1alpha1.GroupVersion.Group+"/")
+	if kind, has := pathsOf[row.Kind]; has && ofKf && client.ValidName(row.Object) {
 		row.Path = "/spaces/" + v.space + "/" + kind + "/" + row.Object
 	}
 	return row

@@ -168,7 +168,8 @@ func (v *visit) ownForm(id string) error {
 		return refusal{http.StatusBadRequest, "Nothing was done: the form can't be read: " + err.Error() + "."}
 	}
 	if !v.Sealer.IsFormToken(id, v.r.PostForm.Get("form")) {
-		return refusal{http.StatusForbidden, "Nothing was done: the form is of another session, or of none. Go back, load the page again, and send it anew."}
+		return refusal{http.StatusForbidden,
+			"Nothing was done: the form is of another session, or of none. Go back, load the page again, and send it anew."}
 	}
 	return nil
 }
@@ -185,7 +186,8 @@ func signedOut(err error) (why string, is bool) {
 	case errors.Is(err, errSignIn):
 		return "", true
 	case apierrors.IsUnauthorized(err):
-		return "The cluster does not take your token any more: it has expired, or was revoked. Sign in again; you come back to this page.", true
+		return "The cluster does not take your token any more: it has expired, or was revoked. " +
+			"Sign in again; you come back to this page.", true
 	}
 	return "", false
 }

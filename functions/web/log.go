@@ -151,7 +151,8 @@ func (v *visit) log() error {
 	data := taskData{Row: RowOf(task, v.began), Task: task, Final: task.Final(), Log: v.logEnd(task.Name, lines)}
 	v.render(http.StatusOK, view{
 		Name: "log", Title: "Log of Task " + task.Name, Data: data, Trail: []link{
-			{v.space, "/spaces/" + v.space}, {data.App, "/spaces/" + v.space + "/apps/" + data.App}, {task.Name, "/spaces/" + v.space + "/tasks/" + task.Name},
+			{v.space, "/spaces/" + v.space}, {data.App, "/spaces/" + v.space + "/apps/" + data.App},
+			{task.Name, "/spaces/" + v.space + "/tasks/" + task.Name},
 		},
 	})
 	return nil

@@ -27,7 +27,7 @@ var answers = []struct {
 	status int
 	text   string
 }{
-	{apierrors.IsForbidden, http.StatusForbidden, "You may not do this, or see this. Ask who runs the cluster for the right that this names."},
+	{apierrors.IsForbidden, http.StatusForbidden, "You may not do or see this. Ask who runs the cluster for the right that this names."},
 	{apierrors.IsNotFound, http.StatusNotFound, "It is not there, or not any more."},
 	{apierrors.IsInvalid, http.StatusUnprocessableEntity, "The cluster does not take this as it stands."},
 	{apierrors.IsBadRequest, http.StatusUnprocessableEntity, "The cluster does not take this as it stands."},

@@ -124,7 +124,7 @@ func cleanToken(pasted string) (string, error) {
 	case token == "":
 		return "", errors.New("paste a token")
 	case len(token) > maxToken:
-		return "", fmt.Errorf("the token has %d bytes, and at most %d fit into a cookie: use one of a service account", len(token), maxToken)
+		return "", fmt.Errorf("the token has %d bytes, and %d fit into a cookie: use one of a service account", len(token), maxToken)
 	case !bearer.MatchString(token):
 		return "", errors.New("this is no token: it has characters that none has")
 	}

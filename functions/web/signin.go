@@ -15,8 +15,8 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 )
 
-// Names of cookies. A browser takes one of a name that begins so over TLS or from localhost alone, and sends it to no other host, subdomains
-// included (RFC 6265bis, 4.1.3.2).
+// Names of cookies. A browser takes one of a name that begins so over TLS or from localhost alone, and sends it to no other host,
+// subdomains included (RFC 6265bis, 4.1.3.2).
 const (
 	sessionCookie = "__Host-kf-session"
 	// signInCookie is of who has yet to sign in: another site can't fill in and send our form for them (login CSRF).
@@ -26,7 +26,9 @@ const (
 )
 
 func cookie(name, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	}
 }
 
 func clearCookie(name string) *http.Cookie { return cookie(name, "", -1) }
@@ -129,7 +131,9 @@ func (h *Handler) theme(w http.ResponseWriter, r *http.Request) {
 		v.fail(refusal{http.StatusBadRequest, "There are the themes auto, dark and light."})
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: themeCookie, Value: value, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{
+		Name: themeCookie, Value: value, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
 	http.Redirect(w, r, localPath(r.PostForm.Get("next")), http.StatusSeeOther)
 }
 

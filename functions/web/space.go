@@ -91,7 +91,8 @@ func (v *visit) readSpace() (spaceData, error) {
 			if err != nil {
 				return err
 			}
-			data.Apps = append(data.Apps, appRow{standingOf(app.Status.Conditions), app.Name, app.Status.Image, app.Status.Tasks.UpdateRequests})
+			s := app.Status
+			data.Apps = append(data.Apps, appRow{standingOf(s.Conditions), app.Name, s.Image, s.Tasks.UpdateRequests})
 		}
 		return nil
 	})

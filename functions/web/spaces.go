@@ -51,7 +51,8 @@ func (v *visit) findSpaces() (spacesData, error) {
 		return spacesData{}, err
 	}
 	counts := map[string]int{}
-	for app, err := range client.All[*metav1.PartialObjectMetadata](v.ctx, m.Resource(v1alpha1.GroupVersion.WithResource("apps")), metav1.ListOptions{}) {
+	apps := m.Resource(v1alpha1.GroupVersion.WithResource("apps"))
+	for app, err := range client.All[*metav1.PartialObjectMetadata](v.ctx, apps, metav1.ListOptions{}) {
 		if apierrors.IsForbidden(err) {
 			return v.findVisibleSpaces()
 		}

@@ -55,7 +55,7 @@ func (v *visit) task() error {
 func (v *visit) findTask() (*v1alpha1.Task, error) {
 	task, err := client.Find(v.ctx, v.kf.Tasks(v.space), v.space, v.name)
 	if err == nil && task == nil {
-		return nil, notFound("There is no Task %s in Space %s, or not any more: an App's oldest are deleted (docs/retention.md).", v.name, v.space)
+		return nil, notFound("There is no Task %s in Space %s, or not any more: an App's oldest are deleted.", v.name, v.space)
 	}
 	return task, err
 }

@@ -100,13 +100,14 @@ func (f framed) When(t time.Time) template.HTML {
 		return ""
 	}
 	t = t.UTC()
-	return template.HTML("<time datetime=\"" + t.Format(time.RFC3339) + "\" title=\"" + t.Format("Mon 2 Jan 2006, 15:04:05 UTC") + "\">" + //nolint:gosec // digits and words of ours
+	return template.HTML("<time datetime=\"" + t.Format(time.RFC3339) + "\" title=\"" + t.Format("Mon 2 Jan 2006, 15:04:05 UTC") + "\">" +
 		ago(f.Now, t) + "</time>")
 }
 
 // chip says how something stands: by a sign, a word and a colour.
 func chip(state, text string) template.HTML {
-	return template.HTML(`<span class="chip s-` + template.HTMLEscapeString(state) + `"><span class="g" aria-hidden="true">` + glyph(state) + //nolint:gosec // escaped
+	return template.HTML(`<span class="chip s-` + template.HTMLEscapeString(state) + `"><span class="g" aria-hidden="true">` +
+		glyph(state) +
 		`</span> ` + template.HTMLEscapeString(text) + `</span>`)
 }
 

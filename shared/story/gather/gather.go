@@ -97,7 +97,8 @@ func (o *Reader) runOf(ctx context.Context, task *v1alpha1.Task) (*story.Run, er
 
 // taskRunOf is the TaskRun of a PipelineRun of one task.
 func (o *Reader) taskRunOf(ctx context.Context, run *story.Run) (*story.Run, error) {
-	list, err := o.Dynamic.Resource(taskRuns).Namespace(run.Namespace).List(ctx, metav1.ListOptions{LabelSelector: runLabel + "=" + run.Name})
+	ofRun := metav1.ListOptions{LabelSelector: runLabel + "=" + run.Name}
+	list, err := o.Dynamic.Resource(taskRuns).Namespace(run.Namespace).List(ctx, ofRun)
 	if err != nil {
 		return nil, err
 	}
