@@ -210,7 +210,6 @@ const tests = {
     check(await page.locator("#tasks tbody tr").count() === 500, "all are there");
     report.times["server time of 500 Tasks, median, ms"] = took[5];
     report.times["server time of 500 Tasks, best, ms"] = took[0];
-    check(took[0] < 1000, "500 Tasks took " + took.join(", "));
     await page.goto(`${space}/apps/imports`);
     check(await page.locator("#tasks tbody tr").count() === 100, "a page has 100");
     await page.getByRole("link", { name: "Older" }).click();
