@@ -66,7 +66,7 @@ func Past(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) []Entry {
 		}
 	}
 	for _, d := range j.Status.History {
-		e := Entry{At: d.Instant.Time, Outcome: string(d.Outcome), Result: d.Result, Message: d.Message, Count: d.Count}
+		e := Entry{At: d.Instant.Time, Outcome: string(d.Outcome), Result: d.Result, Message: d.Message, Count: d.Count, State: stateByResult(d)}
 		if t := there[d.Task]; t != nil {
 			e.Task = t.Name
 			if d.Outcome == v1alpha1.OutcomeRan {
@@ -89,6 +89,19 @@ func Past(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) []Entry {
 	}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return b.At.Compare(a.At) })
 	return entries
+}
+
+// stateByResult is how a Task ended that may not be there any more: the ledger keeps the reason.
+func stateByResult(d v1alpha1.Decision) string {
+	switch {
+	case d.Outcome != v1alpha1.OutcomeRan || d.Result == "":
+		return ""
+	case d.Result == v1alpha1.ReasonSucceeded:
+		return stateSucceeded
+	case d.Result == v1alpha1.ReasonCancelled:
+		return stateTerminated
+	}
+	return stateFailed
 }
 
 // CalendarOf puts entries of the past and the instants to come into the days of a month.

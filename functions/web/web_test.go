@@ -169,7 +169,7 @@ func TestACalendarHasWhatRanAndWhatWill(t *testing.T) {
 	hand.Name, hand.CreationTimestamp = "nightly-x", metav1.NewTime(time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC))
 	stolen := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: "another"}}
 	past := Past(j, []*v1alpha1.Task{hand, stolen})
-	if len(past) != 3 || past[0].Task != "nightly-x" || past[0].Message != "run by hand" || past[1].Task != "" || past[1].Result != "Failed" {
+	if len(past) != 3 || past[0].Task != "nightly-x" || past[0].Message != "run by hand" || past[1].Task != "" || past[1].Result != "Failed" || past[1].State != stateFailed {
 		t.Errorf("%+v", past)
 	}
 	berlin, _ := time.LoadLocation("Europe/Berlin")
