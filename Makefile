@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
+.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -87,6 +87,12 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 	  go build -C builder -o ../bin/builder ./cmd/builder && mkdir -p dist && \
 	  bin/builder -repository "$$KO_DOCKER_REPO" $$([ "$$CLUSTER" = existing ] || echo -insecure) > dist/builder.yaml && \
 	  go test -count=1 -timeout=40m $(TESTFLAGS) ./test/pods
+
+test-web: $(CLUSTER_PROGRAM) ## Look at the pages in a real Chromium, with and without a script; screenshots and axe's report go to dist/
+	@$(CLUSTER_PROGRAM) prepare --browser
+	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
+	npm --prefix test/web ci --no-audit --no-fund --silent
+	go test -count=1 -timeout=30m -v $(TESTFLAGS) ./test/web
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e

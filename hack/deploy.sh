@@ -14,6 +14,10 @@ echo "from $config"
 hack/api-server.sh "$config" > dist/config/kustomization.yaml
 kubectl kustomize dist/config | ko resolve --base-import-paths --sbom=none -f - > dist/deploy.yaml 2> dist/ko.log || { tail -20 dist/ko.log; exit 1; }
 echo "applying"
+kubectl apply --server-side --force-conflicts -f config/knative/namespace.yaml > dist/apply.log
+# What seals the pages' cookies: made once, so that a deploy signs nobody out, and before the Pods that read it.
+kubectl -n kf-tasks get secret web-session > /dev/null 2>&1 ||
+  head -c 32 /dev/urandom | base64 | kubectl -n kf-tasks create secret generic web-session --from-file=key=/dev/stdin >> dist/apply.log
 for try in 1 2 3 4 5 6; do # a CRD takes a moment to be served after it is applied, and webhooks a moment to be reached
   kubectl apply --server-side --force-conflicts -f dist/deploy.yaml > dist/apply.log 2>&1 && break
   [ $try = 6 ] && { grep -v serverside-applied dist/apply.log; exit 1; }

@@ -21,7 +21,7 @@ import (
 // completions says what an argument of a command names: of each command the kinds of its arguments, in order.
 var completions = map[string][]string{
 	"push": {"apps"}, "rebase": {"apps"}, "run-task": {"apps"}, "tasks": {"apps"}, "prune": {"apps"}, "create-job": {"apps"},
-	"builds": {"apps"}, "build-logs": {"apps"}, "why": {"apps tasks jobs", "ids instants"},
+	"builds": {"apps"}, "build-logs": {"apps"}, "open": {"apps tasks jobs"}, "why": {"apps tasks jobs", "ids instants"},
 	"terminate-task": {"apps tasks", "ids"}, "logs": {"apps tasks", "ids"}, "rerun": {"apps tasks", "ids"}, "top": {"apps tasks"},
 	"schedule-job": {"taskschedules"}, "run-job": {"taskschedules"}, "job-history": {"taskschedules"}, "job-stats": {"taskschedules"},
 	"bind-service": {"apps", "serviceinstances"}, "unbind-service": {"apps", "serviceinstances"}, "vcap-services": {"apps"},

@@ -6,6 +6,8 @@ import (
 	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/client"
 )
 
 // Exit codes, which scripts rely on; docs/kf.md has the table.
@@ -63,7 +65,7 @@ func advice(err error, space string) string {
 	case apierrors.IsForbidden(err):
 		return fmt.Sprintf("your role lacks that; who administers the Space grants it: "+
 			"kubectl -n %s create rolebinding NAME --clusterrole=edit --user=YOU", space)
-	case apierrors.IsNotFound(err) && apierrors.ReasonForError(err) == "NotFound" && nameless(err):
+	case apierrors.IsNotFound(err) && apierrors.ReasonForError(err) == "NotFound" && client.Nameless(err):
 		return "the cluster does not know such objects: `kf doctor` says what of the installation is missing"
 	case errors.As(err, &network) || apierrors.IsServiceUnavailable(err):
 		return "is the cluster up, and the context right (kubectl config current-context)? `kf doctor` looks part by part"
@@ -71,10 +73,4 @@ func advice(err error, space string) string {
 		return "somebody else changed it meanwhile: say it again"
 	}
 	return ""
-}
-
-// nameless says that it is the kind that was not found, and no object of it.
-func nameless(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status) && (status.Status().Details == nil || status.Status().Details.Name == "")
 }

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 func newRerun(t *target) *cobra.Command {
@@ -31,7 +28,7 @@ a Job). The image and the environment are those that the App has now. The first 
 			if err != nil {
 				return fmt.Errorf("rerun Task %s: %w", was.Name, err)
 			}
-			task, err := again(was, app)
+			task, err := was.Again(app)
 			if err != nil {
 				return fmt.Errorf("rerun Task %s: %w", was.Name, err)
 			}
@@ -43,17 +40,4 @@ a Job). The image and the environment are those that the App has now. The first 
 	}
 	waitFlag(c, &wait)
 	return c
-}
-
-// again is a new Task that runs what another one ran. Who asked for that, when it was to run, that it was stopped, and whose labels it
-// had is left behind.
-func again(was *v1alpha1.Task, app *v1alpha1.App) (*v1alpha1.Task, error) {
-	if was.Unreadable != "" { // what can't be read would be left out without a word
-		return nil, errors.New("not all of it can be read: " + was.Unreadable + "; say what to run with kf run-task")
-	}
-	spec := *was.Spec.DeepCopy()
-	spec.RequestedBy, spec.Terminated, spec.NotBefore, spec.Expires = "", false, nil, nil
-	task := app.NewTask(spec)
-	task.GenerateName = app.Name + "-"
-	return task, nil
 }

@@ -39,7 +39,7 @@ kubectl-kf on your PATH it is a plugin of kubectl: kubectl kf.`,
 	root.SetErr(s.err)
 	t.flags(root.PersistentFlags())
 	root.AddCommand(newPush(t), newRebase(t), newApps(t), newBuilds(t), newBuildLogs(t), newRunTask(t), newTasks(t), newQueue(t),
-		newTop(t), newWhy(t), newRerun(t), newTerminateTask(t), newLogs(t),
+		newTop(t), newWhy(t), newOpen(t), newRerun(t), newTerminateTask(t), newLogs(t),
 		newCreateJob(t), newScheduleJob(t), newRunJob(t), newJobs(t), newJobSchedules(t), newJobHistory(t), newJobStats(t),
 		newPauseJob(t), newResumeJob(t), newSetBlackout(t), newUnsetBlackout(t), newBackfill(t),
 		newDeleteJobSchedule(t), newDeleteJob(t), newImport(t), newPrune(t), newTarget(t), newDoctor(t),

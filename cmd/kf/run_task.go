@@ -79,7 +79,7 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.command == "" && o.process == "" && !hasStartCommand(app) {
+	if o.command == "" && o.process == "" && !app.HasStartCommand() {
 		return errors.New("start command not found on App or Task: say what to run with --command")
 	}
 	task := app.NewTask(v1alpha1.TaskSpec{
@@ -98,12 +98,4 @@ func (o *runTask) run(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return o.follow(ctx, task)
-}
-
-// hasStartCommand says whether the App, or its image, starts something by itself.
-func hasStartCommand(app *v1alpha1.App) bool {
-	if cs := app.Spec.Template.Spec.Containers; len(cs) > 0 && len(cs[0].Args)+len(cs[0].Command) > 0 {
-		return true
-	}
-	return len(app.Status.StartCommands.Container)+len(app.Status.StartCommands.Args) > 0
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 	"github.com/kf-tasks/kf-tasks/shared/schedule"
 	"github.com/kf-tasks/kf-tasks/shared/story"
+	"github.com/kf-tasks/kf-tasks/shared/story/gather"
 )
 
 type why struct {
@@ -153,12 +154,21 @@ func instantIn(text string, zone *time.Location) (time.Time, error) {
 		"or 2026-12-01T02:30 in the Job's time zone", text)
 }
 
+// gather reads what there is of a Task, with the user's rights.
+func (o *why) gather(ctx context.Context, task *v1alpha1.Task) story.Facts {
+	r, err := gather.New(o.cfg)
+	if err != nil {
+		return story.Facts{Task: task, Unread: story.Unread{story.PartRun: err.Error()}, Now: time.Now()}
+	}
+	return r.Task(ctx, task, time.Now())
+}
+
 // ofJob reads what there is of an instant.
 func (o *why) ofJob(ctx context.Context, job *v1alpha1.TaskSchedule, instant time.Time) story.Story {
 	f := story.JobFacts{Job: job, Instant: instant, Unread: story.Unread{}, Now: time.Now()}
 	tasks := o.kf.Tasks(job.Namespace)
 	if !instant.IsZero() {
-		task := look(f.Unread, story.PartTask, func() (*v1alpha1.Task, error) {
+		task := gather.Look(f.Unread, story.PartTask, func() (*v1alpha1.Task, error) {
 			return client.Find(ctx, tasks, job.Namespace, job.TaskName(instant))
 		})
 		if task != nil && metav1.IsControlledBy(task, job) {
@@ -170,7 +180,7 @@ func (o *why) ofJob(ctx context.Context, job *v1alpha1.TaskSchedule, instant tim
 		f.Holds = o.holds(ctx, job)
 	}
 	if name := story.InTheWay(job, instant); name != "" {
-		f.Other = look(f.Unread, story.PartOther, func() (*v1alpha1.Task, error) { return client.Find(ctx, tasks, job.Namespace, name) })
+		f.Other = gather.Look(f.Unread, story.PartOther, func() (*v1alpha1.Task, error) { return client.Find(ctx, tasks, job.Namespace, name) })
 	}
 	return story.OfInstant(f)
 }

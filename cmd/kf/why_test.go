@@ -1,14 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 	"github.com/kf-tasks/kf-tasks/shared/story"
@@ -38,20 +34,6 @@ func TestInstantIn(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
-	}
-}
-
-// TestLookNotesWhatCantBeRead: what is not there is no error, and what may not be read does not end the story.
-func TestLookNotesWhatCantBeRead(t *testing.T) {
-	unread := story.Unread{}
-	pods := schema.GroupResource{Resource: "pods"}
-	for part, err := range map[story.Part]error{
-		story.PartApp: nil, story.PartPod: apierrors.NewForbidden(pods, "x", errors.New("no")), story.PartRun: errors.New("an hour late"),
-	} {
-		look(unread, part, func() (*int, error) { return nil, err })
-	}
-	if len(unread) != 2 || !strings.HasPrefix(unread[story.PartPod], "you may not (") || unread[story.PartRun] != "an hour late" {
-		t.Errorf("%v", unread)
 	}
 }
 

@@ -60,6 +60,10 @@ type Env struct {
 // Setup reads the environment into cfg (a pointer to a struct that embeds Env) and returns a context that carries the
 // logger and ends with SIGTERM, and the way to the API server. Bad settings end the process with a message.
 func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
+	return setup(function, cfg, env, func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", env.Kubeconfig) })
+}
+
+func setup(function string, cfg any, env *Env, way func() (*rest.Config, error)) (context.Context, *rest.Config) {
 	if err := envconfig.Process("", cfg); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: settings: %v\n", function, err)
 		os.Exit(2)
@@ -67,7 +71,7 @@ func Setup(function string, cfg any, env *Env) (context.Context, *rest.Config) {
 	logger, _ := logging.NewLogger(Must(logConfig()), env.LogLevel)
 	logger = logger.WithOptions(zap.AddStacktrace(zap.DPanicLevel)) // an error says what was tried, on what: enough
 	ctx := logging.WithLogger(signals.NewContext(), logger.Named(function))
-	kube, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	kube, err := way()
 	if err != nil {
 		logger.Fatalw("no way to the API server: run in a cluster or set KUBECONFIG", zap.Error(err))
 	}

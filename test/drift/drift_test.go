@@ -164,7 +164,7 @@ func TestEveryFunctionHasItsPlaceInTheCluster(t *testing.T) {
 		if m := account.FindStringSubmatch(read(t, "config", "knative", name+".yaml")); m == nil || m[1] != name {
 			t.Errorf("config/knative/%s.yaml runs as %v, not as its own account", name, m)
 		}
-		if !slices.Contains(reached, name) && name != "logs" && name != "wait" && name != "webhook" { // which answer requests of people and of other systems
+		if !slices.Contains(reached, name) && name != "logs" && name != "wait" && name != "web" && name != "webhook" { // which answer requests of people and of other systems
 			t.Errorf("no Trigger in config/sources has %s as its subscriber: it would never hear of anything", name)
 		}
 	}
@@ -297,7 +297,7 @@ func TestOIDCHoldsForEveryFunction(t *testing.T) {
 	}
 	asks := strings.Split(option.Patches[0].Target.Name, "|")
 	for _, name := range functions(t) {
-		if name == "command" || name == "logs" || name == "wait" || name == "webhook" { // which ask each sender themselves
+		if name == "command" || name == "logs" || name == "wait" || name == "web" || name == "webhook" { // which ask each sender themselves
 			continue
 		}
 		if !slices.Contains(asks, name) {

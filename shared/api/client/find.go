@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -86,4 +87,10 @@ func Terminated() metav1.ListOptions {
 // Limited selects the Tasks with a time limit that nobody has asked to stop, and that have not ended before it.
 func Limited() metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: "spec.terminated!=true,status.deadline!=," + unfinished}
+}
+
+// Nameless says of an error that it names no object: of a NotFound, that it is the kind that was not found.
+func Nameless(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && (status.Status().Details == nil || status.Status().Details.Name == "")
 }

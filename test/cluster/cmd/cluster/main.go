@@ -200,14 +200,21 @@ func buildCommand() *cobra.Command {
 }
 
 func prepareCommand() *cobra.Command {
-	return &cobra.Command{
+	browser := false
+	c := &cobra.Command{
 		Use:   "prepare",
 		Short: "Install the packages of Debian's that the tests need and that are missing; up does so for what it needs",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return host.Prepare(say, slices.Concat(host.ForTests, host.ForImages, host.ForControlPlane))
+			needs := slices.Concat(host.ForTests, host.ForImages, host.ForControlPlane)
+			if browser {
+				needs = append(needs, host.ForBrowser...)
+			}
+			return host.Prepare(say, needs)
 		},
 	}
+	c.Flags().BoolVar(&browser, "browser", false, "also what looks at the pages: a browser")
+	return c
 }
 
 func statusCommand() *cobra.Command {

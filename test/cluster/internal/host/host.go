@@ -30,6 +30,12 @@ var (
 		{[]string{"/usr/bin/python3", "/usr/local/bin/python3"}, "python3"},
 		{[]string{"/usr/bin/node", "/usr/local/bin/node"}, "nodejs"},
 	}
+	// ForBrowser is what looks at the pages (test/web), and what installs the drivers that its lock file names.
+	ForBrowser = []need{
+		{[]string{"/usr/bin/chromium"}, "chromium"},
+		{[]string{"/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"}, "fonts-dejavu-core"},
+		{[]string{"/usr/bin/npm", "/usr/local/bin/npm"}, "npm"},
+	}
 	// ForImages is what the base images, and the builder image of builds from source, have of the machine.
 	ForImages = []need{
 		{[]string{"/bin/busybox", "/usr/bin/busybox"}, "busybox-static"},

@@ -1,4 +1,4 @@
-package main
+package v1alpha1_test
 
 import (
 	"reflect"
@@ -26,7 +26,7 @@ func TestAgainTakesEachFieldOrLeavesItBehind(t *testing.T) {
 	}
 	was.Spec.AppRef.Name = "shop"
 	left := map[string]bool{"Terminated": true, "NotBefore": true, "Expires": true, "RequestedBy": true}
-	task, err := again(was, app)
+	task, err := was.Again(app)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestAgainTakesEachFieldOrLeavesItBehind(t *testing.T) {
 		t.Errorf("%+v", task.ObjectMeta)
 	}
 	was.Unreadable = "spec.timeout: it overflows"
-	if _, err := again(was, app); err == nil || !strings.Contains(err.Error(), "it overflows") {
+	if _, err := was.Again(app); err == nil || !strings.Contains(err.Error(), "it overflows") {
 		t.Errorf("%v", err)
 	}
 }
