@@ -168,7 +168,7 @@ func TestLabelsOfOthersStayTheirs(t *testing.T) {
 	}}}
 	task.Spec.AppRef.Name = "shop"
 	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "a"}}
-	got, _ := Marked(task, app, 7, true)
+	got, _ := Marked(task, app, nil, 7, true)
 	want := map[string]string{v1alpha1.HandledLabel: "u", v1alpha1.NameLabel: "shop", v1alpha1.ComponentLabel: "task"}
 	if !maps.Equal(got.Labels, want) {
 		t.Errorf("labels %v are written, want %v", got.Labels, want)
@@ -177,7 +177,7 @@ func TestLabelsOfOthersStayTheirs(t *testing.T) {
 		t.Errorf("owners %v, want the App, if nobody has written others meanwhile", got.Owners)
 	}
 	task.OwnerReferences = []metav1.OwnerReference{v1alpha1.OwnedBy(&v1alpha1.TaskSchedule{}, "TaskSchedule")}
-	if got, _ := Marked(task, app, 7, true); got.Owners != nil {
+	if got, _ := Marked(task, app, nil, 7, true); got.Owners != nil {
 		t.Errorf("a Job's Task gets the owners %v", got.Owners)
 	}
 }

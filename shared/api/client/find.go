@@ -83,6 +83,14 @@ func Terminated() metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: "spec.terminated=true," + unfinished}
 }
 
+// ToArchive selects the ended Tasks whose log is yet to come to the archive.
+func ToArchive() metav1.ListOptions {
+	return metav1.ListOptions{
+		LabelSelector: v1alpha1.ArchiveLabel + "=" + v1alpha1.ArchiveWanted,
+		FieldSelector: "status.completionTime!=,status.log.state!=Complete,status.log.state!=Incomplete,status.log.state!=None",
+	}
+}
+
 // Limited selects the Tasks with a time limit that nobody has asked to stop, and that have not ended before it.
 func Limited() metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: "spec.terminated!=true,status.deadline!=," + unfinished}

@@ -30,6 +30,8 @@ const (
 	ConditionNamespaceReady = "NamespaceReady"
 	// ConditionLogDelivered says of a terminated Task whether its log was handed to the logging stream. Not in Kf.
 	ConditionLogDelivered = "LogDelivered"
+	// ConditionLogArchived says of an ended Task, in a Space that archives logs, whether its log is in the archive. Not in Kf.
+	ConditionLogArchived = "LogArchived"
 )
 
 // maxMessage is how long a condition's message may be, in characters (metav1.Condition).

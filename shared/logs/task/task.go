@@ -33,6 +33,10 @@ type Reader struct {
 	Tasks TaskGetter
 	// Pods is used to watch, Streams to read; Streams should have connections of its own (see the function Streams).
 	Pods, Streams corev1client.PodInterface
+	// Archive, if there is one, is read where the Pods, or the Task itself, are gone.
+	Archive Archive
+	// UID is which Task of its name is meant; the one that is there, or else was last, if it is "".
+	UID types.UID
 }
 
 // StatusOf reads how a Task stands.
@@ -78,8 +82,17 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	task, err := r.Tasks.Get(ctx, name, metav1.GetOptions{})
+	if err == nil && r.UID != "" && task.UID != r.UID {
+		err = apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("tasks").GroupResource(), name)
+	}
 	if err != nil {
-		return fmt.Errorf("get Task %s: %w", name, err)
+		err = fmt.Errorf("get Task %s: %w", name, err)
+		if apierrors.IsNotFound(err) && r.Archive != nil {
+			gone := &v1alpha1.Task{}
+			gone.Name, gone.UID = name, r.UID
+			return r.archived(ctx, gone, o, out, err)
+		}
+		return err
 	}
 	out.idle("") // it is there, and there may be nothing to show for long
 	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: name}.String())
@@ -102,6 +115,11 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 				continue
 			}
 			read[p.UID] = true
+			if lines == 0 && r.Archive != nil && InArchive(task) {
+				if err := r.opens(ctx, p); err != nil && !follow.Denied(err) {
+					return r.archived(ctx, task, o, out, err) // the Pod is there and its log is not, as after an eviction
+				}
+			}
 			n, err := r.pod(ctx, pods, p, o, out)
 			lines += n
 			if err != nil {
@@ -130,6 +148,9 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 			return err
 		}
 	}
+	if len(read) == 0 && r.Archive != nil && InArchive(task) {
+		return r.archived(ctx, task, o, out, fmt.Errorf("%w: it has no %s any more", ErrArchive, task.Status.Log.Archive))
+	}
 	return out.end(task, len(read) == 0)
 }
 
@@ -137,6 +158,8 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 func absent(t *v1alpha1.Task) string {
 	s := t.Status.Termination
 	switch {
+	case InArchive(t):
+		return "its log is in the archive, as " + t.Status.Log.Archive
 	case s != nil && s.Log == v1alpha1.LogComplete:
 		return "the Task was terminated: its log was handed to the cluster's logging stream"
 	case s != nil && s.Log == v1alpha1.LogIncomplete:
@@ -179,6 +202,18 @@ func (r *Reader) changed(ctx context.Context, task *v1alpha1.Task, pods <-chan s
 		return follow.Wait(ctx, nil, retryMin) // changes come in flocks
 	}
 	return ctx.Err()
+}
+
+// opens asks whether a node has the log of a Pod that has ended.
+func (r *Reader) opens(ctx context.Context, p Pod) error {
+	one := int64(1)
+	body, err := podLog{client: r.Streams, pod: p}.Open(ctx, follow.Query{Tail: &one})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = follow.Read(body, follow.Options{}, func(follow.Line) error { return nil })
+	return err
 }
 
 // pod delivers one Pod's log.
