@@ -179,7 +179,8 @@ func (d *doctor) policies(ctx context.Context) []finding {
 
 // functions of this project, which test/drift holds to the folder of their name.
 var functions = []string{
-	"build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait", "webhook",
+	"archive", "build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait",
+	"webhook",
 }
 
 // functions: each is deployed and Ready.

@@ -86,7 +86,9 @@ func terminateHasIt(f Facts) (Decision, bool) {
 }
 
 // Late says that the Task has waited for its log long enough.
-func Late(t *v1alpha1.Task, now time.Time) bool { return now.Sub(t.EndedAt()) >= v1alpha1.ArchivePatience }
+func Late(t *v1alpha1.Task, now time.Time) bool {
+	return now.Sub(t.EndedAt()) >= v1alpha1.ArchivePatience
+}
 
 // LastChance says of a log that could not be read whole that asking the node again is to no avail: it has removed the Pod's containers, or
 // the Task has waited long enough.

@@ -20,6 +20,8 @@ type config struct {
 	Namespace string `envconfig:"SETTINGS_NAMESPACE" default:"kf-tasks"`
 	// Spool is the folder for logs on their way; "" is that for temporary files.
 	Spool string `envconfig:"SPOOL"`
+	// Registries is the folder of config.json with their credentials, as docker has it, where go-containerregistry looks itself.
+	Registries string `envconfig:"DOCKER_CONFIG"`
 }
 
 func main() {

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 type getter[T any] interface {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -145,8 +144,11 @@ func (s *Spool) Missing() string {
 	return strings.Join(lost, "; ")
 }
 
-// Close removes the files.
+// Close removes the files. Of no spool there are none.
 func (s *Spool) Close() error {
+	if s == nil {
+		return nil
+	}
 	var errs []error
 	for _, p := range s.all() {
 		if p.file != nil {
@@ -155,5 +157,3 @@ func (s *Spool) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-var _ io.Writer = (*part)(nil)
