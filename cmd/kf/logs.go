@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
@@ -16,6 +18,7 @@ type logs struct {
 	*target
 	number                    int64
 	recent, tasks, timestamps bool
+	uid                       string
 }
 
 func newLogs(t *target) *cobra.Command {
@@ -26,7 +29,10 @@ func newLogs(t *target) *cobra.Command {
 		Long: `logs shows what the Tasks of an App write, or one Task, and follows it.
 
 One Task is followed to its end, whether it runs, has yet to start or has ended. Lines come once each and in order, also
-when the connection breaks in between. Escape sequences for the terminal are shown, not obeyed.`,
+when the connection breaks in between. Escape sequences for the terminal are shown, not obeyed.
+
+In a Space that archives logs, the log of a Task that is gone is read from the archive: by the function logs, if KF_LOGS_URL is its
+address, or else from the registry with the credentials that docker and podman keep.`,
 		Example: `  # follow all Tasks of the App "shop"
   kf logs shop --task
 
@@ -35,6 +41,9 @@ when the connection breaks in between. Escape sequences for the terminal are sho
 
   # one Task, all of it
   kf logs shop-x7k2p -n 0
+
+  # one that is long gone, from the archive
+  KF_LOGS_URL=https://logs.example kf logs shop-x7k2p -n 0
   kf logs shop 7 -n 0`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: o.run,
@@ -43,6 +52,7 @@ when the connection breaks in between. Escape sequences for the terminal are sho
 	f.Int64VarP(&o.number, "number", "n", 10, "show the last N lines first; 0 shows all")
 	f.BoolVar(&o.recent, "recent", false, "show what there is, instead of following")
 	f.BoolVar(&o.tasks, "task", false, "show the Tasks of the App")
+	f.StringVar(&o.uid, "uid", "", "which Task of its name, by its UID, where the archive has several; the last when left out")
 	f.BoolVar(&o.timestamps, "timestamps", false, "put its time before each line")
 	return c
 }
@@ -76,21 +86,33 @@ func (o *logs) ofApp(ctx context.Context, name string) error {
 
 func (o *logs) ofTask(ctx context.Context, args []string) error {
 	task, err := o.task(ctx, args)
-	if err != nil {
-		if len(args) == 1 && o.kf != nil {
-			if app, _ := client.Find(ctx, o.kf.Apps(o.space), o.space, args[0]); app != nil {
-				return fmt.Errorf("%s is an App: say --task to see what its Tasks write", app.Name)
-			}
+	missing := err != nil && codeOf(err, o.asked) == exitNotFound && len(args) == 1
+	if missing {
+		if app, _ := client.Find(ctx, o.kf.Apps(o.space), o.space, args[0]); app != nil {
+			return fmt.Errorf("%s is an App: say --task to see what its Tasks write", app.Name)
 		}
+		task = o.gone(args[0])
+	} else if err != nil {
 		return err
+	}
+	if at := address(); at != "" && (missing || tasklog.InArchive(task) || o.uid != "") {
+		return o.fromFunction(ctx, at, task.Name)
 	}
 	reader, err := o.logReader()
 	if err != nil {
 		return err
 	}
+	if err := o.readArchive(reader); err != nil {
+		return err
+	}
+	reader.UID = types.UID(o.uid)
 	out, done := o.entries(text.Options{Timestamps: o.timestamps})
 	defer done()
-	return unlessStopped(ctx, reader.Task(ctx, task.Name, o.options(), out))
+	err = unlessStopped(ctx, reader.Task(ctx, task.Name, o.options(), out))
+	if missing && apierrors.IsNotFound(err) {
+		return notFound("there is no Task %q in Space %q, nor has an archive its log; `kf tasks APP` lists an App's", task.Name, o.space)
+	}
+	return unarchived(err)
 }
 
 func (o *logs) options() follow.Options {

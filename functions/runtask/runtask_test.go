@@ -208,3 +208,23 @@ func TestWhatSleepsIsLeftAloneUntilItsTime(t *testing.T) {
 		}
 	}
 }
+
+// TestALogIsMarkedForTheArchive of the Space, when the Task is handled and not before; and in no other Space.
+func TestALogIsMarkedForTheArchive(t *testing.T) {
+	archives := &v1alpha1.Space{Spec: v1alpha1.SpaceSpec{Logs: v1alpha1.SpaceLogs{Archive: &v1alpha1.SpaceLogArchive{}}}}
+	for name, c := range map[string]struct {
+		of      *v1alpha1.Space
+		handled bool
+		want    string
+	}{
+		"archives":      {archives, true, "true"},
+		"not yet":       {archives, false, ""},
+		"archives none": {&v1alpha1.Space{}, true, ""},
+		"no Space":      {nil, true, ""},
+	} {
+		change, _ := Marked(&v1alpha1.Task{}, nil, c.of, 1, c.handled)
+		if got := change.Labels[v1alpha1.ArchiveLabel]; got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -187,9 +188,20 @@ func TestALogOutlivesItsTask(t *testing.T) {
 	if _, tail := a.get(logs, may.Config.BearerToken, "shop-old?tail=1&timestamps"); !strings.Contains(tail, "Z no newline at the end\n[kf] shop-old") || strings.Count(tail, "\n") != 2 {
 		t.Errorf("its last line: %q", tail)
 	}
-	for path, wants := range map[string]int{"shop-old": http.StatusForbidden} {
-		if status, body := a.get(logs, token, path); status != wants {
-			t.Errorf("who may not read Pod logs is answered %d %.80q", status, body)
+	if status, body := a.get(logs, token, "shop-old"); status != http.StatusForbidden {
+		t.Errorf("who may not read Pod logs is answered %d %.80q", status, body)
+	}
+	for how, address := range map[string]string{"by itself": "", "by the function": logs.URL} {
+		cmd := may.Command(t, a.Namespace, "logs", "shop-old", "-n", "0")
+		cmd.Env = append(os.Environ(), "KF_LOGS_URL="+address, "DOCKER_CONFIG="+t.TempDir())
+		out, err := cmd.Output()
+		if got := strings.TrimSuffix(string(out), before[len(want):]); err != nil || got != want {
+			t.Errorf("kf, %s: %.300q, %v", how, out, err)
+		}
+		cmd = may.Command(t, a.Namespace, "logs", "shop-none")
+		cmd.Env = append(os.Environ(), "KF_LOGS_URL="+address)
+		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), `there is no Task "shop-none"`) {
+			t.Errorf("kf, %s, of a Task that never was: %d %s", how, cmd.ProcessState.ExitCode(), out)
 		}
 	}
 	for path, wants := range map[string]int{"shop-none": 404, "shop-old?uid=00000000-0000-0000-0000-000000000000": 404, "shop-old?uid=../x": 400} {
@@ -260,4 +272,62 @@ func TestArchiveByItself(t *testing.T) {
 	if made = slices.Compact(made); slices.Contains(made, "PATCH status") || slices.Contains(made, "GET log") {
 		t.Errorf("what is done is done again: %v", made)
 	}
+}
+
+// TestAStoppedTasksLogIsArchived, though its Pod is gone before the registry takes it: by terminate, which was the last to read it.
+func TestAStoppedTasksLogIsArchived(t *testing.T) {
+	a := newArchived(t)
+	a.log, _ = logged()
+	stop := a.Function(t, "terminate", "SPOOL="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir())
+	a.nodeOf(stop)
+	app := a.App("shop", nil)
+	task, err := a.Add(t.Context(), app, func(t *v1alpha1.Task) {
+		t.GenerateName, t.Name, t.Spec.Terminated = "", "shop-1", true
+		t.Labels[v1alpha1.ArchiveLabel] = v1alpha1.ArchiveWanted
+	})
+	a.Must(err)
+	a.Must(a.Start(t.Context(), app, task))
+	_, err = a.Kube.CoreV1().Pods(a.Namespace).Patch(t.Context(), task.Name+"-pod", types.MergePatchType, []byte(`{"status":{"phase":"Running",
+		"containerStatuses":[{"name":"step-user-container","image":"x","imageID":"x","ready":true,"restartCount":0,"containerID":"c://1",
+		"state":{"terminated":{"exitCode":0,"containerID":"c://1","startedAt":"2026-11-29T10:00:00Z","finishedAt":"2026-11-29T10:00:01Z"}}}]}}`),
+		metav1.PatchOptions{}, "status")
+	a.Must(err)
+	a.away.Store(true)
+	done := make(chan struct{})
+	go func() { defer close(done); stop.Redeliver(harness.Updated("Task", a.now(task))) }()
+	harness.Eventually(t, time.Minute, func() error {
+		run, err := a.Tekton.PipelineRuns(a.Namespace).Get(t.Context(), task.Name, metav1.GetOptions{})
+		if err != nil || !run.IsCancelled() {
+			return fmt.Errorf("the run is not cancelled: %v", err)
+		}
+		return nil
+	})
+	end := fmt.Appendf(nil, `{"status":{"completionTime":%[1]q,"conditions":[{"type":"Succeeded","status":"False","reason":"Cancelled","lastTransitionTime":%[1]q}]}}`,
+		time.Now().UTC().Format(time.RFC3339))
+	_, err = a.Tekton.TaskRuns(a.Namespace).Patch(t.Context(), task.Name+"-user-container", types.MergePatchType, end, metav1.PatchOptions{}, "status")
+	a.Must(err)
+	_, err = a.Tekton.PipelineRuns(a.Namespace).Patch(t.Context(), task.Name, types.MergePatchType, end, metav1.PatchOptions{}, "status")
+	a.Must(err)
+	a.Must(a.Final(t.Context(), task, metav1.ConditionFalse)) // plays status
+	<-done
+	if list, err := a.Kube.CoreV1().Pods(a.Namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(list.Items) > 0 {
+		t.Errorf("its Pod is still there, for the registry's sake: %v", err)
+	}
+	harness.Eventually(t, time.Minute, func() error {
+		if log := a.now(task).Status.Log; log == nil || log.State != v1alpha1.ArchiveWaiting {
+			return fmt.Errorf("the Task does not say that it waits: %+v", log)
+		}
+		return nil
+	})
+	a.archive.Deliver(*events.NewTaskFact(events.TaskTerminated, "status", a.now(task)))
+	if log := a.now(task).Status.Log; log.State != v1alpha1.ArchiveWaiting {
+		t.Errorf("archive took it from terminate: %+v", log)
+	}
+	a.away.Store(false)
+	harness.Eventually(t, time.Minute, func() error {
+		if log := a.now(task).Status.Log; log.State != v1alpha1.ArchiveComplete || log.Lines != 7 {
+			return fmt.Errorf("%+v", log)
+		}
+		return nil
+	})
 }
