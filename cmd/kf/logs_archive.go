@@ -98,7 +98,7 @@ func show(to io.Writer, from io.Reader) error {
 			return err
 		}
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return out.Flush()
 		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return errors.Join(err, out.Flush())
@@ -111,7 +111,8 @@ func show(to io.Writer, from io.Reader) error {
 func withToken(cfg *rest.Config) (http.RoundTripper, error) {
 	user := rest.AnonymousClientConfig(cfg)
 	user.TLSClientConfig = rest.TLSClientConfig{}
-	user.BearerToken, user.BearerTokenFile, user.ExecProvider, user.AuthProvider = cfg.BearerToken, cfg.BearerTokenFile, cfg.ExecProvider, cfg.AuthProvider
+	user.BearerToken, user.BearerTokenFile = cfg.BearerToken, cfg.BearerTokenFile
+	user.ExecProvider, user.AuthProvider = cfg.ExecProvider, cfg.AuthProvider
 	user.Timeout = 10 * time.Minute
 	return rest.TransportFor(user)
 }

@@ -14,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,7 +34,8 @@ type archived struct {
 	archive *harness.Function
 	space   *v1alpha1.Space
 	away    atomic.Bool
-	log     []byte // of every Pod, as a kubelet gives it with times
+	keeps   atomic.Bool // deletes nothing
+	log     []byte      // of every Pod, as a kubelet gives it with times
 }
 
 func newArchived(t *testing.T) *archived {
@@ -42,6 +46,10 @@ func newArchived(t *testing.T) *archived {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.away.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if a.keeps.Load() && r.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusMethodNotAllowed)
 			return
 		}
 		images.ServeHTTP(w, r)
@@ -271,6 +279,31 @@ func TestArchiveByItself(t *testing.T) {
 	slices.Sort(made)
 	if made = slices.Compact(made); slices.Contains(made, "PATCH status") || slices.Contains(made, "GET log") {
 		t.Errorf("what is done is done again: %v", made)
+	}
+
+	// What is too old goes, or the Space says why it does not.
+	a.keeps.Store(true)
+	_, err = a.Kf.Spaces().Patch(t.Context(), a.space.Name, types.MergePatchType, []byte(`{"spec":{"logs":{"archive":{"keepFor":"1s"}}}}`), metav1.PatchOptions{})
+	a.Must(err)
+	harness.Eventually(t, time.Minute, func() error { // the Space is remembered for five seconds
+		a.archive.Deliver(harness.Ping("every-hour"))
+		list, err := a.Kube.EventsV1().Events(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{})
+		if err != nil || !slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
+			return e.Reason == "LogsNotDeleted" && e.Regarding.UID == a.space.UID && strings.Contains(e.Note, "the registry does not delete")
+		}) {
+			return fmt.Errorf("the Space does not say that nothing is deleted: %v", err)
+		}
+		return nil
+	})
+	ref, err := name.NewDigest(a.now(one).Status.Log.Archive)
+	a.Must(err)
+	if _, err := remote.Head(ref); err != nil {
+		t.Errorf("it is gone: %v", err)
+	}
+	a.keeps.Store(false)
+	a.archive.Deliver(harness.Ping("every-hour"))
+	if _, err := remote.Head(ref); err == nil {
+		t.Error("what is too old is kept")
 	}
 }
 

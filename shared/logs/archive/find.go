@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -114,11 +115,11 @@ func (s Store) part(ref name.Digest, l v1.Descriptor) tasklog.Part {
 // skip reads over so many lines, however long they are.
 func skip(r *bufio.Reader, lines int64) error {
 	for lines > 0 {
-		switch _, err := r.ReadSlice('\n'); err {
-		case nil:
+		switch _, err := r.ReadSlice('\n'); {
+		case err == nil:
 			lines--
-		case bufio.ErrBufferFull:
-		case io.EOF:
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
 			return nil
 		default:
 			return err

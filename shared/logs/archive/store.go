@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -136,7 +137,8 @@ func ended(t *v1alpha1.Task) *v1alpha1.Task {
 	}}
 	kept.Spec.AppRef = t.Spec.AppRef
 	kept.Status = v1alpha1.TaskStatus{
-		ID: t.ID(), StartTime: t.Status.StartTime, CompletionTime: t.Status.CompletionTime, Duration: t.Status.Duration, ExitCode: t.Status.ExitCode,
+		ID: t.ID(), StartTime: t.Status.StartTime, CompletionTime: t.Status.CompletionTime,
+		Duration: t.Status.Duration, ExitCode: t.Status.ExitCode,
 	}
 	for _, c := range t.Status.Conditions {
 		if c.Type == v1alpha1.ConditionSucceeded {
@@ -160,12 +162,7 @@ func answers(err error, statuses ...int) bool {
 	if !errors.As(err, &answer) {
 		return false
 	}
-	for _, s := range statuses {
-		if answer.StatusCode == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(statuses, answer.StatusCode)
 }
 
 // Keep is Push, and returns what there is to say of it on the Task. missing is what the reader of the log missed.

@@ -79,23 +79,26 @@ func (o Output) end(task *v1alpha1.Task, podless bool) error {
 // Task delivers what a Task writes: all its Pods, if it was tried again, one after the other, and at last its outcome.
 // Following, it waits for a Task that has not started, and ends when the Task has ended.
 func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Output) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	task, err := r.Tasks.Get(ctx, name, metav1.GetOptions{})
 	if err == nil && r.UID != "" && task.UID != r.UID {
 		err = apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("tasks").GroupResource(), name)
 	}
-	if err != nil {
-		err = fmt.Errorf("get Task %s: %w", name, err)
-		if apierrors.IsNotFound(err) && r.Archive != nil {
-			gone := &v1alpha1.Task{}
-			gone.Name, gone.UID = name, r.UID
-			return r.archived(ctx, gone, o, out, err)
-		}
-		return err
+	if err == nil {
+		return r.task(ctx, task, o, out)
 	}
+	err = fmt.Errorf("get Task %s: %w", name, err)
+	if apierrors.IsNotFound(err) && r.Archive != nil {
+		return r.archived(ctx, &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: name, UID: r.UID}}, o, out, err)
+	}
+	return err
+}
+
+// task delivers what a Task that is there writes.
+func (r *Reader) task(ctx context.Context, task *v1alpha1.Task, o follow.Options, out Output) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	out.idle("") // it is there, and there may be nothing to show for long
-	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: name}.String())
+	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: task.Name}.String())
 	read := map[types.UID]bool{}
 	var lines int64
 	for {
@@ -115,10 +118,8 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 				continue
 			}
 			read[p.UID] = true
-			if lines == 0 && r.Archive != nil && InArchive(task) {
-				if err := r.opens(ctx, p); err != nil && !follow.Denied(err) {
-					return r.archived(ctx, task, o, out, err) // the Pod is there and its log is not, as after an eviction
-				}
+			if err := r.lost(ctx, task, p); lines == 0 && err != nil {
+				return r.archived(ctx, task, o, out, err)
 			}
 			n, err := r.pod(ctx, pods, p, o, out)
 			lines += n
@@ -204,10 +205,16 @@ func (r *Reader) changed(ctx context.Context, task *v1alpha1.Task, pods <-chan s
 	return ctx.Err()
 }
 
-// opens asks whether a node has the log of a Pod that has ended.
-func (r *Reader) opens(ctx context.Context, p Pod) error {
+// lost says that the log of a Pod that is there is not, as after an eviction, where the archive has it.
+func (r *Reader) lost(ctx context.Context, task *v1alpha1.Task, p Pod) error {
+	if r.Archive == nil || !InArchive(task) {
+		return nil
+	}
 	one := int64(1)
 	body, err := podLog{client: r.Streams, pod: p}.Open(ctx, follow.Query{Tail: &one})
+	if follow.Denied(err) {
+		return nil // who may not read it is told so
+	}
 	if err != nil {
 		return err
 	}
