@@ -42,8 +42,8 @@ address, or else from the registry with the credentials that docker and podman k
   # one Task, all of it
   kf logs shop-x7k2p -n 0
 
-  # one that is long gone, from the archive
-  KF_LOGS_URL=https://logs.example kf logs shop-x7k2p -n 0
+  # one of two of a name that are long gone, from the archive
+  kf logs shop-x7k2p -n 0 --uid 0b3c6f0e-2f0a-4f5e-9f0e-1c2d3e4f5a6b
   kf logs shop 7 -n 0`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: o.run,
