@@ -160,7 +160,12 @@ func TestALogOutlivesItsTask(t *testing.T) {
 	a.wantEvent("AwaitsArchive", "1 Tasks or more beyond the limit are kept")
 
 	token := a.Token(t, a.Namespace, "reader", "")
+	a.Rights(t, "users")
 	may := a.Member(t, a.Namespace, "ClusterRole", "view")
+	harness.Eventually(t, 30*time.Second, func() error { // the role is put together from its parts
+		_, err := may.Kf.Tasks(a.Namespace).Get(t.Context(), "shop-old", metav1.GetOptions{})
+		return err
+	})
 	_, before := a.get(logs, may.Config.BearerToken, "shop-old")
 	if !strings.HasPrefix(before, want) {
 		t.Errorf("from the Pod: %.300q", before)
