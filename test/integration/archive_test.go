@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/tektoncd/pipeline/pkg/apis/pipeline"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -325,6 +326,9 @@ func TestAStoppedTasksLogIsArchived(t *testing.T) {
 	})
 	a.Must(err)
 	a.Must(a.Start(t.Context(), app, task))
+	_, err = a.Kube.CoreV1().Pods(a.Namespace).Patch(t.Context(), task.Name+"-pod", types.MergePatchType,
+		fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, pipeline.PipelineRunLabelKey, task.Name), metav1.PatchOptions{})
+	a.Must(err)
 	_, err = a.Kube.CoreV1().Pods(a.Namespace).Patch(t.Context(), task.Name+"-pod", types.MergePatchType, []byte(`{"status":{"phase":"Running",
 		"containerStatuses":[{"name":"step-user-container","image":"x","imageID":"x","ready":true,"restartCount":0,"containerID":"c://1",
 		"state":{"terminated":{"exitCode":0,"containerID":"c://1","startedAt":"2026-11-29T10:00:00Z","finishedAt":"2026-11-29T10:00:01Z"}}}]}}`),
