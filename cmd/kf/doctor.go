@@ -179,7 +179,7 @@ func (d *doctor) policies(ctx context.Context) []finding {
 
 // functions of this project, which test/drift holds to the folder of their name.
 var functions = []string{
-	"bind", "build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait",
+	"archive", "bind", "build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait",
 	"web", "webhook",
 }
 

@@ -35,5 +35,8 @@ func (h *Handler) authorize(ctx context.Context, q Request) (*tasklog.Reader, er
 	if err != nil {
 		return nil, err
 	}
-	return &tasklog.Reader{Tasks: h.Kf.Tasks(q.Namespace), Pods: h.Pods.Pods(q.Namespace), Streams: streams.Pods(q.Namespace)}, nil
+	return &tasklog.Reader{
+		Tasks: h.Kf.Tasks(q.Namespace), Pods: h.Pods.Pods(q.Namespace), Streams: streams.Pods(q.Namespace),
+		Archive: h.Archive(q.Namespace), UID: q.UID,
+	}, nil
 }

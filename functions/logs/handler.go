@@ -16,16 +16,20 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 )
 
-// Handler streams logs. It looks for Tasks and Pods with its own rights, and reads logs with the caller's token alone:
-// it has no right to read any itself, so no fault of its own can show anybody what the API server would not.
+// Handler streams logs. It looks for Tasks and Pods with its own rights, and reads the logs of Pods with the caller's token alone:
+// it has no right to read any itself, so no fault of its own can show anybody what the API server would not. What is in the archive it
+// reads with credentials of its own, of the one repository that the namespace has whose Pod logs the caller may read.
 type Handler struct {
 	Kf         *client.Client
 	Pods       corev1client.PodsGetter
 	Identities *identity.Reviewer
 	// Streams makes a client of logs that has the caller's token.
 	Streams func(token string) (corev1client.PodsGetter, error)
+	// Archive reads the archive of a namespace.
+	Archive func(namespace string) tasklog.Archive
 	// Limit is how long an answer may last.
 	Limit time.Duration
 }
@@ -90,6 +94,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q Request, err 
 	switch {
 	case errors.As(err, &no):
 		status, text = no.status, no.text
+	case errors.Is(err, tasklog.ErrArchive):
+		text = "the archive of logs can't be read now: try again"
+		logging.FromContext(r.Context()).Warnw("not served", "error", err)
 	case apierrors.IsNotFound(err):
 		status, text = http.StatusNotFound, "there is no "+title(q)
 	case apierrors.IsForbidden(err):

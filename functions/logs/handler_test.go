@@ -15,6 +15,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/logs/task/tasktest"
 )
 
@@ -31,7 +32,8 @@ func newHandler(t *testing.T, api *tasktest.API) (h *Handler, token *string) {
 	}
 	token = new(string)
 	return &Handler{
-		Kf: kf, Pods: core, Identities: reviews{authenticated: true, allowed: true}.reviewer(), Limit: time.Hour,
+		Archive: func(string) tasklog.Archive { return nil },
+		Kf:      kf, Pods: core, Identities: reviews{authenticated: true, allowed: true}.reviewer(), Limit: time.Hour,
 		Streams: func(t string) (corev1client.PodsGetter, error) { *token = t; return core, nil },
 	}, token
 }

@@ -6,10 +6,13 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kf-tasks/kf-tasks/shared/logs/follow"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
@@ -25,6 +28,7 @@ const (
 // Request is what a caller asks for.
 type Request struct {
 	Namespace, Task, App string
+	UID                  types.UID // of the Task, "" is the one that is there, or was last
 	Query                url.Values
 	Options              follow.Options
 	Timestamps           bool
@@ -32,7 +36,7 @@ type Request struct {
 	Token                string
 }
 
-var parameters = []string{"follow", "tail", "since", "timestamps", "format"}
+var parameters = []string{"follow", "tail", "since", "timestamps", "format", "uid"}
 
 // pageTail is how many lines a page begins with if nothing else is asked for: a browser keeps them all.
 const pageTail = "1000"
@@ -46,12 +50,13 @@ func Parse(r *http.Request, now time.Time) (Request, error) {
 			return q, fmt.Errorf("there is no parameter %q: there are %s", name, strings.Join(parameters, ", "))
 		}
 	}
-	var errs [5]error
+	var errs [6]error
 	q.As, errs[0] = as(v.Get("format"), r.Header.Get("Accept"))
 	q.Timestamps, errs[1] = boolean(v, "timestamps", false)
 	q.Options.Follow, errs[2] = boolean(v, "follow", q.As == asPage)
 	q.Options.Tail, errs[3] = tail(v, q)
 	q.Options.Since, errs[4] = since(v.Get("since"), now)
+	q.UID, errs[5] = uid(v.Get("uid"))
 	return q, errors.Join(errs[:]...)
 }
 
@@ -69,6 +74,16 @@ func tail(v url.Values, q Request) (*int64, error) {
 	}
 	return &n, nil
 }
+
+// uid is that of a Task: a UUID, as the API server makes it. It becomes part of a path.
+func uid(s string) (types.UID, error) {
+	if s != "" && !uuid.MatchString(s) {
+		return "", fmt.Errorf("uid must be that of a Task, such as 0b3c6f0e-2f0a-4f5e-9f0e-1c2d3e4f5a6b, not %q", s)
+	}
+	return types.UID(s), nil
+}
+
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func boolean(v url.Values, name string, otherwise bool) (bool, error) {
 	if !v.Has(name) {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ const (
 	slack = 100
 	// enoughFailures end a sweep: it is not the Tasks' fault then, and the rest is left for the next try.
 	enoughFailures = 10
+	// enoughAwaiting end a sweep, too: their logs wait for a registry that is away, and those of the rest most likely do.
+	enoughAwaiting = 100
 )
 
 // sweep brings one App down to its policy. It may be cut off anywhere, run again, and run by several at once; why it
@@ -64,7 +67,7 @@ func (h *Handler) sweep(ctx context.Context, app types.NamespacedName) error {
 
 	plan := retention.Decide(policy, tasks, h.Now())
 
-	if err := h.carryOut(ctx, app, policy, plan); err != nil {
+	if err := h.carryOut(ctx, app, is.UID, policy, plan); err != nil {
 		return err
 	}
 	return h.dropPods(ctx, app, policy)
@@ -73,18 +76,31 @@ func (h *Handler) sweep(ctx context.Context, app types.NamespacedName) error {
 // refuse shows on the App that its policy can't be read, and that nothing is deleted until it can.
 func (h *Handler) refuse(ctx context.Context, app types.NamespacedName, uid types.UID, why error) error {
 	logging.FromContext(ctx).Warnw("policy refused: all Tasks are kept", "app", app.String(), "error", why)
+	return h.warn(ctx, app, uid, "RetentionRefused", why.Error(), fmt.Sprintf("All Tasks are kept until this is mended: %v", why))
+}
+
+// sayAwaiting shows on the App, once an hour, that it has more Tasks than it keeps because their logs are not in the archive.
+func (h *Handler) sayAwaiting(ctx context.Context, app types.NamespacedName, uid types.UID, tasks int32) error {
+	logging.FromContext(ctx).Warnw("Tasks wait for the archive", "app", app.String(), "tasks", tasks)
+	return h.warn(ctx, app, uid, "AwaitsArchive", h.Now().UTC().Format("2006-01-02T15"), fmt.Sprintf("%d Tasks or more beyond the limit "+
+		"are kept because their logs are not in the archive yet, each for at most %s after its end: see their condition LogArchived",
+		tasks, v1alpha1.ArchivePatience))
+}
+
+func (h *Handler) warn(ctx context.Context, app types.NamespacedName, uid types.UID, reason, once, note string) error {
 	return kubeevent.Warn(ctx, h.Events, kubeevent.Warning{
 		About: corev1.ObjectReference{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "App", Namespace: app.Namespace, Name: app.Name, UID: uid,
 		},
-		Reason: "RetentionRefused", Action: "Prune", By: "prune", Once: why.Error(),
-		Note: fmt.Sprintf("All Tasks are kept until this is mended: %v", why),
+		Reason: reason, Action: "Prune", By: "prune", Once: once, Note: note,
 	}, h.Now())
 }
 
 // carryOut deletes what the plan says, oldest first, so that a sweep that is cut off has deleted the right ones. A Task
 // that can't be deleted is not in the way of the others.
-func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy retention.Policy, plan retention.Plan) error {
+func (h *Handler) carryOut(
+	ctx context.Context, app types.NamespacedName, uid types.UID, policy retention.Policy, plan retention.Plan,
+) error {
 	log := logging.FromContext(ctx).With("app", app.String())
 	if plan.Over > 0 {
 		log.Infow("more Tasks run than the App may keep; none is deleted before it ends", "over", plan.Over, "keep", policy.Keep)
@@ -93,12 +109,12 @@ func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy
 		return nil
 	}
 	reported, stopped := h.Now(), error(nil)
-	var failed atomic.Int32
+	var failed, awaiting atomic.Int32
 	var group errgroup.Group
 	group.SetLimit(h.Workers)
 	for i, v := range plan.Delete {
 		stopped = h.Deletions.Wait(ctx, len(plan.Delete)-i > max(policy.Keep, slack))
-		if stopped != nil || failed.Load() >= enoughFailures {
+		if stopped != nil || failed.Load() >= enoughFailures || awaiting.Load() >= enoughAwaiting {
 			break
 		}
 		if now := h.Now(); now.Sub(reported) >= progressEvery {
@@ -106,17 +122,24 @@ func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy
 			reported = now
 		}
 		group.Go(func() error {
-			err := h.prune(ctx, app.Namespace, policy, v)
+			kept, err := h.prune(ctx, app.Namespace, policy, v)
 			if err != nil {
 				failed.Add(1)
+			}
+			if kept == retention.AwaitsArchive {
+				awaiting.Add(1)
 			}
 			return err
 		})
 	}
-	if err := cmp.Or(group.Wait(), stopped); err != nil {
+	err := cmp.Or(group.Wait(), stopped)
+	if n := awaiting.Load(); n > 0 {
+		err = errors.Join(err, h.sayAwaiting(ctx, app, uid, n))
+	}
+	if err != nil {
 		return fmt.Errorf("prune Tasks of App %s, %d failed, the first: %w", app, failed.Load(), err)
 	}
-	log.Infow("pruned", "tasks", len(plan.Delete), "running", plan.Running, "pinned", plan.Pinned,
+	log.Infow("pruned", "tasks", len(plan.Delete), "awaiting", awaiting.Load(), "running", plan.Running, "pinned", plan.Pinned,
 		"oldest", plan.Delete[0].Name, "reason", plan.Delete[0].Reason)
 	return nil
 }
@@ -126,32 +149,32 @@ func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy
 // The fact goes first. Only the Task knows its last status: were it deleted first, a crash between the two would lose
 // the fact for ever. This way round the next sweep finds the Task still there and does both again, so that the fact may
 // come twice, under one id, or a moment early.
-func (h *Handler) prune(ctx context.Context, namespace string, policy retention.Policy, v retention.Verdict) error {
+func (h *Handler) prune(ctx context.Context, namespace string, policy retention.Policy, v retention.Verdict) (kept string, err error) {
 	log := logging.FromContext(ctx).With("task", namespace+"/"+v.Name)
 	tasks := h.Kf.Tasks(namespace)
 	for {
 		task, err := client.Find(ctx, tasks, namespace, v.Name)
 		if err != nil || task == nil {
-			return err
+			return "", err
 		}
 
 		if kept := v.Confirm(policy, task, h.Now()); kept != "" {
 			log.Debugw("kept", "because", kept)
-			return nil
+			return kept, nil
 		}
 
 		if err := h.Emit(ctx, *events.NewTaskFact(events.TaskPruned, "prune", task)); err != nil {
-			return fmt.Errorf("prune Task %s/%s: %w", namespace, v.Name, err)
+			return "", fmt.Errorf("prune Task %s/%s: %w", namespace, v.Name, err)
 		}
 		err = tasks.Delete(ctx, task.Name, client.Exactly(task))
 		if apierrors.IsConflict(err) {
 			continue // it has changed since it was read
 		}
 		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("delete Task %s/%s: %w", namespace, v.Name, err)
+			return "", fmt.Errorf("delete Task %s/%s: %w", namespace, v.Name, err)
 		}
 		log.Debugw("pruned", "reason", v.Reason)
-		return nil
+		return "", nil
 	}
 }
 

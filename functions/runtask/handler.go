@@ -113,7 +113,7 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller, turn b
 	d := Decide(task, app, of, h.Options, h.Now())
 
 	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
-	a := attempt{Handler: h, task: task, app: app, tell: tell, awaited: turn}
+	a := attempt{Handler: h, task: task, app: app, of: of, tell: tell, awaited: turn}
 	switch d.Action {
 	case Finish:
 		return a.finish(ctx)
@@ -147,9 +147,10 @@ type teller func(context.Context, cloudevents.Event) error
 type attempt struct {
 	*Handler
 	task    *v1alpha1.Task
-	app     *v1alpha1.App // nil if there is none
-	tell    teller        // nil: the fact leaves as the reply
-	awaited bool          // others wait for its end
+	app     *v1alpha1.App   // nil if there is none
+	of      *v1alpha1.Space // the same
+	tell    teller          // nil: the fact leaves as the reply
+	awaited bool            // others wait for its end
 }
 
 // create starts the Task if the rules of its Space let it.
@@ -314,7 +315,7 @@ func (a *attempt) id(ctx context.Context, d Decision) (int, error) {
 // App take it along when it goes, whoever made it. handled says that its run is there, or never will be.
 func (a *attempt) mark(ctx context.Context, id int, handled bool) (there bool, err error) {
 	for {
-		change, needed := Marked(a.task, a.app, id, handled, a.awaited)
+		change, needed := Marked(a.task, a.app, id, marks{handled: handled, awaited: a.awaited, archived: archived(a.task, a.of)})
 		if !needed {
 			return true, nil
 		}

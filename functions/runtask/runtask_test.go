@@ -183,7 +183,7 @@ func TestLabelsOfOthersStayTheirs(t *testing.T) {
 	}}}
 	task.Spec.AppRef.Name = "shop"
 	app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "a"}}
-	got, _ := Marked(task, app, 7, true, false)
+	got, _ := Marked(task, app, 7, marks{handled: true})
 	want := map[string]string{v1alpha1.HandledLabel: "u", v1alpha1.NameLabel: "shop", v1alpha1.ComponentLabel: "task"}
 	if !maps.Equal(got.Labels, want) {
 		t.Errorf("labels %v are written, want %v", got.Labels, want)
@@ -192,7 +192,7 @@ func TestLabelsOfOthersStayTheirs(t *testing.T) {
 		t.Errorf("owners %v, want the App, if nobody has written others meanwhile", got.Owners)
 	}
 	task.OwnerReferences = []metav1.OwnerReference{v1alpha1.OwnedBy(&v1alpha1.TaskSchedule{}, "TaskSchedule")}
-	if got, _ := Marked(task, app, 7, true, false); got.Owners != nil {
+	if got, _ := Marked(task, app, 7, marks{handled: true}); got.Owners != nil {
 		t.Errorf("a Job's Task gets the owners %v", got.Owners)
 	}
 }
@@ -220,6 +220,30 @@ func TestWhatSleepsIsLeftAloneUntilItsTime(t *testing.T) {
 		task.Spec.NotBefore = &metav1.Time{Time: at.Time}
 		if change(task); Asleep(task, now) {
 			t.Errorf("%s: it is left alone", what)
+		}
+	}
+}
+
+// TestALogIsMarkedForTheArchive of the Space, when the Task is handled and not before; and in no other Space, nor that of an array,
+// which writes nothing itself.
+func TestALogIsMarkedForTheArchive(t *testing.T) {
+	archives := &v1alpha1.Space{Spec: v1alpha1.SpaceSpec{Logs: v1alpha1.SpaceLogs{Archive: &v1alpha1.SpaceLogArchive{}}}}
+	for name, c := range map[string]struct {
+		of      *v1alpha1.Space
+		count   int32
+		handled bool
+		want    string
+	}{
+		"archives":      {of: archives, handled: true, want: "true"},
+		"not yet":       {of: archives},
+		"an array":      {of: archives, count: 3, handled: true},
+		"archives none": {of: &v1alpha1.Space{}, handled: true},
+		"no Space":      {handled: true},
+	} {
+		task := &v1alpha1.Task{Spec: v1alpha1.TaskSpec{Count: c.count}}
+		change, _ := Marked(task, nil, 1, marks{handled: c.handled, archived: archived(task, c.of)})
+		if got := change.Labels[v1alpha1.ArchiveLabel]; got != c.want {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/logs/delivery"
+	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 )
@@ -40,7 +41,9 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 	}
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	s := h.startReading(ctx, lease, pr)
+	to, spool := h.Archive.sinks(h.Sink, task)
+	defer func() { spool.Close() }()
+	s := h.startReading(ctx, lease, pr, to)
 	go lease.Keep(ctx, s.log.Progress, giveUp)
 
 	if err := s.openLog(ctx); err != nil {
@@ -59,6 +62,7 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 	if err := lease.Finish(ctx, progress, log, message); err != nil {
 		return err
 	}
+	spool = h.keep(ctx, task, spool, NotKept(lease.Before, log, message))
 	return s.seePodsGone(ctx)
 }
 
@@ -96,10 +100,10 @@ type stop struct {
 }
 
 // startReading watches the run's Pods and reads their logs.
-func (h *Handler) startReading(ctx context.Context, lease *delivery.Lease, pr *tekton.PipelineRun) *stop {
+func (h *Handler) startReading(ctx context.Context, lease *delivery.Lease, pr *tekton.PipelineRun, to sink.Sink) *stop {
 	s := &stop{name: pr.Namespace + "/" + pr.Name, run: &run{h.Tekton, pr}, pods: h.Pods.Pods(pr.Namespace), limits: h.Limits}
 	s.log = delivery.Start(ctx, lease, delivery.Settings{
-		Pods: tasklog.WatchPods(ctx, s.pods, pipelinerun.Selector(pr)), Streams: h.Streams.Pods(pr.Namespace), Sink: h.Sink, Now: h.Now,
+		Pods: tasklog.WatchPods(ctx, s.pods, pipelinerun.Selector(pr)), Streams: h.Streams.Pods(pr.Namespace), Sink: to, Now: h.Now,
 		Of: func(p tasklog.Pod) bool { return !p.Created.Before(pr.CreationTimestamp.Time) }, // not of an earlier run of the name
 	})
 	return s

@@ -34,6 +34,7 @@ type Handler struct {
 	Pods    corev1client.PodsGetter
 	Streams corev1client.PodsGetter // for logs, on connections of their own
 	Sink    sink.Sink
+	Archive Archive
 	Me      string // see delivery.Instance
 	Now     func() time.Time
 	Limits  Limits

@@ -8,10 +8,12 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
+	"github.com/kf-tasks/kf-tasks/shared/logs/archive"
 	"github.com/kf-tasks/kf-tasks/shared/logs/delivery"
 	"github.com/kf-tasks/kf-tasks/shared/logs/forward"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
+	"github.com/kf-tasks/kf-tasks/shared/space"
 )
 
 type config struct {
@@ -24,6 +26,12 @@ type config struct {
 	FluentdTag string `envconfig:"FLUENTD_TAG" default:"kf.task"`
 	// Patience is how long a sink that is down is waited for.
 	Patience time.Duration `envconfig:"SINK_PATIENCE" default:"5m"`
+	// Namespace is where the ConfigMap with the settings of builds is, which says what registries are spoken to by plain HTTP.
+	Namespace string `envconfig:"SETTINGS_NAMESPACE" default:"kf-tasks"`
+	// Spool is the folder for logs on their way to the archive; "" is that for temporary files.
+	Spool string `envconfig:"SPOOL"`
+	// Registries is the folder of config.json with their credentials, as docker has it, where go-containerregistry looks itself.
+	Registries string `envconfig:"DOCKER_CONFIG"`
 	// Host is where this instance runs. Kubernetes sets it to the Pod's name.
 	Host string `envconfig:"HOSTNAME"`
 }
@@ -31,10 +39,14 @@ type config struct {
 func main() {
 	var cfg config
 	ctx, kube := receiver.Setup("terminate", &cfg, &cfg.Env)
+	kf := receiver.Must(client.New(kube))
+	core := receiver.Must(corev1client.NewForConfig(kube))
 	h := &Handler{
-		Kf:      receiver.Must(client.New(kube)),
+		Kf: kf,
+		Archive: Archive{Store: archive.New(), Spool: cfg.Spool,
+			Places: archive.Places{Space: space.NewLookup(kf).Of, ConfigMaps: core, Namespace: cfg.Namespace}},
 		Tekton:  receiver.Must(tektonclient.NewForConfig(kube)),
-		Pods:    receiver.Must(corev1client.NewForConfig(kube)),
+		Pods:    core,
 		Streams: receiver.Must(corev1client.NewForConfig(tasklog.Streams(kube))),
 		Sink: receiver.Must(forward.New(ctx, forward.Settings{
 			Stdout: os.Stdout, OTLP: cfg.OTLPEndpoint+cfg.OTLPLogsEndpoint != "",

@@ -139,3 +139,20 @@ func TestWhatIsDoneWithATask(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatTheArchiveWillNotHave(t *testing.T) {
+	to := metav1.NewMicroTime(time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC))
+	before := &v1alpha1.Termination{DeliveredTo: &to}
+	const up = "lines up to 2026-11-29T12:00:00Z went to the logging stream only: an instance of the function ended that had read them"
+	for want, got := range map[string]string{
+		"":                NotKept(nil, v1alpha1.LogComplete, "a note"),
+		" ":               NotKept(&v1alpha1.Termination{}, v1alpha1.LogComplete, "") + " ", // it had read nothing
+		"a gap":           NotKept(nil, v1alpha1.LogIncomplete, "a gap"),
+		up:                NotKept(before, v1alpha1.LogComplete, "maybe double"),
+		up + "; " + "gap": NotKept(before, v1alpha1.LogIncomplete, "gap"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

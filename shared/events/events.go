@@ -96,6 +96,9 @@ func NewTaskFact(eventType, fn string, t *v1alpha1.Task) *cloudevents.Event {
 	if t.Labels[v1alpha1.IndexLabel] != "" {
 		e.SetExtension("kfarray", t.Labels[v1alpha1.ArrayLabel])
 	}
+	if t.ToArchive() { // the function archive is woken for these, and no others
+		e.SetExtension("kfarchive", v1alpha1.ArchiveWanted)
+	}
 	causeOf(t).tell(&e)
 	f := TaskFact{
 		Namespace: t.Namespace, App: t.Spec.AppRef.Name, Task: t.Name, UID: string(t.UID), ID: t.ID(), Command: madeFrom(t),

@@ -80,6 +80,22 @@ func AppOf(e cloudevents.Event) (app types.NamespacedName, err error) {
 	return app, nil
 }
 
+// TaskOf is the Task that a fact is about.
+func TaskOf(e cloudevents.Event) (Hint, error) {
+	var fact struct {
+		Namespace, Task string
+		UID             types.UID
+	}
+	err := json.Unmarshal(e.Data(), &fact)
+	if err == nil {
+		err = CheckNames(fact.Namespace, fact.Task)
+	}
+	if err != nil {
+		return Hint{}, unreadable(e, err)
+	}
+	return Hint{fact.Namespace, fact.Task, fact.UID}, nil
+}
+
 // CheckNames says what is wrong with the names of an object, which are about to become parts of a path: no object can have them.
 func CheckNames(namespace, name string) error {
 	if wrong := validation.IsDNS1123Label(namespace); wrong != nil {

@@ -70,7 +70,7 @@ func (p Policy) With(annotations map[string]string) (Policy, error) {
 		{v1alpha1.RetainPodsForAnnotation, &p.PodsFor},
 	} {
 		if s, ok := annotations[duration.annotation]; ok {
-			d, err := parseDuration(s)
+			d, err := ParseDuration(s)
 			if err != nil {
 				return p, fmt.Errorf("%s: %w", duration.annotation, err)
 			}
@@ -96,8 +96,8 @@ func parseNumber(s string, min int) (int, error) {
 	return n, nil
 }
 
-// parseDuration reads Go's durations, and days, which Go leaves out because of daylight saving: here a day is 24 hours.
-func parseDuration(s string) (time.Duration, error) {
+// ParseDuration reads Go's durations, and days, which Go leaves out because of daylight saving: here a day is 24 hours.
+func ParseDuration(s string) (time.Duration, error) {
 	if s == v1alpha1.Unlimited {
 		return Unlimited, nil
 	}

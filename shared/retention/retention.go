@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -133,6 +132,9 @@ func Compare(a, b Task) int {
 	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name))
 }
 
+// AwaitsArchive is why a Task is kept whose log the archive does not have yet.
+const AwaitsArchive = "its log is not in the archive yet"
+
 // Confirm decides again on the Task as it stands now, just before it is deleted. It returns why the Task is kept, or "".
 func (v Verdict) Confirm(p Policy, t *v1alpha1.Task, now time.Time) (kept string) {
 	is := Of(t)
@@ -147,6 +149,8 @@ func (v Verdict) Confirm(p Policy, t *v1alpha1.Task, now time.Time) (kept string
 		return "it is pinned"
 	case t.Status.Termination != nil && t.Status.Termination.Log == v1alpha1.LogDelivering:
 		return "its log is on the way to the logging stream"
+	case t.AwaitsArchive(now):
+		return AwaitsArchive
 	case v.Rule == ByAge && !p.tooOld(is, now):
 		return "it ended later than it was created"
 	}
@@ -154,11 +158,12 @@ func (v Verdict) Confirm(p Policy, t *v1alpha1.Task, now time.Time) (kept string
 }
 
 // DropPod says whether the Pod of a Task may be deleted before the Task: it has ended, and its log has been delivered,
-// either because terminate did it or because the time has passed within which the cluster's logging agent does.
+// either because terminate did it or because the time has passed within which the cluster's logging agent does. In a Space that archives
+// logs, the archive has it, too.
 func (p Policy) DropPod(t *v1alpha1.Task, now time.Time) bool {
 	is := Of(t)
 	switch {
-	case p.PodsFor == Unlimited || !is.Ended || is.Pinned:
+	case p.PodsFor == Unlimited || !is.Ended || is.Pinned || t.AwaitsArchive(now):
 		return false
 	case t.Status.Termination != nil && t.Status.Termination.Log != "":
 		return t.Status.Termination.Log == v1alpha1.LogComplete
@@ -171,13 +176,7 @@ func Of(t *v1alpha1.Task) Task {
 	is := OfMetadata(t, t.Final(), "")
 	is.ID = t.ID()
 	is.Outcome = t.Outcome()
-	switch {
-	case !is.Ended:
-	case t.Status.CompletionTime != nil:
-		is.EndedAt = t.Status.CompletionTime.Time
-	default:
-		is.EndedAt = meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSucceeded).LastTransitionTime.Time
-	}
+	is.EndedAt = t.EndedAt()
 	return is
 }
 

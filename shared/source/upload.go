@@ -2,32 +2,20 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/kf-tasks/kf-tasks/shared/registry"
 )
 
 // Repository is where the source of an App goes, below the registry's prefix (registry.example/kf): a namespace has no dot, so no two
-// Apps have one. Hosts in insecure are spoken to by plain HTTP, as are those that are this machine.
+// Apps have one.
 func Repository(prefix, namespace, app string, insecure []string) (name.Repository, error) {
-	text := fmt.Sprintf("%s/src-%s.%s", prefix, namespace, app)
-	repo, err := name.NewRepository(text)
-	if err == nil && strings.Contains(prefix, "://") {
-		err = errors.New("it begins with the host, not with a scheme")
-	}
-	if err != nil {
-		return name.Repository{}, fmt.Errorf("%q is no place for images, such as registry.example/kf: %w", prefix, err)
-	}
-	if slices.Contains(insecure, repo.RegistryStr()) {
-		return name.NewRepository(text, name.Insecure)
-	}
-	return repo, nil
+	return registry.Repository(prefix, "src-"+namespace+"."+app, insecure)
 }
 
 // Upload sends the image to a repository, with the credentials that docker and podman keep, and returns its name by digest. It asks first

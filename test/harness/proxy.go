@@ -47,6 +47,8 @@ func (r Request) Is(method, part string) bool {
 type Fault struct {
 	// Status is answered in place of the API server's answer.
 	Status int
+	// Body is answered with 200 in place of the API server's answer: the log of a Pod that no node runs, for one.
+	Body []byte
 	// Hang gives no answer, until the function gives up.
 	Hang bool
 	// After lets the request take effect before Status is answered or none is, so that only the answer is lost.
@@ -59,7 +61,7 @@ type Fault struct {
 }
 
 // passes says whether the API server gets the request.
-func (f Fault) passes() bool { return f.Status == 0 && !f.Hang || f.After }
+func (f Fault) passes() bool { return f.Status == 0 && f.Body == nil && !f.Hang || f.After }
 
 // Inject sets what becomes of the requests from now on, and forgets those so far; nil lets all pass.
 func (p *Proxy) Inject(fault func(Request) Fault) {
@@ -112,7 +114,7 @@ func newProxy(t testing.TB, cfg *rest.Config) *Proxy {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // client-go sends no token over plain HTTP
 		f := p.decide(r)
 		time.Sleep(f.Delay)
-		if f.Status == 0 && !f.Hang && f.Then == nil { // a stream is not to be recorded
+		if f.passes() && !f.After && f.Then == nil { // a stream is not to be recorded
 			forward.ServeHTTP(w, r)
 			return
 		}
@@ -129,6 +131,8 @@ func newProxy(t testing.TB, cfg *rest.Config) *Proxy {
 			<-r.Context().Done()
 		case f.Status != 0:
 			fail(w, f.Status)
+		case f.Body != nil:
+			_, _ = w.Write(f.Body)
 		default:
 			maps.Copy(w.Header(), answer.Header())
 			w.WriteHeader(answer.Code)

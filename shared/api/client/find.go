@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
 type getter[T any] interface {
@@ -82,6 +84,14 @@ const unfinished = "status.termination.log!=None,status.termination.log!=Complet
 // Terminated selects the Tasks that were asked to stop, and are not done with.
 func Terminated() metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: "spec.terminated=true," + unfinished}
+}
+
+// ToArchive selects the ended Tasks whose log is yet to come to the archive.
+func ToArchive() metav1.ListOptions {
+	return metav1.ListOptions{
+		LabelSelector: v1alpha1.ArchiveLabel + "=" + v1alpha1.ArchiveWanted,
+		FieldSelector: "status.completionTime!=,status.log.state!=Complete,status.log.state!=Incomplete,status.log.state!=None",
+	}
 }
 
 // Limited selects the Tasks with a time limit that nobody has asked to stop, and that have not ended before it.

@@ -32,6 +32,8 @@ const (
 	ConditionLogDelivered = "LogDelivered"
 	// ConditionOverdue says of a Job with expectSuccessWithin whether it has not succeeded for longer. Not in Kf.
 	ConditionOverdue = "Overdue"
+	// ConditionLogArchived says of an ended Task, in a Space that archives logs, whether its log is in the archive. Not in Kf.
+	ConditionLogArchived = "LogArchived"
 )
 
 // maxMessage is how long a condition's message may be, in characters (metav1.Condition).

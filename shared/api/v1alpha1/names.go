@@ -48,7 +48,11 @@ const (
 	// without it no command of a Task begins (config/crd/one-start.yaml).
 	StartLabel = "tasks.kf.dev/start"
 
+	// ArchiveLabel is ArchiveWanted on a Task whose log belongs in the archive of its Space. runtask sets it.
+	ArchiveLabel = "tasks.kf.dev/archive-log"
+
 	// Values of the labels above.
+	ArchiveWanted         = "true"
 	ManagedByKf           = "kf"
 	TaskComponent         = "task"
 	TaskScheduleComponent = "task-schedule"

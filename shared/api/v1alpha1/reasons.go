@@ -55,6 +55,14 @@ const (
 	ReasonNothingToHandOn = "NothingToHandOn" // of a Task that had not started, or had ended by itself
 )
 
+// Reasons of a Task's condition LogArchived.
+const (
+	ReasonArchived          = "Archived"          // True
+	ReasonArchiveIncomplete = "ArchiveIncomplete" // False: the message says what is missing
+	ReasonArchiveWaits      = "ArchiveWaits"      // Unknown: the registry or the node did not answer; it is tried again
+	ReasonNotArchived       = "NotArchived"       // False: the archive has nothing of it, and the message says why
+)
+
 // Reasons of a Job's condition Ready.
 const (
 	ReasonScheduled = "Scheduled"

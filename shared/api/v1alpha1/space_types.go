@@ -71,6 +71,10 @@ type SpaceSpec struct {
 	// +optional
 	Services SpaceServices `json:"services,omitempty"`
 
+	// Logs says what becomes of the logs of Tasks. Not in Kf.
+	// +optional
+	Logs SpaceLogs `json:"logs,omitempty"`
+
 	// Commanders are those who may command this Space by events: run Tasks and Jobs, and terminate Tasks. Not in Kf.
 	// +optional
 	// +listType=atomic
@@ -250,6 +254,30 @@ type SpaceServices struct {
 	// It may when left out; without it no service can be bound here.
 	// +optional
 	UseSecrets *bool `json:"useSecrets,omitempty"`
+}
+
+// SpaceLogs says what becomes of the logs of Tasks.
+type SpaceLogs struct {
+	// Archive keeps the log of each Task that is run from now on in a registry, beyond its Pod and the Task itself. There is none when
+	// it is left out.
+	// +optional
+	// +nullable
+	Archive *SpaceLogArchive `json:"archive,omitempty"`
+}
+
+// SpaceLogArchive is where logs are kept, and for how long.
+type SpaceLogArchive struct {
+	// Registry is where: a host, and may be a path, such as registry.example/logs. It is the one that builds push to when left out.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",message="registry must be a registry's host, and may have a path, such as registry.example/logs: no scheme, tag or '/' at the end"
+	Registry string `json:"registry,omitempty"`
+
+	// KeepFor is how long a log is kept after its Task ended, such as 36h or 30d, or "unlimited"; 90d when left out.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self == '' || self != '0' && self.matches('^(unlimited|[0-9]{1,4}d|([0-9]{1,6}h)?([0-9]{1,8}m)?([0-9]{1,9}s)?)$')",message="keepFor must be a duration such as 36h or 30d, or unlimited"
+	KeepFor string `json:"keepFor,omitempty"`
 }
 
 // SpaceSubject is a user, a group or a service account.

@@ -32,6 +32,7 @@ import (
 // +kubebuilder:selectablefield:JSONPath=`.spec.terminated`
 // +kubebuilder:selectablefield:JSONPath=`.status.termination.log`
 // +kubebuilder:selectablefield:JSONPath=`.status.deadline`
+// +kubebuilder:selectablefield:JSONPath=`.status.log.state`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="a Task's name must be at most 63 characters: it becomes a label of its Pod"
 type Task struct {
 	metav1.TypeMeta `json:",inline"`
@@ -265,6 +266,10 @@ type TaskStatus struct {
 	// Array says how far the Tasks of an array are. Not in Kf.
 	// +optional
 	Array *TaskArray `json:"array,omitempty"`
+
+	// Log says what the archive has of the Task's log, in a Space that archives logs. Not in Kf.
+	// +optional
+	Log *TaskLog `json:"log,omitempty"`
 }
 
 // Usage is what a Task's processes took of its node, as the kernel counted it for their container.
@@ -319,6 +324,38 @@ const (
 	QueueOfApp   QueueOf = "App"
 	QueueOfSpace QueueOf = "Space"
 	QueueOfKueue QueueOf = "Kueue" // kueue.sigs.k8s.io, by its label on the Task, the App or the Space
+)
+
+// TaskLog says what the archive has of a Task's log.
+type TaskLog struct {
+	// State is Waiting (the registry did not take it yet, and is tried again), Complete, Incomplete, or None.
+	// +kubebuilder:validation:Enum=Waiting;Complete;Incomplete;None
+	State ArchiveState `json:"state"`
+
+	// Archive is the OCI artifact, by digest, such as registry.example/kf/log-my-space@sha256:4f0c...; empty where there is none.
+	// +optional
+	Archive string `json:"archive,omitempty"`
+
+	// Lines and Bytes are what is in it of what the Task wrote, line ends included.
+	// +optional
+	Lines int64 `json:"lines,omitempty"`
+	// +optional
+	Bytes int64 `json:"bytes,omitempty"`
+
+	// Message says what is missing when State is Incomplete, why there is nothing when it is None, and what is waited for.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// ArchiveState is how far a Task's log is on its way to the archive.
+type ArchiveState string
+
+// States of ArchiveState. All but ArchiveWaiting are for ever.
+const (
+	ArchiveWaiting    ArchiveState = "Waiting"
+	ArchiveComplete   ArchiveState = "Complete"
+	ArchiveIncomplete ArchiveState = "Incomplete"
+	ArchiveNone       ArchiveState = "None"
 )
 
 // TaskStart is one time that a Task's command was let begin.

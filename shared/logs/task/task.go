@@ -33,6 +33,10 @@ type Reader struct {
 	Tasks TaskGetter
 	// Pods is used to watch, Streams to read; Streams should have connections of its own (see the function Streams).
 	Pods, Streams corev1client.PodInterface
+	// Archive, if there is one, is read where the Pods, or the Task itself, are gone.
+	Archive Archive
+	// UID is which Task of its name is meant; the one that is there, or else was last, if it is "".
+	UID types.UID
 }
 
 // StatusOf reads how a Task stands.
@@ -75,14 +79,26 @@ func (o Output) end(task *v1alpha1.Task, podless bool) error {
 // Task delivers what a Task writes: all its Pods, if it was tried again, one after the other, and at last its outcome.
 // Following, it waits for a Task that has not started, and ends when the Task has ended.
 func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Output) error {
+	task, err := r.Tasks.Get(ctx, name, metav1.GetOptions{})
+	if err == nil && r.UID != "" && task.UID != r.UID {
+		err = apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("tasks").GroupResource(), name)
+	}
+	if err == nil {
+		return r.task(ctx, task, o, out)
+	}
+	err = fmt.Errorf("get Task %s: %w", name, err)
+	if apierrors.IsNotFound(err) && r.Archive != nil {
+		return r.archived(ctx, &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{Name: name, UID: r.UID}}, o, out, err)
+	}
+	return err
+}
+
+// task delivers what a Task that is there writes.
+func (r *Reader) task(ctx context.Context, task *v1alpha1.Task, o follow.Options, out Output) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	task, err := r.Tasks.Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("get Task %s: %w", name, err)
-	}
 	out.idle("") // it is there, and there may be nothing to show for long
-	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: name}.String())
+	pods := WatchPods(ctx, r.Pods, labels.Set{v1alpha1.TaskLabel: task.Name}.String())
 	read := map[types.UID]bool{}
 	var lines int64
 	for {
@@ -102,6 +118,9 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 				continue
 			}
 			read[p.UID] = true
+			if err := r.lost(ctx, task, p); lines == 0 && err != nil {
+				return r.archived(ctx, task, o, out, err)
+			}
 			n, err := r.pod(ctx, pods, p, o, out)
 			lines += n
 			if err != nil {
@@ -130,6 +149,9 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 			return err
 		}
 	}
+	if len(read) == 0 && r.Archive != nil && InArchive(task) {
+		return r.archived(ctx, task, o, out, fmt.Errorf("%w: it has no %s any more", ErrArchive, task.Status.Log.Archive))
+	}
 	return out.end(task, len(read) == 0)
 }
 
@@ -137,6 +159,8 @@ func (r *Reader) Task(ctx context.Context, name string, o follow.Options, out Ou
 func absent(t *v1alpha1.Task) string {
 	s := t.Status.Termination
 	switch {
+	case InArchive(t):
+		return "its log is in the archive, as " + t.Status.Log.Archive
 	case s != nil && s.Log == v1alpha1.LogComplete:
 		return "the Task was terminated: its log was handed to the cluster's logging stream"
 	case s != nil && s.Log == v1alpha1.LogIncomplete:
@@ -179,6 +203,24 @@ func (r *Reader) changed(ctx context.Context, task *v1alpha1.Task, pods <-chan s
 		return follow.Wait(ctx, nil, retryMin) // changes come in flocks
 	}
 	return ctx.Err()
+}
+
+// lost says that the log of a Pod that is there is not, as after an eviction, where the archive has it.
+func (r *Reader) lost(ctx context.Context, task *v1alpha1.Task, p Pod) error {
+	if r.Archive == nil || !InArchive(task) {
+		return nil
+	}
+	one := int64(1)
+	body, err := podLog{client: r.Streams, pod: p}.Open(ctx, follow.Query{Tail: &one})
+	if follow.Denied(err) {
+		return nil // who may not read it is told so
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = follow.Read(body, follow.Options{}, func(follow.Line) error { return nil })
+	return err
 }
 
 // pod delivers one Pod's log.
