@@ -31,7 +31,7 @@ type browser struct {
 	page    page
 }
 
-type page struct {
+type webPage struct {
 	at     string
 	status int
 	header http.Header
@@ -64,7 +64,7 @@ func (b *browser) do(r *http.Request) page {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.page = page{r.URL.RequestURI(), answer.StatusCode, answer.Header, string(body)}
+	b.page = webPage{r.URL.RequestURI(), answer.StatusCode, answer.Header, string(body)}
 	return b.page
 }
 
