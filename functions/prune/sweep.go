@@ -20,6 +20,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 	"github.com/kf-tasks/kf-tasks/shared/space"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 const (
@@ -87,6 +88,7 @@ func (h *Handler) refuse(ctx context.Context, app types.NamespacedName, uid type
 func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy retention.Policy, plan retention.Plan) error {
 	log := logging.FromContext(ctx).With("app", app.String())
 	if plan.Over > 0 {
+		telemetry.Excess(ctx, plan.Over)
 		log.Infow("more Tasks run than the App may keep; none is deleted before it ends", "over", plan.Over, "keep", policy.Keep)
 	}
 	if len(plan.Delete) == 0 {
@@ -116,6 +118,7 @@ func (h *Handler) carryOut(ctx context.Context, app types.NamespacedName, policy
 	if err := cmp.Or(group.Wait(), stopped); err != nil {
 		return fmt.Errorf("prune Tasks of App %s, %d failed, the first: %w", app, failed.Load(), err)
 	}
+	telemetry.Pruned(ctx, len(plan.Delete))
 	log.Infow("pruned", "tasks", len(plan.Delete), "running", plan.Running, "pinned", plan.Pinned,
 		"oldest", plan.Delete[0].Name, "reason", plan.Delete[0].Reason)
 	return nil

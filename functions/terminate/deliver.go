@@ -16,6 +16,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/logs/delivery"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // Limits are how long terminate waits for what.
@@ -55,6 +56,7 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 		return err
 	}
 	progress, log, message := s.verdict(ctx)
+	telemetry.Log(ctx, progress.Lines, log == v1alpha1.LogIncomplete)
 	logging.FromContext(ctx).Infow("stopped", "task", s.name, "log", log, "lines", progress.Lines, "message", message)
 	if err := lease.Finish(ctx, progress, log, message); err != nil {
 		return err
