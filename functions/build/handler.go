@@ -19,6 +19,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/image"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // atOnce is how many Apps a resync deals with side by side. They wait for registries, some of which may never answer.
@@ -147,6 +148,9 @@ func (h *Handler) sync(ctx context.Context, app *v1alpha1.App, retry time.Time) 
 		}
 	})
 	if err == nil {
+		if news.Reason == v1alpha1.ReasonBuilt || news.Reason == v1alpha1.ReasonBuildFailed {
+			telemetry.BuildEnded(ctx, news.Reason)
+		}
 		logging.FromContext(ctx).Infow("synced", "app", app.Namespace+"/"+app.Name, "image", app.Status.Image, "build", news.Reason,
 			"shell", app.Status.StartCommands.Shell, "error", app.Status.StartCommands.Error)
 	}

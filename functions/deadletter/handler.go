@@ -11,6 +11,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // Handler makes lost events visible.
@@ -23,6 +24,7 @@ type Handler struct {
 // Handle shows an event that nobody could handle: as a log line, and as a Kubernetes Event on what it is about.
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	l := Read(e)
+	telemetry.DeadLetter(ctx, l.Type)
 	logging.FromContext(ctx).Errorw("event not delivered",
 		"type", l.Type, "lost", l.ID, "source", l.Source, "reason", l.Reason, "about", l.About)
 	if l.About == nil {

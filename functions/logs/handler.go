@@ -17,6 +17,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // Handler streams logs. It looks for Tasks and Pods with its own rights, and reads the logs of Pods with the caller's token alone:
@@ -79,6 +80,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	if cut {
 		err = context.Cause(ctx)
 	}
+	telemetry.Log(ctx, a.position.Lines, false)
 	logging.FromContext(ctx).Infow("served", "space", q.Namespace, "task", q.Task, "app", q.App, "lines", a.position.Lines, zap.Error(err))
 	if err != nil && !a.begun {
 		h.refuse(w, r, q, err)

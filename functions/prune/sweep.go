@@ -21,6 +21,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 	"github.com/kf-tasks/kf-tasks/shared/space"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 const (
@@ -103,6 +104,7 @@ func (h *Handler) carryOut(
 ) error {
 	log := logging.FromContext(ctx).With("app", app.String())
 	if plan.Over > 0 {
+		telemetry.Excess(ctx, plan.Over)
 		log.Infow("more Tasks run than the App may keep; none is deleted before it ends", "over", plan.Over, "keep", policy.Keep)
 	}
 	if len(plan.Delete) == 0 {
@@ -139,6 +141,7 @@ func (h *Handler) carryOut(
 	if err != nil {
 		return fmt.Errorf("prune Tasks of App %s, %d failed, the first: %w", app, failed.Load(), err)
 	}
+	telemetry.Pruned(ctx, len(plan.Delete)-int(awaiting.Load()))
 	log.Infow("pruned", "tasks", len(plan.Delete), "awaiting", awaiting.Load(), "running", plan.Running, "pinned", plan.Pinned,
 		"oldest", plan.Delete[0].Name, "reason", plan.Delete[0].Reason)
 	return nil

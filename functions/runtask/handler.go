@@ -24,6 +24,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
 	"github.com/kf-tasks/kf-tasks/shared/space"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // atOnce is how many Tasks a resync handles side by side: as many as the API server's write path takes from one client
@@ -199,6 +200,9 @@ func (a *attempt) start(ctx context.Context, d Decision) (*cloudevents.Event, er
 			return a.refused(ctx, Refused(d, refusal, err), id)
 		}
 		return nil, fmt.Errorf("create PipelineRun %s/%s: %w", a.task.Namespace, run.Name, err)
+	}
+	if there == nil && len(a.task.Status.Conditions) == 0 {
+		telemetry.TaskStarted(ctx, a.Now().Sub(a.task.CreationTimestamp.Time))
 	}
 	return a.handled(ctx, id, events.TaskCreated)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 	"github.com/kf-tasks/kf-tasks/shared/waiting"
 )
 
@@ -114,6 +115,10 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 		written, err := client.PatchStatusOnce(ctx, tasks, task, func(t *v1alpha1.Task) { Apply(t, o, h.Now()) })
 		switch {
 		case err == nil:
+			if written.Final() && !task.Final() {
+				telemetry.TaskEnded(ctx, o.Reason)
+				telemetry.Ran(ctx, written)
+			}
 			logging.FromContext(ctx).Infow("observed", "task", task.Namespace+"/"+task.Name, "outcome", o.Reason, "fact", Fact(written))
 			return fact(task, written, o), nil
 		case !apierrors.IsConflict(err):

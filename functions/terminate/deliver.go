@@ -17,6 +17,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/logs/sink"
 	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // Limits are how long terminate waits for what.
@@ -58,6 +59,7 @@ func (h *Handler) deliver(ctx context.Context, task *v1alpha1.Task, pr *tekton.P
 		return err
 	}
 	progress, log, message := s.verdict(ctx)
+	telemetry.Log(ctx, progress.Lines, log == v1alpha1.LogIncomplete)
 	logging.FromContext(ctx).Infow("stopped", "task", s.name, "log", log, "lines", progress.Lines, "message", message)
 	if err := lease.Finish(ctx, progress, log, message); err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/job"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // decider is job.Decide or job.Sync.
@@ -67,8 +68,10 @@ func (h *Handler) act(ctx context.Context, g *gatherer, j *v1alpha1.TaskSchedule
 		if plan.Create == nil {
 			return plan, nil
 		}
+		telemetry.Mark(ctx, plan.Create)
 		err := h.create(ctx, j, plan.Create)
 		if err == nil {
+			telemetry.InstantRun(ctx, h.Now().Sub(plan.Create.Instant()))
 			return plan, nil
 		}
 		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err) {
@@ -121,6 +124,7 @@ func (h *Handler) record(ctx context.Context, j *v1alpha1.TaskSchedule, plan job
 	}
 	log := logging.FromContext(ctx).With("job", j.Namespace+"/"+j.Name)
 	for _, d := range plan.Records {
+		telemetry.InstantDecided(ctx, string(d.Outcome), d.Count)
 		log.Infow("decided", "instant", d.Instant.Time, "outcome", d.Outcome, "task", d.Task, "count", d.Count, "message", d.Message)
 	}
 	for _, n := range plan.Notices {

@@ -20,6 +20,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/events"
 	"github.com/kf-tasks/kf-tasks/shared/job"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // tick runs what is due, then waits for what its jitter makes due within this minute. When the event was sent is of no
@@ -81,6 +82,7 @@ func (h *Handler) round(ctx context.Context) (later, owing []decided, err error)
 	logging.FromContext(ctx).Infow("tick", "jobs", jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later),
 		"overdue", r.overdue.Load(), "created", created.Sub(r.began).Round(time.Millisecond).String(),
 		"took", h.Now().Sub(r.began).Round(time.Millisecond).String())
+	telemetry.JobsOverdue(ctx, int(r.overdue.Load()))
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d of %d Jobs were not done", failed, jobs)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 	"github.com/kf-tasks/kf-tasks/shared/webhook"
 )
 
@@ -42,29 +43,35 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	// What is begun is done, whether the sender still waits or the function is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.Within)
 	defer cancel()
-	v := h.handle(ctx, w, r)
+	v, from := h.handle(ctx, w, r)
 	log := logging.FromContext(ctx).With("webhook", r.PathValue("space")+"/"+r.PathValue("name"), "status", v.Status, "rule", v.Rule)
 	if v.Status == http.StatusServiceUnavailable {
 		log.Warnw("not done; to be sent again", "why", v.Why)
 	} else {
 		log.Infow("answered", "why", v.Why)
 	}
+	telemetry.WebhookAnswered(ctx, from, v.Status)
 	answer(w, v)
 }
 
 // handle takes the rules in their order: what costs least first, and nothing is parsed before it is known who sent it.
-func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, r *http.Request) *webhook.Verdict {
+func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, r *http.Request) (_ *webhook.Verdict, from v1alpha1.Provider) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return &webhook.Verdict{Rule: "Method", Status: http.StatusMethodNotAllowed, Why: "post a delivery"}
+		return &webhook.Verdict{Rule: "Method", Status: http.StatusMethodNotAllowed, Why: "post a delivery"}, ""
 	}
 	hook, err := h.Hooks.Get(ctx, r.PathValue("space"), r.PathValue("name"))
 	if err != nil {
-		return unavailable("Object", err)
+		return unavailable("Object", err), ""
 	}
 	if hook == nil {
-		return &webhook.Verdict{Rule: "Object", Status: http.StatusNotFound, Why: "there is no such Webhook"}
+		return &webhook.Verdict{Rule: "Object", Status: http.StatusNotFound, Why: "there is no such Webhook"}, ""
 	}
+	return h.take(ctx, w, r, hook), hook.Spec.Provider
+}
+
+// take takes the rules that are about a Webhook's delivery.
+func (h *Handler) take(ctx context.Context, w http.ResponseWriter, r *http.Request, hook *hook) *webhook.Verdict {
 	body, v := h.body(w, r, hook)
 	if v != nil {
 		return v

@@ -4,6 +4,7 @@ package pipelinerun
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,6 +66,7 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 	maps.Copy(run.Labels, app.Labels)
 	maps.Copy(run.Labels, task.Labels)
 	maps.Copy(run.Labels, ownLabels(task))
+	run.Annotations = traced(task)
 	for _, l := range []string{v1alpha1.HandledLabel, v1alpha1.StartLabel} { // of a Task, and of a Pod: not of what is in between
 		delete(run.Labels, l)
 	}
@@ -161,6 +163,23 @@ func skeleton(task *v1alpha1.Task) *tekton.PipelineRun {
 			},
 		},
 	}
+}
+
+// spanContext is Tekton's annotation of a run: the trace that its own spans belong to, as a JSON object of W3C's headers
+// (tektoncd/pipeline, pkg/reconciler/pipelinerun/tracing.go).
+const spanContext = "tekton.dev/pipelinerunSpanContext"
+
+// traced has the run in the trace of its Task, if that is in one.
+func traced(task *v1alpha1.Task) map[string]string {
+	of := task.Annotations[v1alpha1.TraceParentAnnotation]
+	if of == "" {
+		return nil
+	}
+	b, err := json.Marshal(map[string]string{"traceparent": of})
+	if err != nil {
+		panic(err) // a string: can't fail
+	}
+	return map[string]string{spanContext: string(b)}
 }
 
 // ownLabels are those that nobody may override: the CLI, the NetworkPolicies of the Space and our own sources select by

@@ -28,6 +28,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/identity"
 	"github.com/kf-tasks/kf-tasks/shared/inert"
+	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
 // Handler handles one event and may reply with one. It has the signature of Knative Functions.
@@ -53,8 +54,10 @@ type Env struct {
 	// HintsFrom are those whose events are taken, as an EventPolicy's from.sub names them; each is to bring a token for the
 	// audience kf-tasks-FUNCTION. Unset, everybody's are taken, as where Eventing's OIDC is off.
 	HintsFrom []string `envconfig:"HINTS_FROM"`
+	telemetry.Settings
 
-	whose authenticate // if HintsFrom is set
+	whose  authenticate                // if HintsFrom is set
+	untold func(context.Context) error // sends what telemetry has not sent
 }
 
 // Setup reads the environment into cfg (a pointer to a struct that embeds Env) and returns a context that carries the
@@ -71,6 +74,7 @@ func setup(function string, cfg any, env *Env, way func() (*rest.Config, error))
 	logger, _ := logging.NewLogger(Must(logConfig()), env.LogLevel)
 	logger = logger.WithOptions(zap.AddStacktrace(zap.DPanicLevel)) // an error says what was tried, on what: enough
 	ctx := logging.WithLogger(signals.NewContext(), logger.Named(function))
+	env.untold = Must(telemetry.Start(ctx, function, env.Settings))
 	kube, err := way()
 	if err != nil {
 		logger.Fatalw("no way to the API server: run in a cluster or set KUBECONFIG", zap.Error(err))
@@ -111,7 +115,7 @@ func Serve(ctx context.Context, env Env, handle Handler) {
 
 // answered hands the event of each request to handle, and tells its sender what became of it.
 func answered(handle Handler) http.Handler {
-	handle = unpanicked(handle)
+	handle = observed(unpanicked(handle))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, logger := r.Context(), logging.FromContext(r.Context())
 		in, body, err := read(r)
@@ -195,6 +199,23 @@ func (p problem) write(w http.ResponseWriter) {
 	body := json.NewEncoder(w)
 	body.SetEscapeHTML(false) // it is read as it stands
 	_ = body.Encode(p)
+}
+
+// observed tells by metrics and traces what became of an event.
+func observed(handle Handler) Handler {
+	return func(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
+		ctx, end := telemetry.Process(ctx, &e, time.Now())
+		reply, err := handle(ctx, e)
+		became := "done"
+		switch {
+		case IsPermanent(err):
+			became = "refused"
+		case err != nil:
+			became = "retry"
+		}
+		end(became, err, time.Now())
+		return reply, err
+	}
 }
 
 // unpanicked makes an error of a panic: the event was not handled, and only its sender is to notice.

@@ -90,4 +90,9 @@ func listen(ctx context.Context, env Env, h http.Handler, s stop) {
 		logger.Fatalw("serve", zap.Error(err))
 	}
 	<-stopped // ListenAndServe returns when Shutdown begins
+	if env.untold != nil {
+		if err := env.untold(context.WithoutCancel(ctx)); err != nil {
+			logger.Warnw("metrics or traces were not sent", zap.Error(err))
+		}
+	}
 }

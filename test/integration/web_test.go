@@ -28,7 +28,7 @@ type browser struct {
 	t       *testing.T
 	url     string
 	cookies map[string]string
-	page    page
+	page    webPage
 }
 
 type webPage struct {
@@ -38,7 +38,7 @@ type webPage struct {
 	body   string
 }
 
-func (b *browser) do(r *http.Request) page {
+func (b *browser) do(r *http.Request) webPage {
 	b.t.Helper()
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
@@ -68,7 +68,7 @@ func (b *browser) do(r *http.Request) page {
 	return b.page
 }
 
-func (b *browser) get(path string) page {
+func (b *browser) get(path string) webPage {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.url+path, nil)
 	if err != nil {
@@ -78,7 +78,7 @@ func (b *browser) get(path string) page {
 	return b.do(r)
 }
 
-func (b *browser) post(path string, form url.Values, headers ...string) page {
+func (b *browser) post(path string, form url.Values, headers ...string) webPage {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -113,7 +113,7 @@ func (b *browser) form(action string) (string, url.Values) {
 }
 
 // send fills in a form of the page and sends it.
-func (b *browser) send(action string, fields ...string) page {
+func (b *browser) send(action string, fields ...string) webPage {
 	b.t.Helper()
 	to, values := b.form(action)
 	if values == nil {
@@ -161,7 +161,7 @@ func (v *visited) path(elem ...string) string {
 }
 
 // says fails unless a page has this status and these texts.
-func (p page) says(t *testing.T, status int, texts ...string) {
+func (p webPage) says(t *testing.T, status int, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if p.status != status || !strings.Contains(p.body, text) {
@@ -174,7 +174,7 @@ func (p page) says(t *testing.T, status int, texts ...string) {
 	}
 }
 
-func (p page) saysNot(t *testing.T, texts ...string) {
+func (p webPage) saysNot(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if strings.Contains(p.body, text) {
