@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/job"
+)
+
+func TestShards(t *testing.T) {
+	for data, want := range map[string]string{
+		"": "0 of 1", "{}": "0 of 1", `{"shard":3,"of":4}`: "3 of 4", `{"of":4}`: "0 of 4",
+		`{"shard":4,"of":4}`: "", `{"shard":1}`: "", `{"shard":-1,"of":4}`: "", "1/4": "", `{"of":65}`: "", `{"of":4294967296}`: "",
+	} {
+		e := cloudevents.NewEvent()
+		if data != "" {
+			if err := e.SetData(cloudevents.ApplicationJSON, []byte(data)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := shardOf(e); (err == nil) != (want != "") || err == nil && got.String() != want {
+			t.Errorf("%s: %s, %v; want %q", data, got, err, want)
+		}
+	}
+}
+
+// TestEachJobIsOfOneShard, and none has much more than its share.
+func TestEachJobIsOfOneShard(t *testing.T) {
+	const jobs = 10000
+	for _, of := range []uint32{1, 2, 4, 7, 64} {
+		count := make([]int, of)
+		for i := range jobs {
+			n := 0
+			for s := range of {
+				if (shard{s, of}).has(fmt.Sprint("space", i%7), fmt.Sprint("job", i)) {
+					count[s]++
+					n++
+				}
+			}
+			if n != 1 {
+				t.Fatalf("job%d is of %d shards out of %d", i, n, of)
+			}
+		}
+		for s, n := range count {
+			if share := float64(n) * float64(of) / jobs; share < 0.6 || share > 1.4 {
+				t.Errorf("shard %d of %d has %d of %d", s, of, n, jobs)
+			}
+		}
+	}
+}
+
+// example is a Job at rest as the API server writes it, with a full history.
+func example(t testing.TB, edits ...func(*v1alpha1.TaskSchedule)) []byte {
+	j := &v1alpha1.TaskSchedule{ObjectMeta: metav1.ObjectMeta{Name: "report", Namespace: "shop", UID: "u", Generation: 1}}
+	j.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour))
+	j.Spec.Schedule, j.Spec.TimeZone = "0 14 * * *", "Europe/Berlin"
+	j.Spec.TaskTemplate.AppRef.Name, j.Spec.TaskTemplate.Command = "billing", `report "}]`
+	yes := true
+	plan, need := job.Sync(j, job.Facts{App: &yes}, noon.Add(-time.Hour))
+	if need != job.NeedNothing {
+		t.Fatal(need)
+	}
+	j.Status, j.Labels = *plan.Status, v1alpha1.TaskScheduleLabels(false)
+	for i := range 50 {
+		instant := metav1.NewTime(noon.Add(-time.Duration(i) * 24 * time.Hour))
+		j.Status.History = append(j.Status.History, v1alpha1.Decision{Instant: instant, Outcome: v1alpha1.OutcomeRan, Task: j.TaskName(instant.Time)})
+	}
+	fields := metav1.NewFieldsV1(`{"f:spec":{"f:schedule":{},"f:taskTemplate":{".":{},"f:appRef":{},"f:command":{}}},"f:status":{"f:history":{}}}`)
+	j.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kf", FieldsV1: fields}, {Manager: "tick", FieldsV1: fields}}
+	for _, edit := range edits {
+		edit(j)
+	}
+	b, err := json.Marshal(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+
+// TestAGlanceSaysWhatTheWholeJobSays: what is left out never makes a Job look at rest that is not.
+func TestAGlanceSaysWhatTheWholeJobSays(t *testing.T) {
+	for name, edit := range map[string]func(*v1alpha1.TaskSchedule){
+		"as it was":   func(*v1alpha1.TaskSchedule) {},
+		"edited":      func(j *v1alpha1.TaskSchedule) { j.Generation++ },
+		"suspended":   func(j *v1alpha1.TaskSchedule) { j.Spec.Suspend, j.Generation = true, 2 },
+		"active":      func(j *v1alpha1.TaskSchedule) { j.Status.Active = append(j.Status.Active, j.Spec.TaskTemplate.AppRef) },
+		"restored":    func(j *v1alpha1.TaskSchedule) { j.UID = "other" },
+		"new":         func(j *v1alpha1.TaskSchedule) { j.Status = v1alpha1.TaskScheduleStatus{} },
+		"no label":    func(j *v1alpha1.TaskSchedule) { j.Labels = nil },
+		"jitter":      func(j *v1alpha1.TaskSchedule) { j.Spec.JitterSeconds = 3600 },
+		"no App":      func(j *v1alpha1.TaskSchedule) { j.Status.Conditions[0].Reason = v1alpha1.ReasonAppNotFound },
+		"bad zone":    func(j *v1alpha1.TaskSchedule) { j.Spec.TimeZone = "Mars/Base" },
+		"is going":    func(j *v1alpha1.TaskSchedule) { now := metav1.NewTime(noon); j.DeletionTimestamp = &now },
+		"long missed": func(j *v1alpha1.TaskSchedule) { j.Status.DecidedUntil = &metav1.Time{Time: noon.Add(-999 * time.Hour)} },
+	} {
+		object := example(t, edit)
+		for _, now := range []time.Duration{-time.Minute, 50 * time.Minute, 59*time.Minute + 59*time.Second, time.Hour, 61 * time.Minute, 90 * time.Minute} {
+			now := noon.Add(now)
+			var whole v1alpha1.TaskSchedule
+			if err := whole.UnmarshalJSON(object); err != nil {
+				t.Fatal(err)
+			}
+			plan, need := job.Decide(&whole, job.Facts{}, now)
+			want := need == job.NeedNothing && plan.Empty() && plan.Start.IsZero()
+			if got, _ := atRest(object, nil, now); got != want {
+				t.Errorf("%s at %s: at rest %t, want %t", name, now.Format(time.TimeOnly), got, want)
+			}
+		}
+	}
+	if rest, _ := atRest([]byte(`{"metadata":`), nil, noon); rest {
+		t.Error("what breaks off is at rest")
+	}
+}
+
+// BenchmarkGlance: what a Job at rest with a full history costs.
+func BenchmarkGlance(b *testing.B) {
+	object := example(b)
+	b.SetBytes(int64(len(object)))
+	var buffer []byte
+	for b.Loop() {
+		var rest bool
+		if rest, buffer = atRest(object, buffer, noon); !rest {
+			b.Fatal("it is not at rest")
+		}
+	}
+}
+
+// BenchmarkWhole: the same, decoded as a whole.
+func BenchmarkWhole(b *testing.B) {
+	object := example(b)
+	b.SetBytes(int64(len(object)))
+	for b.Loop() {
+		var j v1alpha1.TaskSchedule
+		if err := j.UnmarshalJSON(object); err != nil {
+			b.Fatal(err)
+		}
+		job.Decide(&j, job.Facts{}, noon)
+	}
+}
