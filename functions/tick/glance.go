@@ -28,7 +28,7 @@ func (r *round) glance(ctx context.Context) iter.Seq2[decided, error] {
 				return
 			}
 			namespace, name := names(object)
-			if !r.shard.has(namespace, name) {
+			if !r.shard.Has(namespace, name) {
 				continue
 			}
 			r.jobs++

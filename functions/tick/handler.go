@@ -36,7 +36,7 @@ type Handler struct {
 // turns has the ticks of one shard go one after the other: the second of two that come at once finds nothing left to do.
 type turns struct{ of sync.Map } // *sync.Mutex, by shard
 
-func (t *turns) lock(of shard) (unlock func()) {
+func (t *turns) lock(of events.Shard) (unlock func()) {
 	mu, _ := t.of.LoadOrStore(of, &sync.Mutex{})
 	mu.(*sync.Mutex).Lock()
 	return mu.(*sync.Mutex).Unlock
@@ -49,7 +49,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if strings.HasSuffix(e.Source(), "/pingsources/resync") {
 			return nil, h.resync(ctx)
 		}
-		of, err := shardOf(e)
+		of, err := events.ShardOf(e)
 		if err != nil {
 			return nil, receiver.Permanent(err)
 		}

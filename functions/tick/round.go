@@ -22,7 +22,7 @@ import (
 
 // tick runs what is due, then waits for what starts before the next tick: by jitter, or because this one came before its minute.
 // When the event was sent is of no account: it may have been delayed, and what was missed before it is found as well.
-func (h *Handler) tick(ctx context.Context, of shard) error {
+func (h *Handler) tick(ctx context.Context, of events.Shard) error {
 	later, err := h.all(ctx, of)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (h *Handler) tick(ctx context.Context, of shard) error {
 }
 
 // all runs what is due now of a shard, and returns the Jobs that start before the next tick.
-func (h *Handler) all(ctx context.Context, of shard) ([]decided, error) {
+func (h *Handler) all(ctx context.Context, of events.Shard) ([]decided, error) {
 	unlock := h.ticking.lock(of)
 	defer unlock()
 	r := h.round(of, h.Now())
@@ -59,7 +59,7 @@ func (h *Handler) all(ctx context.Context, of shard) ([]decided, error) {
 // round is some Jobs decided once. First all Tasks are created, for that is what people wait for, then the Jobs are written.
 type round struct {
 	*Handler
-	shard shard
+	shard events.Shard
 	facts *gatherer
 	began time.Time
 	read  time.Time // when the Jobs were
@@ -77,7 +77,7 @@ type decided struct {
 	read time.Time
 }
 
-func (h *Handler) round(of shard, read time.Time) *round {
+func (h *Handler) round(of events.Shard, read time.Time) *round {
 	return &round{Handler: h, shard: of, began: h.Now(), read: read}
 }
 

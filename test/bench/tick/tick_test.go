@@ -32,8 +32,9 @@ import (
 type tick struct {
 	testing.TB
 	*harness.Function
-	c  *harness.Cluster
-	ns string
+	c        *harness.Cluster
+	ns       string
+	settings []string
 }
 
 func startTick(t testing.TB) *tick {
@@ -41,7 +42,8 @@ func startTick(t testing.TB) *tick {
 	b := &tick{TB: t, c: harness.New(t)}
 	b.ns = b.c.Namespace(t, "bench")
 	b.c.App(t, b.ns, "app")
-	b.Function = b.c.Shipped(t, "tick", "K_SINK="+harness.NewFacts(t).URL, "LOG_LEVEL="+cmp.Or(os.Getenv("TICK_LOG_LEVEL"), "warn"))
+	b.settings = []string{"K_SINK=" + harness.NewFacts(t).URL, "LOG_LEVEL=" + cmp.Or(os.Getenv("TICK_LOG_LEVEL"), "warn")}
+	b.Function = b.c.Shipped(t, "tick", b.settings...)
 	return b
 }
 

@@ -1,4 +1,4 @@
-package main
+package events
 
 import (
 	"encoding/json"
@@ -8,17 +8,17 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 )
 
-// shard is the part of all Jobs that one tick is about. Several pings, each with a part of its own, have several instances share the
+// Shard is the part of all Jobs that one tick is about. Several pings, each with a part of its own, have several instances share the
 // work: nobody leads, nothing is kept, and a part that is done twice is done once by the names of Tasks.
-type shard struct {
+type Shard struct {
 	Shard uint32 `json:"shard"` // from 0
-	Of    uint32 `json:"of"`
+	Of    uint32 `json:"of"`    // how many there are
 }
 
 const maxShards = 64 // each lists all Jobs
 
-// shardOf is what a ping's data names: {"shard": 1, "of": 4}; all Jobs if it names none.
-func shardOf(e cloudevents.Event) (s shard, err error) {
+// ShardOf is what a ping's data names: {"shard": 1, "of": 4}; all Jobs if it names none.
+func ShardOf(e cloudevents.Event) (s Shard, err error) {
 	if data := e.Data(); len(data) > 0 {
 		err = json.Unmarshal(data, &s)
 	}
@@ -28,8 +28,8 @@ func shardOf(e cloudevents.Event) (s shard, err error) {
 	return s, nil
 }
 
-// has says whether a Job is of the shard: by its name, so that it is of one only, and always of the same.
-func (s shard) has(namespace, name string) bool {
+// Has says whether a Job is of the shard: by its name, so that it is of one only, and always of the same.
+func (s Shard) Has(namespace, name string) bool {
 	if s.Of == 1 {
 		return true
 	}
@@ -38,4 +38,5 @@ func (s shard) has(namespace, name string) bool {
 	return h.Sum32()%s.Of == s.Shard
 }
 
-func (s shard) String() string { return fmt.Sprintf("%d of %d", s.Shard, s.Of) }
+// String says which.
+func (s Shard) String() string { return fmt.Sprintf("%d of %d", s.Shard, s.Of) }
