@@ -88,7 +88,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode < 300 {
-		l.note(r, resp.StatusCode, body, l.now())
+		l.note(r, resp.StatusCode, body, l.now)
 		if strings.Contains(r.URL.Path, "/taskschedules") {
 			body = l.retime(body)
 		}
@@ -155,14 +155,14 @@ func nameOf(body []byte) string {
 }
 
 // note keeps what the API server did.
-func (a *api) note(r *http.Request, status int, body []byte, now time.Time) {
+func (a *api) note(r *http.Request, status int, body []byte, now func() time.Time) {
 	switch {
 	case r.Method == http.MethodPost && status == http.StatusCreated && strings.HasSuffix(r.URL.Path, "/tasks"):
 		var task struct {
 			Metadata struct{ OwnerReferences []struct{ UID types.UID } }
 		}
 		if json.Unmarshal(body, &task) == nil && len(task.Metadata.OwnerReferences) == 1 {
-			a.onTask(task.Metadata.OwnerReferences[0].UID, nameOf(body), now)
+			a.onTask(task.Metadata.OwnerReferences[0].UID, nameOf(body), now())
 		}
 	case r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/taskschedules/"):
 		var job v1alpha1.TaskSchedule
