@@ -20,13 +20,13 @@ func LoadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
 	}
+	if loc, ok := zones.Load(name); ok {
+		return loc.(*time.Location), nil
+	}
 	lower := strings.ToLower(name)
 	ours := lower == "local" || lower == "localtime" || lower == "posixrules" ||
 		strings.HasPrefix(lower, "right/") || strings.HasPrefix(lower, "posix/")
 	if len(name) <= 64 && zoneName.MatchString(name) && !ours {
-		if loc, ok := zones.Load(name); ok {
-			return loc.(*time.Location), nil
-		}
 		if loc, err := time.LoadLocation(name); err == nil {
 			zones.Store(name, loc)
 			return loc, nil
