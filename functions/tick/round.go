@@ -87,7 +87,8 @@ func (r *round) run(ctx context.Context, jobs iter.Seq2[decided, error]) error {
 	_, failed, err := resync.Count(ctx, r.Workers, jobs, func(d decided) error { return r.createTask(ctx, d) })
 	created := r.Now()
 	failed += r.writeJobs(ctx)
-	logging.FromContext(ctx).Infow("tick", "shard", r.shard.String(), "jobs", r.jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later),
+	logging.FromContext(ctx).Infow("tick", "shard", r.shard.String(), "jobs", r.jobs,
+		"acted", len(r.acted), "failed", failed, "later", len(r.later),
 		"created", created.Sub(r.began).Round(time.Millisecond).String(), "took", r.Now().Sub(r.began).Round(time.Millisecond).String())
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d Jobs were not done", failed)

@@ -109,11 +109,7 @@ func BenchmarkShards(t *testing.B) {
 // share has instances do a tick, a shard each, and says when the last of so many Tasks was there.
 func (b *tick) share(instances []*harness.Function, tasks int) (last, cpu time.Duration, memory int64) {
 	b.Helper()
-	list, err := b.c.Kf.Tasks(b.ns).List(context.Background(), metav1.ListOptions{Limit: 1})
-	b.must(err)
-	w, err := b.c.Kf.Tasks(b.ns).Watch(context.Background(), metav1.ListOptions{
-		ResourceVersion: list.ResourceVersion, LabelSelector: v1alpha1.TaskScheduleLabel})
-	b.must(err)
+	w := b.watchTasks()
 	for _, f := range instances {
 		cpu -= f.CPU()
 	}
