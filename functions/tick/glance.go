@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"time"
@@ -59,13 +58,13 @@ func names(object []byte) (namespace, name string) {
 	return skim.Text(skim.Member(metadata, "namespace")), skim.Text(skim.Member(metadata, "name"))
 }
 
-// newest is the newest record of a Job's history, if it has any.
-func newest(object []byte) (records []v1alpha1.Decision) {
-	var d v1alpha1.Decision
-	if json.Unmarshal(skim.First(skim.Member(skim.Member(object, "status"), "history")), &d) == nil {
-		records = append(records, d)
+// newest is what the newest record of a Job's history says became of its instant, if it has any.
+func newest(object []byte) []v1alpha1.Decision {
+	record := skim.First(skim.Member(skim.Member(object, "status"), "history"))
+	if record == nil {
+		return nil
 	}
-	return records
+	return []v1alpha1.Decision{{Outcome: v1alpha1.Outcome(skim.Text(skim.Member(record, "outcome")))}}
 }
 
 // atRest says whether there is nothing to do for a Job before the next tick. What can't be read is looked at in full. It takes a buffer,
