@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy check-rights soak lint verify clean
+.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy check-rights check-jobs soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -105,6 +105,14 @@ check-rights: ## Compare the rights of config/rbac with what the tests' runs use
 
 soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
+
+JOBS ?= 100
+MINUTES ?= 2000
+check-jobs: $(CLUSTER_PROGRAM) ## Run JOBS (100) for MINUTES (2000) of a fast clock under every fault, kills of the API server too; print instants checked, lost, doubled, off schedule
+	@$(CLUSTER_PROGRAM) up --dir .cluster-check --stage control-plane > /dev/null
+	@mkdir -p dist; KUBECONFIG=$(CURDIR)/.cluster-check/kubeconfig go test -count=1 -v -tags=checker -timeout=4h -run 'TestChecker$$|TestCheckerWithClockSteps' ./functions/tick \
+	  -args -jobs $(JOBS) -minutes $(MINUTES) -seed $(or $(SEED),new) -kill-api "$(CURDIR)/$(CLUSTER_PROGRAM) kill kube-apiserver --dir $(CURDIR)/.cluster-check" > dist/check-jobs.log 2>&1; \
+	  code=$$?; grep -E 'checked [0-9]+ instants|run it again|^ +go test' dist/check-jobs.log || tail -5 dist/check-jobs.log; exit $$code
 
 KILLS ?= 200
 one-start: $(CLUSTER_PROGRAM) ## Kill Pods, the kubelet, Tekton's controller and functions KILLS (200) times, and count how often each command begins

@@ -18,6 +18,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/job"
 	"github.com/kf-tasks/kf-tasks/shared/kubeevent"
 	"github.com/kf-tasks/kf-tasks/shared/retention"
 	"github.com/kf-tasks/kf-tasks/shared/space"
@@ -111,7 +112,7 @@ func (h *Handler) carryOut(
 		return nil
 	}
 	reported, stopped := h.Now(), error(nil)
-	var failed, awaiting atomic.Int32
+	var failed, awaiting, unrecorded atomic.Int32
 	var group errgroup.Group
 	group.SetLimit(h.Workers)
 	for i, v := range plan.Delete {
@@ -125,7 +126,11 @@ func (h *Handler) carryOut(
 		}
 		group.Go(func() error {
 			kept, err := h.prune(ctx, app.Namespace, policy, v)
-			if err != nil {
+			switch {
+			case errors.Is(err, errUnrecorded):
+				unrecorded.Add(1)
+				return nil
+			case err != nil:
 				failed.Add(1)
 			}
 			if kept == retention.AwaitsArchive {
@@ -141,10 +146,27 @@ func (h *Handler) carryOut(
 	if err != nil {
 		return fmt.Errorf("prune Tasks of App %s, %d failed, the first: %w", app, failed.Load(), err)
 	}
+	if n := unrecorded.Load(); n > 0 { // so that it comes again
+		return fmt.Errorf("%d Tasks of App %s are kept for now: %w", n, app, errUnrecorded)
+	}
 	telemetry.Pruned(ctx, len(plan.Delete)-int(awaiting.Load()))
 	log.Infow("pruned", "tasks", len(plan.Delete), "awaiting", awaiting.Load(), "running", plan.Running, "pinned", plan.Pinned,
 		"oldest", plan.Delete[0].Name, "reason", plan.Delete[0].Reason)
 	return nil
+}
+
+// errUnrecorded is why the Task of a Job is kept though it is beyond the limit.
+var errUnrecorded = errors.New("their Jobs have yet to put on record that they ran, or may be running them a second time")
+
+// nameIsLock says whether tick would run a Task's instant again if the Task was gone. One of no Job, or of a Job that is gone, is
+// nobody's lock.
+func (h *Handler) nameIsLock(ctx context.Context, task *v1alpha1.Task) (bool, error) {
+	owner := metav1.GetControllerOf(task)
+	if owner == nil || owner.Kind != "TaskSchedule" {
+		return false, nil
+	}
+	j, err := client.Find(ctx, h.Kf.TaskSchedules(task.Namespace), task.Namespace, owner.Name)
+	return j != nil && job.NameIsLock(j, task, h.Now()), err
 }
 
 // prune deletes one Task as it was decided on: it reads it again, decides again, and deletes that very version of it.
@@ -164,6 +186,9 @@ func (h *Handler) prune(ctx context.Context, namespace string, policy retention.
 		if kept := v.Confirm(policy, task, h.Now()); kept != "" {
 			log.Debugw("kept", "because", kept)
 			return kept, nil
+		}
+		if lock, err := h.nameIsLock(ctx, task); err != nil || lock {
+			return "", cmp.Or(err, errUnrecorded)
 		}
 
 		if err := h.Emit(ctx, *events.NewTaskFact(events.TaskPruned, "prune", task)); err != nil {

@@ -67,9 +67,7 @@ func (a *attempt) step(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	if a.task = now; now.Final() {
-		a.tell = a.Emit
-		_, err = a.finish(ctx)
-		return false, err
+		return false, a.finish(ctx)
 	}
 	progress, err := a.progress(ctx)
 	if err != nil {

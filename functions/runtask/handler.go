@@ -66,7 +66,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if !unhandled {
 			return nil, nil
 		}
-		return h.run(ctx, hint, nil, notYet)
+		return nil, h.run(ctx, hint, notYet)
 	case events.TaskSucceeded, events.TaskFailed, events.TaskTerminated:
 		return nil, h.ended(ctx, e)
 	case events.Ping:
@@ -88,50 +88,48 @@ func (h *Handler) resync(ctx context.Context) error {
 		if queue.IsQueued(t) && !t.Spec.Terminated && !t.Expired(h.Now()) {
 			return queues.once(queuedIn(t), func(s queue.Scope) error { return h.queue(ctx, s) })
 		}
-		_, err := h.run(ctx, events.HintAt(t), h.Emit, notYet)
-		return err
+		return h.run(ctx, events.HintAt(t), notYet)
 	})
 }
 
 // run takes one Task as far as it can go. It reads the Task, again if it was listed: one that has ended meanwhile, or has been
-// deleted, must not be started. It returns the fact that comes of it, which it tells before that by tell, if that is given. One of a
-// queue starts if it is its turn.
-func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller, turn bool) (*cloudevents.Event, error) {
+// deleted, must not be started. One of a queue starts if it is its turn.
+func (h *Handler) run(ctx context.Context, hint events.Hint, turn bool) error {
 	task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
 	if err != nil || task == nil || !hint.Is(task) {
-		return nil, err
+		return err
 	}
 	app, err := client.Find(ctx, h.Kf.Apps(task.Namespace), task.Namespace, task.Spec.AppRef.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	of, err := h.Space(ctx, task.Namespace)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	d := Decide(task, app, of, h.Options, h.Now())
 
 	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
-	a := attempt{Handler: h, task: task, app: app, of: of, tell: tell, awaited: turn}
+	a := attempt{Handler: h, task: task, app: app, of: of, awaited: turn}
 	switch d.Action {
 	case Finish:
 		return a.finish(ctx)
 	case Mark:
 		return a.handled(ctx, task.Status.ID, events.TaskCreated)
 	case Wait:
-		return nil, a.wait(ctx, d)
+		return a.wait(ctx, d)
 	case Fail:
 		return a.fail(ctx, d)
 	case Expire:
 		return a.expire(ctx, d)
 	case Array:
-		return nil, h.array(ctx, &a)
+		return h.array(ctx, &a)
 	case Admit:
 		if !turn {
 			scope, _ := queue.ScopeOf(app, of)
-			return nil, h.queue(ctx, scope)
+			return h.queue(ctx, scope)
 		}
 		return a.create(ctx, d)
 	case Create:
@@ -139,10 +137,8 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, tell teller, turn b
 	case CreateCancelled:
 		return a.start(ctx, d)
 	}
-	return nil, nil
+	return nil
 }
-
-type teller func(context.Context, cloudevents.Event) error
 
 // attempt is a Task that is taken as far as it can go.
 type attempt struct {
@@ -150,22 +146,21 @@ type attempt struct {
 	task    *v1alpha1.Task
 	app     *v1alpha1.App   // nil if there is none
 	of      *v1alpha1.Space // the same
-	tell    teller          // nil: the fact leaves as the reply
 	awaited bool            // others wait for its end
 }
 
 // create starts the Task if the rules of its Space let it.
-func (a *attempt) create(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+func (a *attempt) create(ctx context.Context, d Decision) error {
 	if a.Tries.IsInBackOffSinceUpdate(string(a.task.UID), a.Now()) {
-		return nil, nil
+		return nil
 	}
 	rules, err := a.Rules(ctx, a.task.Namespace, d.Run.Spec.TaskRunTemplate.ServiceAccountName)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch d = Within(d, rules); d.Action {
 	case Wait:
-		return nil, a.waitLonger(ctx, d)
+		return a.waitLonger(ctx, d)
 	case Fail:
 		return a.fail(ctx, d)
 	}
@@ -174,10 +169,10 @@ func (a *attempt) create(ctx context.Context, d Decision) (*cloudevents.Event, e
 
 // start creates the PipelineRun, whose name is the lock, and then marks the Task as handled. Killed in between, the
 // next delivery or the resync finds the PipelineRun there and marks the Task.
-func (a *attempt) start(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+func (a *attempt) start(ctx context.Context, d Decision) error {
 	id, err := a.id(ctx, d)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	run := d.Run
 	run.Labels[v1alpha1.VersionLabel] = strconv.Itoa(id)
@@ -199,7 +194,7 @@ func (a *attempt) start(ctx context.Context, d Decision) (*cloudevents.Event, er
 		if refusal := client.RefusalOf(err); refusal != client.NoRefusal {
 			return a.refused(ctx, Refused(d, refusal, err), id)
 		}
-		return nil, fmt.Errorf("create PipelineRun %s/%s: %w", a.task.Namespace, run.Name, err)
+		return fmt.Errorf("create PipelineRun %s/%s: %w", a.task.Namespace, run.Name, err)
 	}
 	if there == nil && len(a.task.Status.Conditions) == 0 {
 		telemetry.TaskStarted(ctx, a.Now().Sub(a.task.CreationTimestamp.Time))
@@ -208,12 +203,12 @@ func (a *attempt) start(ctx context.Context, d Decision) (*cloudevents.Event, er
 }
 
 // refused says on the Task why it has no run, and keeps the ID that it was to have.
-func (a *attempt) refused(ctx context.Context, d Decision, id int) (*cloudevents.Event, error) {
+func (a *attempt) refused(ctx context.Context, d Decision, id int) error {
 	d.ID = id // as yet nowhere but here
 	if d.Action == Fail {
 		return a.fail(ctx, d)
 	}
-	return nil, a.waitLonger(ctx, d)
+	return a.waitLonger(ctx, d)
 }
 
 // waitLonger waits after a try to no avail, twice as long each time.
@@ -244,25 +239,25 @@ func (a *attempt) wait(ctx context.Context, d Decision) error {
 }
 
 // fail ends a Task that can't run.
-func (a *attempt) fail(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+func (a *attempt) fail(ctx context.Context, d Decision) error {
 	if err := a.record(ctx, d); err != nil {
-		return nil, client.IgnoreNotFound(err)
+		return client.IgnoreNotFound(err)
 	}
 	return a.finish(ctx)
 }
 
 // expire ends a Task that has no run.
-func (a *attempt) expire(ctx context.Context, d Decision) (*cloudevents.Event, error) {
+func (a *attempt) expire(ctx context.Context, d Decision) error {
 	run, err := client.Find(ctx, a.Tekton.PipelineRuns(a.task.Namespace), a.task.Namespace, a.task.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if run == nil || !pipelinerun.Owned(run, a.task) {
 		return a.fail(ctx, d)
 	}
 	id, err := strconv.Atoi(run.Labels[v1alpha1.VersionLabel])
 	if err != nil {
-		return nil, fmt.Errorf("PipelineRun %s/%s says no ID: %w", run.Namespace, run.Name, err)
+		return fmt.Errorf("PipelineRun %s/%s says no ID: %w", run.Namespace, run.Name, err)
 	}
 	return a.handled(ctx, id, events.TaskCreated)
 }
@@ -281,23 +276,18 @@ func (a *attempt) record(ctx context.Context, d Decision) error {
 }
 
 // finish marks a Task that has ended.
-func (a *attempt) finish(ctx context.Context) (*cloudevents.Event, error) {
+func (a *attempt) finish(ctx context.Context) error {
 	return a.handled(ctx, a.task.Status.ID, EndFact(a.task))
 }
 
 // handled tells what became of the Task and marks it as handled. The label comes last: until then the resync finds the Task again.
-func (a *attempt) handled(ctx context.Context, id int, eventType string) (*cloudevents.Event, error) {
+func (a *attempt) handled(ctx context.Context, id int, eventType string) error {
 	a.task.Status.ID = id
-	fact := events.NewTaskFact(eventType, "runtask", a.task)
-	if a.tell != nil {
-		if err := a.tell(ctx, *fact); err != nil {
-			return nil, fmt.Errorf("tell %s of Task %s/%s: %w", eventType, a.task.Namespace, a.task.Name, err)
-		}
+	if err := a.Emit(ctx, *events.NewTaskFact(eventType, "runtask", a.task)); err != nil {
+		return fmt.Errorf("tell %s of Task %s/%s: %w", eventType, a.task.Namespace, a.task.Name, err)
 	}
-	if _, err := a.mark(ctx, id, true); err != nil {
-		return nil, err
-	}
-	return fact, nil
+	_, err := a.mark(ctx, id, true)
+	return err
 }
 
 // id is the Task's ID, or the next one of the App; 0 for a Task without an App.

@@ -45,7 +45,7 @@ func (h *Handler) ended(ctx context.Context, e cloudevents.Event) error {
 		return receiver.Permanent(err)
 	}
 	if array, _ := e.Extensions()["kfarray"].(string); array != "" {
-		if _, err := h.run(ctx, events.Hint{Namespace: name.Namespace, Name: array}, h.Emit, notYet); err != nil {
+		if err := h.run(ctx, events.Hint{Namespace: name.Namespace, Name: array}, notYet); err != nil {
 			return err
 		}
 	}
@@ -257,8 +257,7 @@ func (r *round) carryOut(ctx context.Context) (again bool, err error) {
 	err = each(len(start), func(i int) error {
 		limited, cancel := context.WithDeadline(ctx, queue.Deadline(start[i]))
 		defer cancel()
-		_, err := r.run(limited, events.Hint{Namespace: r.scope.Namespace, Name: start[i].Task, UID: start[i].UID}, r.Emit, itsTurn)
-		return err
+		return r.run(limited, events.Hint{Namespace: r.scope.Namespace, Name: start[i].Task, UID: start[i].UID}, itsTurn)
 	})
 	if len(plan.Start) == startMost {
 		return err == nil, err
@@ -278,8 +277,7 @@ func (r *round) tell(ctx context.Context, waiting []queue.Turn) (more bool, err 
 		return a.wait(ctx, Decision{Action: Wait, Reason: v1alpha1.ReasonQueued, Message: turn.Message(), Turn: &turn})
 	})
 	err = errors.Join(err, each(len(r.left), func(i int) error {
-		_, err := r.run(ctx, events.HintAt(r.left[i]), r.Emit, notYet)
-		return err
+		return r.run(ctx, events.HintAt(r.left[i]), notYet)
 	}))
 	return len(now) < len(waiting), err
 }

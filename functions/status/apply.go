@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -76,4 +78,20 @@ func Fact(t *v1alpha1.Task) string {
 		return events.TaskStarted
 	}
 	return factOf[t.Outcome()]
+}
+
+// Facts are what a change of a Task's status is to tell, in their order. Of one that has ended between two looks it is told all the
+// same that it started.
+func Facts(before, after *v1alpha1.Task, o outcome.Observation) (facts []*cloudevents.Event) {
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	kind := Fact(after)
+	if o.Ran && Unstarted(before) && kind != events.TaskStarted {
+		facts = append(facts, events.NewTaskFact(events.TaskStarted, "status", before))
+	}
+	if kind != "" && (kind != events.TaskStarted || Unstarted(before)) {
+		facts = append(facts, events.NewTaskFact(kind, "status", after))
+	}
+	return facts
 }

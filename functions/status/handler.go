@@ -9,7 +9,6 @@ import (
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
@@ -56,7 +55,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if err != nil || task == nil {
 			return nil, err
 		}
-		return h.reconcile(ctx, task, hint, nil)
+		return nil, h.reconcile(ctx, task, hint, nil)
 	case events.Ping:
 		return nil, h.resync(ctx)
 	}
@@ -68,49 +67,37 @@ func (h *Handler) resync(ctx context.Context) error {
 	started := metav1.ListOptions{FieldSelector: notEnded, LabelSelector: v1alpha1.HandledLabel}
 	asked := waiting.Ask(h.Events)
 	return resync.Each(ctx, atOnce, client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), started), func(task *v1alpha1.Task) error {
-		_, err := h.reconcile(ctx, task, events.Hint{}, asked)
-		return err
+		return h.reconcile(ctx, task, events.Hint{}, asked)
 	})
 }
 
 // reconcile reads the run of a Task, and writes what it says into the Task: of the run that the hint is about, where it names one.
-// asked, where given, knows what a Pod that has not started waits for, which changes without an event; that is in a resync, which has no
-// reply and does not find a Task again that has ended: so its fact is told before it is written.
+// asked, where given, knows what a Pod that has not started waits for, which changes without an event.
 //
 // The run is read after the Task, and written only if nobody has written the Task since: so whoever wrote before has seen
-// the run no later, and a status never goes back.
-func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint events.Hint, asked *waiting.Asked) (*cloudevents.Event, error) {
+// the run no later, and a status never goes back. What is written is told before that: whoever dies in between tells it again, under
+// the same id, and nobody looks again at what was written.
+func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint events.Hint, asked *waiting.Asked) error {
 	for tasks := h.Kf.Tasks(task.Namespace); ; {
 		facts, telling, err := h.gather(ctx, task, hint)
 		if err != nil || !telling {
-			return nil, err
+			return err
 		}
 
 		o := outcome.Observe(facts)
 
 		if o.Vague && asked != nil {
 			if facts.Words, err = asked.About(ctx, task.Namespace, facts.Pod(), task.CreationTimestamp.Time); err != nil {
-				return nil, err
+				return err
 			}
 			facts.Asked = true
 			o = outcome.Observe(facts)
 		}
 		if !o.Settled(task, h.Now()) {
-			return nil, nil // the resync comes back to it
+			return nil // the resync comes back to it
 		}
-		if o.Ran && Unstarted(task) { // it has ended between two looks: that it started is told all the same, and before its end
-			if err := h.Emit(ctx, *events.NewTaskFact(events.TaskStarted, "status", task)); err != nil {
-				return nil, fmt.Errorf("tell that Task %s/%s has started: %w", task.Namespace, task.Name, err)
-			}
-		}
-		if asked != nil {
-			after := task.DeepCopy()
-			Apply(after, o, h.Now())
-			if fact := fact(task, after, o); fact != nil {
-				if err := h.Emit(ctx, *fact); err != nil {
-					return nil, fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), task.Namespace, task.Name, err)
-				}
-			}
+		if err := h.tell(ctx, task, o); err != nil {
+			return err
 		}
 		written, err := client.PatchStatusOnce(ctx, tasks, task, func(t *v1alpha1.Task) { Apply(t, o, h.Now()) })
 		switch {
@@ -120,14 +107,26 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 				telemetry.Ran(ctx, written)
 			}
 			logging.FromContext(ctx).Infow("observed", "task", task.Namespace+"/"+task.Name, "outcome", o.Reason, "fact", Fact(written))
-			return fact(task, written, o), nil
+			return nil
 		case !apierrors.IsConflict(err):
-			return nil, client.IgnoreNotFound(err)
+			return client.IgnoreNotFound(err)
 		}
 		if task, err = client.FindAgain(ctx, tasks, task); err != nil || task == nil {
-			return nil, err
+			return err
 		}
 	}
+}
+
+// tell tells what the Task's status will say and does not yet.
+func (h *Handler) tell(ctx context.Context, task *v1alpha1.Task, o outcome.Observation) error {
+	after := task.DeepCopy()
+	Apply(after, o, h.Now())
+	for _, fact := range Facts(task, after, o) {
+		if err := h.Emit(ctx, *fact); err != nil {
+			return fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), task.Namespace, task.Name, err)
+		}
+	}
+	return nil
 }
 
 // gather reads the run of a Task, and its TaskRun. It tells nothing where there is no such run, nor has been one.
@@ -147,17 +146,6 @@ func (h *Handler) gather(ctx context.Context, task *v1alpha1.Task, hint events.H
 	facts.Run = run
 	facts.TaskRun, facts.StrangeTaskRun, err = h.taskRun(ctx, run)
 	return facts, true, err
-}
-
-// fact is what a Task's status has to tell, after it was written or found so. It is told when the status changes, and told
-// again when the event of an end is delivered again: whoever died in between may not have told it. Its id stays the same.
-func fact(before, after *v1alpha1.Task, o outcome.Observation) *cloudevents.Event {
-	kind := Fact(after)
-	again := after.Final() && o.Succeeded != metav1.ConditionUnknown
-	if kind == "" || equality.Semantic.DeepEqual(before.Status, after.Status) && !again {
-		return nil
-	}
-	return events.NewTaskFact(kind, "status", after)
 }
 
 // taskRun reads the TaskRun of a run, nil if it has none, or another's.

@@ -16,4 +16,6 @@ func start(p checker.Process) checker.Handle {
 
 func TestChecker(t *testing.T) { checker.Run(t, start) }
 
+func TestCheckerWithClockSteps(t *testing.T) { checker.RunWithClockSteps(t, start) }
+
 func TestCheckerFindsWhatIsBroken(t *testing.T) { checker.FindsWhatIsBroken(t, start) }

@@ -30,7 +30,16 @@ type Handler struct {
 	// have been decided, and its Task deleted, by another tick meanwhile.
 	Stale time.Duration
 
-	ticking sync.Mutex // one tick after the other: the second of two that come at once finds nothing left to do
+	ticking turns
+}
+
+// turns has the ticks of one shard go one after the other: the second of two that come at once finds nothing left to do.
+type turns struct{ of sync.Map } // *sync.Mutex, by shard
+
+func (t *turns) lock(of events.Shard) (unlock func()) {
+	mu, _ := t.of.LoadOrStore(of, &sync.Mutex{})
+	mu.(*sync.Mutex).Lock()
+	return mu.(*sync.Mutex).Unlock
 }
 
 // Handle handles the ping of every minute, the ping that looks for new Jobs whose event was lost, or a change of a Job.
@@ -40,7 +49,11 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		if strings.HasSuffix(e.Source(), "/pingsources/resync") {
 			return nil, h.resync(ctx)
 		}
-		return nil, h.tick(ctx)
+		of, err := events.ShardOf(e)
+		if err != nil {
+			return nil, receiver.Permanent(err)
+		}
+		return nil, h.tick(ctx, of)
 	case events.ResourceAdded, events.ResourceUpdated:
 		hint, unsynced, err := events.About(e, h.unsynced)
 		if err != nil {

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -23,27 +21,33 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/telemetry"
 )
 
-// tick runs what is due, then waits for what its jitter makes due within this minute. When the event was sent is of no
-// account: it may have been delayed, and what was missed before it is found as well.
-func (h *Handler) tick(ctx context.Context) error {
-	later, owing, err := h.round(ctx)
+// tick runs what is due, then waits for what starts before the next tick: by jitter, or because this one came before its minute.
+// When the event was sent is of no account: it may have been delayed, and what was missed before it is found as well.
+func (h *Handler) tick(ctx context.Context, of events.Shard) error {
+	later, owing, err := h.all(ctx, of)
 	if err != nil {
 		return err
 	}
-	var catchUp errgroup.Group // beside what starts within this minute, which is not to wait for it
+	var catchUp errgroup.Group // beside what starts before the next tick, which is not to wait for it
 	catchUp.Go(func() error { return h.catchUp(ctx, owing) })
-	return errors.Join(h.runLater(ctx, later), catchUp.Wait())
+	return errors.Join(h.runLater(ctx, of, later), catchUp.Wait())
 }
 
-// runLater runs what jitter makes due within this minute, each at its second.
-func (h *Handler) runLater(ctx context.Context, later []decided) error {
+// runLater runs what starts before the next tick, each at its second.
+func (h *Handler) runLater(ctx context.Context, of events.Shard, later []decided) error {
 	slices.SortFunc(later, func(a, b decided) int { return a.plan.Start.Compare(b.plan.Start) })
 	var group errgroup.Group
-	group.SetLimit(h.Workers)
-	for _, d := range later {
+	for len(later) > 0 {
+		start := later[0].plan.Start
+		n := slices.IndexFunc(later, func(d decided) bool { return d.plan.Start.After(start) })
+		if n < 0 {
+			n = len(later)
+		}
+		these := later[:n]
+		later = later[n:]
 		select {
-		case <-h.After(d.plan.Start.Sub(h.Now())):
-			group.Go(func() error { return h.again(ctx, events.HintAt(d), job.Decide) })
+		case <-h.After(start.Sub(h.Now())):
+			group.Go(func() error { return h.round(of, these[0].read).run(ctx, resync.Of(these)) })
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), group.Wait())
 		}
@@ -54,7 +58,7 @@ func (h *Handler) runLater(ctx context.Context, later []decided) error {
 // catchUp runs what Jobs owe for a time before, the oldest first: so many instants of a Job each minute, for all of them at once would
 // be in the way of all else. What is left, and what failed, is the next tick's.
 func (h *Handler) catchUp(ctx context.Context, owing []decided) error {
-	end := h.Now().Truncate(time.Minute).Add(time.Minute)
+	end := job.NextTick(h.Now())
 	_, failed, err := resync.Count(ctx, h.Workers, resync.Of(owing), func(d decided) error {
 		for range job.PerTick {
 			plan, err := h.once(ctx, events.HintAt(d), job.Decide)
@@ -70,31 +74,26 @@ func (h *Handler) catchUp(ctx context.Context, owing []decided) error {
 	return err
 }
 
-// round decides every Job once. First all Tasks are created, for that is what people wait for, then the Jobs are
-// written. It returns those that start before the next tick, and those that owe more.
-func (h *Handler) round(ctx context.Context) (later, owing []decided, err error) {
-	h.ticking.Lock()
-	defer h.ticking.Unlock()
-	r := &round{Handler: h, facts: h.gatherer(ctx, "", v1alpha1.TaskScheduleLabel), began: h.Now()}
-	jobs, failed, err := r.createTasks(ctx)
-	created := h.Now()
-	failed += r.writeJobs(ctx)
-	logging.FromContext(ctx).Infow("tick", "jobs", jobs, "acted", len(r.acted), "failed", failed, "later", len(r.later),
-		"overdue", r.overdue.Load(), "created", created.Sub(r.began).Round(time.Millisecond).String(),
-		"took", h.Now().Sub(r.began).Round(time.Millisecond).String())
-	telemetry.JobsOverdue(ctx, int(r.overdue.Load()))
-	if err == nil && failed > 0 {
-		err = fmt.Errorf("%d of %d Jobs were not done", failed, jobs)
-	}
+// all runs what is due now of a shard, and returns the Jobs that start before the next tick, and those that owe more.
+func (h *Handler) all(ctx context.Context, of events.Shard) (later, owing []decided, err error) {
+	unlock := h.ticking.lock(of)
+	defer unlock()
+	r := h.round(of, h.Now())
+	err = r.run(ctx, r.glance(ctx))
+	telemetry.JobsOverdue(ctx, r.overdue)
 	return r.later, r.owing, err
 }
 
+// round is some Jobs decided once. First all Tasks are created, for that is what people wait for, then the Jobs are written.
 type round struct {
 	*Handler
+	shard events.Shard
 	facts *gatherer
 	began time.Time
+	read  time.Time // when the Jobs were
 
-	overdue atomic.Int64 // Jobs that have not succeeded in time, as they said before this round
+	jobs    int // that were looked at
+	overdue int // that have not succeeded in time, as they said before this round
 
 	mu    sync.Mutex
 	acted []decided // the plan is carried out, and is to be written into the Job
@@ -105,27 +104,32 @@ type round struct {
 type decided struct {
 	*v1alpha1.TaskSchedule
 	plan job.Plan
+	read time.Time
 }
 
-// createTasks decides all Jobs and creates their Tasks.
-func (r *round) createTasks(ctx context.Context) (jobs, failed int, err error) {
-	// Not from a cache that may be behind: a Job that looks undecided though it was decided would run again if its Task was deleted.
-	all := client.All[*v1alpha1.TaskSchedule](ctx, r.Kf.TaskSchedules(""), metav1.ListOptions{Limit: r.PageSize})
-	return resync.Count(ctx, r.Workers, all, func(j *v1alpha1.TaskSchedule) error {
-		if meta.IsStatusConditionTrue(j.Status.Conditions, v1alpha1.ConditionOverdue) {
-			r.overdue.Add(1)
-		}
-		plan, need := job.Decide(j, job.Facts{}, r.began)
-		if need == job.NeedNothing && plan.Empty() { // as most are: at rest
-			r.keep(j, plan)
-			return nil
-		}
-		return r.createTask(ctx, j)
-	})
+func (h *Handler) round(of events.Shard, read time.Time) *round {
+	return &round{Handler: h, shard: of, began: h.Now(), read: read}
 }
 
-func (r *round) createTask(ctx context.Context, j *v1alpha1.TaskSchedule) error {
-	if r.Now().Sub(r.began) >= r.Stale {
+// run decides Jobs that are not at rest.
+func (r *round) run(ctx context.Context, jobs iter.Seq2[decided, error]) error {
+	r.facts = r.gatherer(ctx, "", v1alpha1.TaskScheduleLabel)
+	_, failed, err := resync.Count(ctx, r.Workers, jobs, func(d decided) error { return r.createTask(ctx, d) })
+	created := r.Now()
+	failed += r.writeJobs(ctx)
+	logging.FromContext(ctx).Infow("tick", "shard", r.shard.String(), "jobs", r.jobs,
+		"acted", len(r.acted), "failed", failed, "later", len(r.later), "overdue", r.overdue,
+		"created", created.Sub(r.began).Round(time.Millisecond).String(), "took", r.Now().Sub(r.began).Round(time.Millisecond).String())
+	if err == nil && failed > 0 {
+		err = fmt.Errorf("%d Jobs were not done", failed)
+	}
+	return err
+}
+
+// createTask decides a Job and creates its Task. One that was read long ago, or written since, is read again.
+func (r *round) createTask(ctx context.Context, d decided) error {
+	j := d.TaskSchedule
+	if r.Now().Sub(r.read) >= r.Stale || !d.plan.Empty() {
 		var err error
 		if j, err = client.FindAgain(ctx, r.Kf.TaskSchedules(j.Namespace), j); j == nil {
 			return err
@@ -142,14 +146,15 @@ func (r *round) createTask(ctx context.Context, j *v1alpha1.TaskSchedule) error 
 func (r *round) keep(j *v1alpha1.TaskSchedule, plan job.Plan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	d := decided{j, plan, r.read}
 	if !plan.Empty() {
-		r.acted = append(r.acted, decided{j, plan})
+		r.acted = append(r.acted, d)
 	}
 	if !plan.Start.IsZero() {
-		r.later = append(r.later, decided{j, plan})
+		r.later = append(r.later, d)
 	}
 	if plan.More {
-		r.owing = append(r.owing, decided{j, plan})
+		r.owing = append(r.owing, d)
 	}
 }
 

@@ -37,7 +37,7 @@ const (
 // CommandAudience is what a token is for that a command is sent with.
 const CommandAudience = "kf-tasks-command"
 
-// Fact events say what happened. Functions send them as replies, which the Broker delivers on.
+// Fact events say what happened. Functions post them to the Broker before they write what the facts tell of.
 const (
 	TaskCreated    = "dev.kf.task.created.v1"
 	TaskStarted    = "dev.kf.task.started.v1"

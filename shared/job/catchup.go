@@ -158,6 +158,9 @@ func (s situation) settleOwed(is settlement) settlement {
 		is.owed = is.owed[1:] // its schedule is no more
 		return is
 	}
+	if s.yetToCome(s.due) {
+		return is
+	}
 	outcome, message := s.verdict()
 	if outcome == undecided {
 		return is
@@ -177,8 +180,11 @@ func (is settlement) ran() time.Time { return is.decided[len(is.decided)-1].Inst
 
 // more says whether something is owed that may start now.
 func (s situation) more(owed []v1alpha1.Owed) bool {
-	return len(owed) > 0 && !s.job.Spec.Suspend && !s.facts.Holds.held(s.job, s.now)
+	return len(owed) > 0 && !s.job.Spec.Suspend && !s.yetToCome(s.when.Next(owed[0].After.Time)) && !s.facts.Holds.held(s.job, s.now)
 }
+
+// yetToCome says that an instant is owed though it is in the future: a clock that was ahead has passed it by. It waits for its time.
+func (s situation) yetToCome(instant time.Time) bool { return instant.Add(s.when.jitter).After(s.now) }
 
 // mustWait: what is owed runs when nothing holds it back, and beside no other Task of a Job that wants them one at a time.
 func (s situation) mustWait() (string, bool) {

@@ -122,7 +122,8 @@ func judgedAnew(j *v1alpha1.TaskSchedule, now time.Time) bool {
 
 // atRest is the plan for most Jobs, most of the time.
 func atRest(j *v1alpha1.TaskSchedule, when timetable, now time.Time) Plan {
-	if when.jitter == 0 || j.DeletionTimestamp != nil || j.Status.DecidedUntil == nil {
+	onTheMinute := when.jitter == 0 && NextTick(now).Sub(now) <= time.Minute // there is none between now and the next tick
+	if onTheMinute || j.DeletionTimestamp != nil || j.Status.DecidedUntil == nil {
 		return Plan{}
 	}
 	return Plan{Start: startWithin(when, nextInstant(j, when, j.Status.DecidedUntil.Time), now)}

@@ -18,7 +18,7 @@ import (
 )
 
 func at(s string) time.Time {
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02 15:04:05.000"} {
+	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02 15:04:05.000", "2006-01-02 15:04:05.0"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t
 		}
@@ -667,6 +667,29 @@ func TestJitterIsStableAndSpreads(t *testing.T) {
 	}
 	if len(seen) < 40 {
 		t.Errorf("200 Jobs start at %d different seconds", len(seen))
+	}
+}
+
+// A tick that comes before its minute runs what is due then; the one that comes late, what was due.
+func TestATickThatIsEarlyLooksAhead(t *testing.T) {
+	yes := true
+	for _, tt := range []struct{ now, create, start string }{
+		{"12:58:59", "", ""},
+		{"12:59:49.9", "", ""}, // ten seconds and more are another minute's
+		{"12:59:55", "", "13:00"},
+		{"12:59:59.300", "", "13:00"},
+		{"12:59:59.950", "", "13:00"},
+		{"13:00", "13:00", ""},
+		{"13:00:00.700", "13:00", ""},
+		{"13:00:49.9", "13:00", ""},
+		{"13:00:55", "13:00", "13:01"}, // the next one's too
+	} {
+		j := settled("0-1 13 * * *", "12:00")
+		p, need := Decide(j, Facts{App: &yes}, day(tt.now))
+		if (p.Create != nil) != (tt.create != "") || p.Create != nil && p.Create.Name != name(tt.create) || p.Start.IsZero() != (tt.start == "") ||
+			tt.start != "" && !p.Start.Equal(day(tt.start)) {
+			t.Errorf("at %s: %s, then %s; want %q, then %q", tt.now, said(j, p, need), p.Start, tt.create, tt.start)
+		}
 	}
 }
 

@@ -91,13 +91,24 @@
 //
 // A clock that was ahead has decided instants that are yet to come. Put right, it must not run them again, so the Job waits, and
 // says so (WatermarkInFuture). A tick whose own clock is behind says it too, and the next one takes it back; neither moves the
-// watermark. A new epoch does: it is how a user says to begin anew.
+// watermark. A new epoch does: it is how a user says to begin anew. What such a clock has left to be run later (status.owed) waits for
+// its time as well.
+//
+// # Two clocks
+//
+// A tick that comes up to ten seconds before a minute, because the clock of who sends it is ahead, is that minute's: it waits for
+// what is due then, as it waits for what jitter makes due before the next tick (Plan.Start). One that is late finds what was
+// due. A change of a Job is where the API server's clock puts it, also if that is a little in the future of tick's.
 //
 // # Limits
 //
-// Between (1) and (2) the Task's name is all that keeps a second run away. If the process dies there and somebody deletes that Task
+// Between (1) and (2) the Task's name is all that keeps a second run away. The function prune therefore keeps a Task until its Job has
+// put it on record, and for a minute after it was made (NameIsLock). If the process dies there and somebody else deletes that Task
 // before the next one comes (0.2 s later, as a rule), the instant runs again. The same holds for a request to create a
 // Task that is stuck in the network until after its Task was created by another, recorded, and deleted.
+//
+// Forbid and Replace go by what runs when a tick looks. Of two ticks at once whose clocks show different minutes, each may look before the
+// other acts, and then two Tasks of the Job run.
 //
 // The API server's record of changes (metadata.managedFields) is to the second, keeps the latest change of each writer,
 // and is not touched by an edit that only removes fields: status.specChangedAt is the record as it was seen, and one that is no

@@ -2,8 +2,6 @@ package job
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,9 +21,8 @@ type Instants map[int64]bool
 func Made(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) Instants {
 	made := Instants{}
 	for _, t := range tasks {
-		suffix, ours := strings.CutPrefix(t.Name, j.Name+"-")
-		if seconds, err := strconv.ParseInt(suffix, 10, 64); ours && err == nil && metav1.IsControlledBy(t, j) {
-			made[seconds] = true
+		if instant, ok := instantOf(j, t); ok {
+			made[instant.Unix()] = true
 		}
 	}
 	return made

@@ -108,11 +108,19 @@ func nextInstant(j *v1alpha1.TaskSchedule, when timetable, decidedUntil time.Tim
 	return when.Next(decidedUntil)
 }
 
-// startWithin is when the next run starts if jitter puts that between now and the next minute, when the next tick
-// comes; else the zero time.
+// early is how much sooner than its minute a tick may come: the clock of who sends it may be ahead of ours.
+const early = 10 * time.Second
+
+// NextTick is when the tick after one that comes now is to come. One that comes shortly before a minute is that minute's.
+func NextTick(now time.Time) time.Time {
+	return now.Add(early).Truncate(time.Minute).Add(time.Minute)
+}
+
+// startWithin is when the next run starts if that is after now and before the next tick comes, because of jitter or because this
+// tick is early; else the zero time.
 func startWithin(when timetable, next, now time.Time) time.Time {
 	start := next.Add(when.jitter)
-	if when.jitter == 0 || next.IsZero() || !start.After(now) || !start.Before(now.Truncate(time.Minute).Add(time.Minute)) {
+	if next.IsZero() || !start.After(now) || !start.Before(NextTick(now)) {
 		return time.Time{}
 	}
 	return start

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // for images and machines without a data base of their own
 )
 
 var zoneName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
+
+// zones are those that were found: time reads a file for each. There are six hundred at most.
+var zones sync.Map // of *time.Location, by name
 
 // LoadZone finds a time zone by its IANA name; the empty name is UTC. What only this machine knows is refused: Local
 // and its like, paths, and the copies with leap seconds.
@@ -16,11 +20,15 @@ func LoadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
 	}
+	if loc, ok := zones.Load(name); ok {
+		return loc.(*time.Location), nil
+	}
 	lower := strings.ToLower(name)
 	ours := lower == "local" || lower == "localtime" || lower == "posixrules" ||
 		strings.HasPrefix(lower, "right/") || strings.HasPrefix(lower, "posix/")
 	if len(name) <= 64 && zoneName.MatchString(name) && !ours {
 		if loc, err := time.LoadLocation(name); err == nil {
+			zones.Store(name, loc)
 			return loc, nil
 		}
 	}

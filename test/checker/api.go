@@ -25,8 +25,8 @@ type api struct {
 	mu         sync.Mutex
 	made       map[types.UID]time.Time
 	changed    map[types.UID]time.Time
-	onTask     func(job types.UID, task string) // a Task was created
-	onStatus   func(job *v1alpha1.TaskSchedule) // a Job's status was written
+	onTask     func(job types.UID, task string, now time.Time) // a Task was created, by a process with such a clock
+	onStatus   func(job *v1alpha1.TaskSchedule)                // a Job's status was written
 	terminated map[string]bool
 }
 
@@ -34,6 +34,7 @@ type api struct {
 type line struct {
 	*api
 	next http.RoundTripper
+	now  func() time.Time // the process's clock
 
 	mu     sync.Mutex
 	killed bool
@@ -87,7 +88,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode < 300 {
-		l.note(r, resp.StatusCode, body)
+		l.note(r, resp.StatusCode, body, l.now)
 		if strings.Contains(r.URL.Path, "/taskschedules") {
 			body = l.retime(body)
 		}
@@ -154,14 +155,14 @@ func nameOf(body []byte) string {
 }
 
 // note keeps what the API server did.
-func (a *api) note(r *http.Request, status int, body []byte) {
+func (a *api) note(r *http.Request, status int, body []byte, now func() time.Time) {
 	switch {
 	case r.Method == http.MethodPost && status == http.StatusCreated && strings.HasSuffix(r.URL.Path, "/tasks"):
 		var task struct {
 			Metadata struct{ OwnerReferences []struct{ UID types.UID } }
 		}
 		if json.Unmarshal(body, &task) == nil && len(task.Metadata.OwnerReferences) == 1 {
-			a.onTask(task.Metadata.OwnerReferences[0].UID, nameOf(body))
+			a.onTask(task.Metadata.OwnerReferences[0].UID, nameOf(body), now())
 		}
 	case r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/taskschedules/"):
 		var job v1alpha1.TaskSchedule

@@ -1,6 +1,7 @@
 // Package checker runs tick against a real API server with a fast clock: each step is a minute. Meanwhile it kills tick
 // between its writes, makes requests fail, doubles, delays and drops ticks and events, delivers events of long ago,
-// edits, suspends and resumes Jobs, ends Tasks and deletes them. Then it compares what was created, and what the Jobs'
+// edits, suspends and resumes Jobs, ends Tasks and deletes them; no two processes of tick have the same clock, and ticks come
+// before their minute too. In a run of its own, clocks are an hour ahead or behind for some minutes. Then it compares what was created, and what the Jobs'
 // histories say, with what the schedules name, computed apart from the code under test. With -kill-api the API
 // server itself dies in the middle of ticks.
 //
@@ -61,7 +62,10 @@ type world struct {
 	ctx    context.Context
 	choose choices
 	tick   Tick
-	broken sabotage // what is wrong with tick, if anything
+	zones  []string
+	broken sabotage      // what is wrong with tick, if anything
+	steps  bool          // clocks are wrong by an hour now and then
+	step   time.Duration // by which they are now
 	api    *api
 	user   *client.Client // sees the API server without faults
 	ns     string
@@ -73,6 +77,8 @@ type world struct {
 	now     time.Time
 	jobs    map[string]*seen     // by name
 	running map[string]time.Time // Tasks that have not ended
+	at      int                  // which delivery of a tick it is
+	by      map[string]int       // the delivery that made a Task
 	ticks   []ran
 	found   []string // promises that were seen to be broken
 	old     []cloudevents.Event
@@ -88,7 +94,7 @@ func newWorld(t testing.TB, seed uint64, tick Tick) *world {
 	c := harness.New(t)
 	w := &world{
 		TB: t, ctx: logging.WithLogger(context.Background(), zap.NewNop().Sugar()), choose: choices(seed), tick: tick, host: c.Config.Host,
-		jobs: map[string]*seen{}, running: map[string]time.Time{}, sum: map[string]int{}, now: beginnings[seed%2],
+		zones: zones(t), jobs: map[string]*seen{}, running: map[string]time.Time{}, by: map[string]int{}, sum: map[string]int{}, now: beginnings[seed%2],
 	}
 	w.api = &api{
 		made: map[types.UID]time.Time{}, changed: map[types.UID]time.Time{}, terminated: map[string]bool{},
@@ -97,7 +103,7 @@ func newWorld(t testing.TB, seed uint64, tick Tick) *world {
 	var err error
 	w.transport, err = rest.TransportFor(c.Config)
 	w.must(err)
-	w.user = w.client(&line{api: w.api, next: w.transport})
+	w.user = w.client(&line{api: w.api, next: w.transport, now: w.clock})
 	w.ns = c.Namespace(t, "checker")
 	c.App(t, w.ns, "app")
 	c.App(t, w.ns, "dark")
@@ -120,8 +126,12 @@ func (w *world) pass(d time.Duration) {
 	w.now = w.now.Add(max(d, 0))
 }
 
+// another delivery begins.
+func (w *world) another() { w.mu.Lock(); defer w.mu.Unlock(); w.at++ }
+
 // until lets the time pass up to a moment after the next minute.
 func (w *world) until(after time.Duration) {
+	w.another()
 	w.pass(w.clock().Truncate(time.Minute).Add(time.Minute + after).Sub(w.clock()))
 }
 
@@ -131,16 +141,26 @@ func (w *world) client(way http.RoundTripper) *client.Client {
 	return c
 }
 
-// start starts a process of tick, whose requests may fail.
-func (w *world) start(r *rand.Rand, faults func(*http.Request, int) fault) Handle {
-	l := &line{api: w.api, next: w.transport, fault: faults} // one transport for all: connections are not what is tested
+// process is one of tick, with a clock of its own.
+type process struct {
+	handle Handle
+	now    func() time.Time
+}
+
+// skews are by how much the clock of a process is ahead.
+var skews = []time.Duration{0, 0, 50 * time.Millisecond, -50 * time.Millisecond, 700 * time.Millisecond, -700 * time.Millisecond, 5 * time.Second, -5 * time.Second}
+
+// start starts a process of tick whose clock is ahead by skew, and whose requests may fail.
+func (w *world) start(r *rand.Rand, skew time.Duration, faults func(*http.Request, int) fault) process {
+	now := func() time.Time { return w.clock().Add(skew) }
+	l := &line{api: w.api, next: w.transport, now: now, fault: faults} // one transport for all: connections are not what is tested
 	p := Process{
-		Kf: w.client(w.broken.way(l)), Now: w.clock, Workers: pick(r, 1, 8), Stale: pick(r, 0, time.Hour),
+		Kf: w.client(w.broken.way(l)), Now: now, Workers: pick(r, 1, 8), Stale: pick(r, 0, time.Hour),
 		After: func(d time.Duration) <-chan time.Time {
 			w.pass(d)
-			now := make(chan time.Time, 1)
-			now <- w.clock()
-			return now
+			passed := make(chan time.Time, 1)
+			passed <- now()
+			return passed
 		},
 		Emit: func(_ context.Context, e cloudevents.Event) error {
 			if l.dead() {
@@ -159,9 +179,9 @@ func (w *world) start(r *rand.Rand, faults func(*http.Request, int) fault) Handl
 		w.broken.process(&p)
 	}
 	if w.broken.handle != nil {
-		return w.broken.handle
+		return process{w.broken.handle, now}
 	}
-	return w.tick(p)
+	return process{w.tick(p), now}
 }
 
 // stopped asks the API server: an answer that says so may have been lost with an API server that died.
@@ -178,7 +198,7 @@ func parts(task string) (job string, instant int64) {
 }
 
 // created is told of each Task when the API server has created it.
-func (w *world) created(owner types.UID, task string) {
+func (w *world) created(owner types.UID, task string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	name, instant := parts(task)
@@ -187,15 +207,19 @@ func (w *world) created(owner types.UID, task string) {
 		return
 	}
 	s.created[instant]++
-	s.early[instant] = time.Unix(instant, 0).Add(s.jitter).Sub(w.now)
+	s.early[instant] = time.Unix(instant, 0).Add(s.jitter).Sub(now)
 	if s.early[instant] < -3*time.Minute {
 		w.sum["run long after their time"]++
 	}
-	if what := s.against(w.now); what != "" {
+	if what := s.against(now); what != "" {
 		w.found = append(w.found, fmt.Sprintf("%s was created in %s", task, what))
 	}
 	w.sum["created"]++
+	w.by[task] = w.at
 	for other := range w.running {
+		if w.by[other] == w.at { // of two processes at once whose clocks show different minutes, each may look before the other acts
+			continue
+		}
 		if !strings.HasPrefix(other, name+"-") || other == task || w.api.isTerminated(other) || w.stopped(other) {
 			continue
 		}
@@ -226,7 +250,7 @@ func (w *world) addRandom(name string) {
 	e := epoch{exprs: expressions(r), suspend: r.IntN(5) == 0}
 	j := &v1alpha1.TaskSchedule{}
 	j.Spec.Suspend = e.suspend
-	j.Spec.TimeZone = pick(r, "", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
+	j.Spec.TimeZone = pick(r, "", "Europe/Berlin", "America/New_York", pick(r, w.zones...), pick(r, w.zones...), pick(r, w.zones...))
 	j.Spec.ConcurrencyPolicy = pick(r,
 		v1alpha1.ConcurrencyAlways, v1alpha1.ConcurrencyAlways, v1alpha1.ConcurrencyForbid, v1alpha1.ConcurrencyReplace)
 	if r.IntN(4) == 0 {
@@ -328,11 +352,11 @@ func (w *world) hear(kind, name string) {
 	e.SetType(kind)
 	w.old = append(w.old, e)
 	if r.IntN(3) > 0 {
-		_, err = w.start(r, nil)(w.ctx, e)
+		_, err = w.start(r, pick(r, skews...)+w.step, nil).handle(w.ctx, e)
 		w.must(err)
 	}
 	if r.IntN(3) == 0 {
-		_, err = w.start(r, nil)(w.ctx, pick(r, w.old...))
+		_, err = w.start(r, pick(r, skews...)+w.step, nil).handle(w.ctx, pick(r, w.old...))
 		w.must(err)
 	}
 }
@@ -360,14 +384,15 @@ func (w *world) faults(r *rand.Rand, process ...any) func(*http.Request, int) fa
 }
 
 // ping delivers a tick once and says whether it was taken.
-func (w *world) ping(h Handle) bool {
-	begin := w.clock()
-	_, err := h(w.ctx, harness.Ping("every-minute"))
+func (w *world) ping(p process) bool {
+	begin := p.now()
+	_, err := p.handle(w.ctx, harness.Ping("every-minute"))
+	end := p.now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sum["ticks"]++
 	if err == nil {
-		w.ticks = append(w.ticks, ran{begin, w.now})
+		w.ticks = append(w.ticks, ran{begin, end})
 	}
 	return err == nil
 }
@@ -376,13 +401,20 @@ func (w *world) ping(h Handle) bool {
 func (w *world) minute(n int, outage bool) {
 	r := w.choose.about("minute", n)
 	end := w.clock().Truncate(time.Minute).Add(time.Minute)
-	for i := range pick(r, 0, 0, 0, 1, 1, 3) {
+	edits := pick(r, 0, 0, 0, 1, 1, 3)
+	if w.steps {
+		edits = 0 // what ran an hour early may be off the schedule that it gets within the hour
+		w.stepClocks(n)
+	}
+	for i := range edits {
 		r := w.choose.about("edit", n, i)
 		w.pass(time.Duration(r.IntN(15)) * time.Second)
 		w.edit(r, fmt.Sprintf("job%d", r.IntN(*jobCount)))
 	}
-	w.pauseSpace(n)
-	w.pass(end.Add(pick(r, 300*time.Millisecond, time.Second, time.Second, 40*time.Second)).Sub(w.clock()))
+	if !w.steps { // nor is a pause told by a clock that is an hour off
+		w.pauseSpace(n)
+	}
+	w.pass(end.Add(pick(r, -5*time.Second, -700*time.Millisecond, -50*time.Millisecond, 300*time.Millisecond, time.Second, 40*time.Second)).Sub(w.clock()))
 	tries := pick(r, 1, 3, 8)
 	for try := 0; !outage && try < tries; try++ {
 		if w.deliver(n, try) {
@@ -390,17 +422,31 @@ func (w *world) minute(n int, outage bool) {
 		}
 		w.pass(time.Duration(try) * time.Second)
 	}
+	w.pass(end.Sub(w.clock()))
 	w.end()
+}
+
+// stepClocks puts the clocks of tick an hour ahead or back for some minutes.
+func (w *world) stepClocks(n int) {
+	r := w.choose.about("step", n)
+	switch {
+	case w.step != 0 && r.IntN(4) == 0:
+		w.step = 0
+	case w.step == 0 && r.IntN(8) == 0:
+		w.step = pick(r, time.Hour, -time.Hour)
+		w.sum["steps"]++
+	}
 }
 
 // deliver delivers a tick, to one process or to two at once, and says whether one took it.
 func (w *world) deliver(n, try int) bool {
 	r := w.choose.about("delivery", n, try)
+	w.another()
 	var group errgroup.Group
 	taken := make([]bool, pick(r, 1, 1, 1, 2))
 	for i := range taken {
-		h := w.start(r, w.faults(r, n, try, i))
-		group.Go(func() error { taken[i] = w.ping(h); return nil })
+		p := w.start(r, pick(r, skews...)+w.step, w.faults(r, n, try, i))
+		group.Go(func() error { taken[i] = w.ping(p); return nil })
 	}
 	if *killAPI != "" && r.IntN(6) == 0 {
 		w.killAPI(time.Duration(r.IntN(150)) * time.Millisecond)
@@ -476,7 +522,7 @@ func (w *world) end() {
 func (w *world) rest() []string {
 	for i := range 2 { // the second one knows no jitter that is under way
 		w.until(time.Second)
-		if !w.ping(w.start(w.choose.about("rest", i), nil)) {
+		if !w.ping(w.start(w.choose.about("rest", i), 0, nil)) {
 			w.found = append(w.found, "the last tick failed though nothing was in its way")
 		}
 	}
@@ -495,21 +541,26 @@ func (w *world) rest() []string {
 // Run checks tick with each seed.
 func Run(t *testing.T, tick Tick) {
 	for _, seed := range seedsOf(t) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Cleanup(func() {
-				if t.Failed() {
-					t.Logf("seed %d; run it again:\n  %s", seed, command(seed))
-				}
-			})
-			run(t, seed, tick)
-		})
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { run(t, seed, tick, false) })
 	}
 }
 
-func run(t *testing.T, seed uint64, tick Tick) {
+// RunWithClockSteps checks it while its clocks are an hour ahead or behind now and then.
+func RunWithClockSteps(t *testing.T, tick Tick) { run(t, seedsOf(t)[0], tick, true) }
+
+func run(t *testing.T, seed uint64, tick Tick, steps bool) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("seed %d; run it again:\n  %s", seed, command(seed))
+		}
+	})
 	began := time.Now()
 	w := newWorld(t, seed, tick)
-	for i := range *jobCount {
+	jobs := *jobCount
+	if w.steps = steps; steps {
+		jobs = (jobs + 2) / 3 // that is enough to meet it
+	}
+	for i := range jobs {
 		w.addRandom(fmt.Sprintf("job%d", i))
 	}
 	// These two are there to meet the changes of the clock.
@@ -524,35 +575,43 @@ func run(t *testing.T, seed uint64, tick Tick) {
 		w.minute(n, outage > 0)
 		outage = max(outage-1, 0)
 	}
-	for i, b := range w.rest() {
-		if i == 20 {
-			t.Error("... and more")
-			break
-		}
+	if w.step = 0; steps {
+		w.pass(time.Hour) // until what ran ahead of its time is past
+	}
+	broken := w.rest()
+	for _, b := range broken[:min(len(broken), 20)] {
 		t.Error(b)
 	}
-	owed, madeUp, leftOut, outcomes := 0, 0, 0, map[v1alpha1.Outcome]int{}
+	w.report(t, seed, broken, time.Since(began))
+}
+
+// report says in one line what was checked and found, and then what was done to tick meanwhile.
+func (w *world) report(t *testing.T, seed uint64, broken []string, took time.Duration) {
+	owed, madeUp, leftOut, outcomes, zones := 0, 0, 0, map[v1alpha1.Outcome]int{}, map[string]bool{}
 	for _, s := range w.jobs {
 		owed += len(s.owed(w.clock()))
 		up, out := s.clockChanges(w.clock())
 		madeUp, leftOut = madeUp+up, leftOut+out
+		zones[s.zone.String()] = true
 		for _, o := range s.ledger {
 			outcomes[o]++
 		}
 	}
-	t.Logf("seed %d: %d Jobs with %d instants in %d minutes, %d edits; "+
+	t.Logf("checked %d instants: %s", owed, verdict(broken))
+	t.Logf("seed %d: %d Jobs in %d zones, %d minutes, %d edits; "+
 		"%d instants made up for a skipped hour, %d were left out of a repeated one; %d ticks, %d of them answered with success; "+
-		"%d Tasks, %d of them long after their time; %d kills of the API server; history %v; %s",
-		seed, len(w.jobs), owed, *minutes, w.sum["edits"], madeUp, leftOut,
-		w.sum["ticks"], len(w.ticks), w.sum["created"], w.sum["run long after their time"], w.sum["kills of the API server"],
-		outcomes, time.Since(began).Round(time.Second))
-	quiet := slices.ContainsFunc([]v1alpha1.Outcome{
-		v1alpha1.OutcomeRan, v1alpha1.OutcomeMissed, v1alpha1.OutcomePaused, v1alpha1.OutcomeBlackedOut,
-	}, func(o v1alpha1.Outcome) bool { return outcomes[o] == 0 })
-	if owed == 0 || quiet || w.sum["run long after their time"] == 0 || len(w.ticks) == w.sum["ticks"] {
+		"%d Tasks, %d of them long after their time; %d steps of the clocks, %d kills of the API server; history %v; %s",
+		seed, len(w.jobs), len(zones), *minutes, w.sum["edits"], madeUp, leftOut, w.sum["ticks"], len(w.ticks),
+		w.sum["created"], w.sum["run long after their time"], w.sum["steps"], w.sum["kills of the API server"], outcomes, took.Round(time.Second))
+	kinds := []v1alpha1.Outcome{v1alpha1.OutcomeRan, v1alpha1.OutcomeMissed, v1alpha1.OutcomeBlackedOut}
+	if !w.steps {
+		kinds = append(kinds, v1alpha1.OutcomePaused)
+	}
+	quiet := slices.ContainsFunc(kinds, func(o v1alpha1.Outcome) bool { return outcomes[o] == 0 })
+	if owed == 0 || quiet || w.sum["run long after their time"] == 0 || len(w.ticks) == w.sum["ticks"] || w.steps && w.sum["steps"] == 0 {
 		t.Error("the run was too quiet to show anything")
 	}
-	if seed%2 == 0 && madeUp == 0 || seed%2 == 1 && leftOut == 0 {
+	if !w.steps && (seed%2 == 0 && madeUp == 0 || seed%2 == 1 && leftOut == 0) {
 		t.Error("no clock changed: more -minutes are needed")
 	}
 }

@@ -1,10 +1,14 @@
 package checker
 
 import (
+	"archive/zip"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -89,6 +93,28 @@ func (e expr) leftOut(t time.Time, zone *time.Location) bool {
 	return false
 }
 
+// zones are all that Go's data base knows.
+func zones(tb testing.TB) []string {
+	tb.Helper()
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer archive.Close()
+	var names []string
+	for _, file := range archive.File {
+		if !strings.HasSuffix(file.Name, "/") {
+			names = append(names, file.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // every is the expression that names all minutes.
 func every() expr {
 	all := func(low, high int) map[int]bool {
@@ -132,8 +158,36 @@ type seen struct {
 	owing           []v1alpha1.Owed // as it says now
 }
 
-// ran is a tick that was answered with success.
+// ran is a tick that was answered with success, by its own clock.
 type ran struct{ begin, end time.Time }
+
+// saw says whether the tick had to deal with what starts at a time: it came after that or, where it is a minute, at most ten seconds
+// before.
+func (r ran) saw(start time.Time) bool {
+	return !r.begin.Before(start) || start.Equal(start.Truncate(time.Minute)) && start.Sub(r.begin) <= 10*time.Second
+}
+
+// lost, doubled and off are what a violation of the schedule can be; the rest are histories that say otherwise, and policies.
+const (
+	lost    = "it was lost"
+	doubled = "Tasks were created"
+	off     = "not on the schedule"
+	early   = "before its time"
+)
+
+// verdict counts violations by what they are.
+func verdict(broken []string) string {
+	count := func(of ...string) (n int) {
+		for _, b := range broken {
+			if slices.ContainsFunc(of, func(what string) bool { return strings.Contains(b, what) }) {
+				n++
+			}
+		}
+		return n
+	}
+	return fmt.Sprintf("%d lost, %d doubled, %d off schedule, %d of another kind",
+		count(lost), count(doubled), count(off, early), len(broken)-count(lost, doubled, off, early))
+}
 
 // violations are the broken promises.
 func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []string) {
@@ -145,13 +199,13 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 		owed := s.owed(last)
 		for instant, n := range s.created {
 			if _, ok := owed[instant]; !ok {
-				bad(instant, "a Task was created that is not on the schedule")
+				bad(instant, "a Task was created that is %s", off)
 			}
-			if early := s.early[instant]; early > 0 {
-				bad(instant, "it ran %s before its time", early)
+			if before := s.early[instant]; before > 0 {
+				bad(instant, "it ran %s %s", before, early)
 			}
 			if n > 1 {
-				bad(instant, "%d Tasks were created", n)
+				bad(instant, "%d %s", n, doubled)
 			}
 			if s.ledger[instant] != v1alpha1.OutcomeRan {
 				bad(instant, "it ran, and the history says %q", s.ledger[instant])
@@ -171,7 +225,7 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 			}
 			at, outcome := time.Unix(instant, 0), s.ledger[instant]
 			start := at.Add(s.jitter)
-			i := slices.IndexFunc(ticks, func(t ran) bool { return !t.begin.Before(start) })
+			i := slices.IndexFunc(ticks, func(t ran) bool { return t.saw(start) })
 			if i < 0 || !e.to.IsZero() && !e.to.After(ticks[i].end) {
 				continue // no tick came to it, or not before the schedule was changed
 			}
@@ -187,7 +241,7 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 			}
 			expired := s.expired(ticks[i].end.Sub(start))
 			if (!superseded || s.catchesUpAll()) && !expired && outcome != v1alpha1.OutcomeSkipped {
-				bad(instant, "it was lost: the tick of %s was the first to see it, and the history says %q",
+				bad(instant, lost+": the tick of %s was the first to see it, and the history says %q",
 					ticks[i].begin.Format(time.RFC3339), s.ledger[instant])
 			}
 		}

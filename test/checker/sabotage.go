@@ -169,7 +169,7 @@ func FindsWhatIsBroken(t *testing.T, tick Tick) {
 				for i := range 3 {
 					w.until(time.Second)
 					for range 2 {
-						w.ping(w.start(w.choose.about("steady", i), nil))
+						w.ping(w.start(w.choose.about("steady", i), 0, nil))
 						if s.policy == v1alpha1.ConcurrencyAlways {
 							w.prune()
 						}

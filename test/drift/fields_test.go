@@ -49,7 +49,7 @@ func crds(t *testing.T) map[string]*field {
 }
 
 // theirs are fields of Kubernetes' own types: what is below them is documented there.
-var theirs = []string{"spec.template.spec", "valueFrom", "spec.build.spec.env", "conditions", "appRef", "sourcePackage", "active", "metadata"}
+var theirs = []string{"spec.template.spec", "valueFrom", "spec.build.spec.env", "conditions", "appRef", "instanceRef", "parametersFrom", "secretKeyRef", "sourcePackage", "active", "metadata"}
 
 // each calls visit with the path of every field of ours, and whether its object must have it.
 func (f *field) each(path string, visit func(path string, f *field, required bool)) {
@@ -67,8 +67,8 @@ func (f *field) each(path string, visit func(path string, f *field, required boo
 }
 
 var (
-	example = regexp.MustCompile(`such\s+as|e\.g\.`)
-	leftOut = regexp.MustCompile(`left\s+out|default`)
+	example = regexp.MustCompile(`(?i)such\s+as|e\.g\.`)
+	leftOut = regexp.MustCompile(`(?i)left\s+out|default`)
 )
 
 // TestEveryFieldIsExplained: `kubectl explain` teaches. Each field says what it is; one that a user writes has an example where it is no choice of

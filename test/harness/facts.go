@@ -66,3 +66,14 @@ func (f *Facts) Told(eventType, subject string) (n int) {
 	}
 	return n
 }
+
+// Delivered delivers an event to a function that posts its facts here, and returns the first that it told meanwhile, nil for none.
+func (f *Facts) Delivered(to *Function, e cloudevents.Event) *cloudevents.Event {
+	to.t.Helper()
+	before := len(f.All())
+	to.Deliver(e)
+	if all := f.All(); len(all) > before {
+		return &all[before]
+	}
+	return nil
+}

@@ -70,8 +70,14 @@ func (c *Cluster) Function(t testing.TB, name string, env ...string) *Function {
 // the API server. It has no Proxy.
 func (c *Cluster) Shipped(t testing.TB, name string, env ...string) *Function {
 	t.Helper()
+	return Shipped(t, c.kubeconfig, name, env...)
+}
+
+// Shipped starts a function as it is shipped, against the API server that a kubeconfig names.
+func Shipped(t testing.TB, kubeconfig, name string, env ...string) *Function {
+	t.Helper()
 	t.Setenv("HARNESS_RACE", "0")
-	f := process(t, name, "./functions/"+name, append([]string{"KUBECONFIG=" + c.kubeconfig, "K_SINK="}, env...)...)
+	f := process(t, name, "./functions/"+name, append([]string{"KUBECONFIG=" + kubeconfig, "K_SINK="}, env...)...)
 	f.Start()
 	return f
 }

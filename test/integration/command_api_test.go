@@ -447,17 +447,17 @@ func TestTheCauseGoesFromTheCommandToTheLastFact(t *testing.T) {
 	for k, v := range map[string]string{"traceparent": trace, "tracestate": state, "correlationid": "order 7", "causationid": "of the command itself"} {
 		e.SetExtension(k, v)
 	}
-	facts := []*cloudevents.Event{w.command.Deliver(e)}
+	facts, sink := []*cloudevents.Event{w.command.Deliver(e)}, harness.NewFacts(t)
 	task := w.tasks()[0]
-	facts = append(facts, w.Function(t, "runtask").Deliver(harness.Added("Task", &task)))
+	facts = append(facts, sink.Delivered(w.Function(t, "runtask", "K_SINK="+sink.URL), harness.Added("Task", &task)))
 	run, err := w.Tekton.PipelineRuns(w.ns).Get(ctx, task.Name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	status := w.Function(t, "status")
+	status := w.Function(t, "status", "K_SINK="+sink.URL)
 	for _, step := range life(t, w.Cluster, run, 3)[1:] {
 		reach(t, w.Cluster, step)
-		facts = append(facts, status.Deliver(harness.Updated("PipelineRun", step)))
+		facts = append(facts, sink.Delivered(status, harness.Updated("PipelineRun", step)))
 	}
 	for i, want := range []string{events.CommandAccepted, events.TaskCreated, events.TaskStarted, events.TaskFailed} {
 		f := facts[i]
@@ -600,7 +600,8 @@ func TestATriggerWithoutAFilterMakesNoLoop(t *testing.T) {
 	token := w.command.Token
 	w.command = w.Function(t, "command", "K_SINK="+facts.URL)
 	w.command.Token = token
-	runtask, path := w.Function(t, "runtask"), "/namespaces/"+w.ns+"/jobs/nightly"
+	created := harness.NewFacts(t)
+	runtask, path := w.Function(t, "runtask", "K_SINK="+created.URL), "/namespaces/"+w.ns+"/jobs/nightly"
 	w.Task(t, w.ns, "shop", "cause")
 	queue := []cloudevents.Event{}
 	known := map[string]bool{}
@@ -611,7 +612,7 @@ func TestATriggerWithoutAFilterMakesNoLoop(t *testing.T) {
 				continue
 			}
 			known[task.Name] = true
-			if fact := runtask.Deliver(harness.Added("Task", &task)); fact != nil {
+			if fact := created.Delivered(runtask, harness.Added("Task", &task)); fact != nil {
 				queue = append(queue, *fact)
 			}
 			ended := task.DeepCopy()

@@ -46,7 +46,8 @@ func TestQuickStarts(t *testing.T) {
 	}
 	w := newWaited(t)
 	w.App(t, w.ns, "billing")
-	runtask, status := w.Function(t, "runtask"), w.Function(t, "status")
+	facts := harness.NewFacts(t)
+	runtask, status := w.Function(t, "runtask", "K_SINK="+facts.URL), w.Function(t, "status", "K_SINK="+facts.URL)
 	found := map[string]bool{}
 	for _, m := range block.FindAllStringSubmatch(string(page), -1) {
 		language := m[1]
@@ -54,9 +55,9 @@ func TestQuickStarts(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			c := startConsumer(t, w, language, m[2])
 			task := c.commanded(t, w)
-			// The Broker: what a function replies goes to who listens; at least once, and in chunks or not.
+			// The Broker: what a function tells goes to who listens; at least once, and in chunks or not.
 			for i := range 2 {
-				if fact := runtask.Deliver(harness.Added("Task", task)); fact != nil {
+				if fact := facts.Delivered(runtask, harness.Added("Task", task)); fact != nil {
 					c.hears(t, *fact, i == 0)
 					c.hears(t, *fact, i == 1)
 				}
@@ -67,7 +68,7 @@ func TestQuickStarts(t *testing.T) {
 			}
 			for _, step := range life(t, w.Cluster, run, 3) {
 				reach(t, w.Cluster, step)
-				if fact := status.Deliver(harness.Updated("PipelineRun", step)); fact != nil {
+				if fact := facts.Delivered(status, harness.Updated("PipelineRun", step)); fact != nil {
 					c.hears(t, *fact, false)
 				}
 			}

@@ -129,7 +129,8 @@ func TestTaskThatHasEndedNeverRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := c.Function(t, "runtask")
+	facts := harness.NewFacts(t)
+	f := c.Function(t, "runtask", "K_SINK="+facts.URL)
 	f.Proxy.Inject(func(r harness.Request) harness.Fault {
 		if r.Is("PATCH", "/tasks/migrate/status") {
 			return harness.Fault{Then: f.Kill}
@@ -142,7 +143,7 @@ func TestTaskThatHasEndedNeverRuns(t *testing.T) {
 	f.Proxy.Inject(nil)
 	f.Start()
 	shell(app, v1alpha1.ShellPOSIX)
-	fact := f.Deliver(harness.Added("Task", task))
+	fact := facts.Delivered(f, harness.Added("Task", task))
 	if fact == nil || fact.Type() != events.TaskFailed {
 		t.Errorf("the fact that the dead function could not tell: %v, want %s", fact, events.TaskFailed)
 	}

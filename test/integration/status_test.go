@@ -3,8 +3,11 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,10 +27,15 @@ import (
 // started makes an App, a Task and, through runtask, its PipelineRun.
 func started(t *testing.T, c *harness.Cluster) (ns string, run *tekton.PipelineRun) {
 	t.Helper()
+	return startedBy(t, c, c.Function(t, "runtask"))
+}
+
+func startedBy(t *testing.T, c *harness.Cluster, runtask *harness.Function) (ns string, run *tekton.PipelineRun) {
+	t.Helper()
 	ns = c.Namespace(t, "status")
 	c.App(t, ns, "shop")
 	task := c.Task(t, ns, "shop", "migrate")
-	c.Function(t, "runtask").Deliver(harness.Added("Task", task))
+	runtask.Deliver(harness.Added("Task", task))
 	run, err := c.Tekton.PipelineRuns(ns).Get(ctx, "migrate", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -122,19 +130,21 @@ func reason(task *v1alpha1.Task) string {
 func TestTaskFollowsItsPipelineRun(t *testing.T) {
 	c := harness.New(t)
 	ns, run := started(t, c)
-	f := c.Function(t, "status")
+	facts := harness.NewFacts(t)
+	f := c.Function(t, "status", "K_SINK="+facts.URL)
+	told := 0
 	for i, want := range []struct{ reason, fact string }{
 		{"Unknown Pending", ""}, {"Unknown Running", events.TaskStarted}, {"False Failed", events.TaskFailed},
 	} {
 		r := life2(t, c, run, 3)[i]
 		reach(t, c, r)
-		reply := f.Deliver(harness.Updated("PipelineRun", r))
+		f.Deliver(harness.Updated("PipelineRun", r))
 		if got := reason(getTask(t, c, ns)); got != want.reason {
 			t.Errorf("step %d: %q, want %q", i, got, want.reason)
 		}
 		fact := ""
-		if reply != nil {
-			fact = reply.Type()
+		if all := facts.All(); len(all) > told {
+			fact, told = all[told].Type(), len(all)
 		}
 		if fact != want.fact {
 			t.Errorf("step %d: fact %q, want %q", i, fact, want.fact)
@@ -236,25 +246,58 @@ func TestDeletedPipelineRunEndsItsTask(t *testing.T) {
 	}
 }
 
-// TestAFactThatTheDeadCouldNotTellIsTold: the status is written, and the function dies before it can answer.
-func TestAFactThatTheDeadCouldNotTellIsTold(t *testing.T) {
+// TestEveryFactIsToldWhateverStatusDiesAfter: it dies after any of its calls, and the Broker refuses what it tells first; a consumer that
+// counts ids sees that the Task started and how it ended, each once, and in this order.
+func TestEveryFactIsToldWhateverStatusDiesAfter(t *testing.T) {
 	c := harness.New(t)
-	f := c.Function(t, "status")
-	_, run := started(t, c)
-	last := life(t, c, run, 0)[2]
-	reach(t, c, last)
-	f.Proxy.Inject(func(r harness.Request) harness.Fault {
-		if r.Write == 1 {
-			return harness.Fault{Then: f.Kill}
+	facts := harness.NewFacts(t)
+	f, runtask := c.Function(t, "status", "K_SINK="+facts.URL), c.Function(t, "runtask")
+	for call := 1; ; call++ {
+		ns, run := startedBy(t, c, runtask)
+		steps := life(t, c, run, 0)
+		var calls atomic.Int32
+		f.Proxy.Inject(func(r harness.Request) harness.Fault {
+			if int(calls.Add(1)) == call {
+				return harness.Fault{Then: f.Kill}
+			}
+			return harness.Fault{}
+		})
+		died := false
+		for _, step := range steps[1:] {
+			reach(t, c, step)
+			facts.Refuse(true)
+			if status, _ := f.Send(harness.Updated("PipelineRun", step)); status == 0 {
+				died = true
+				f.Start()
+			} else if status != http.StatusServiceUnavailable {
+				t.Errorf("call %d: the Broker refused what was to be told, and the event was answered with %d", call, status)
+			}
+			facts.Refuse(false)
+			if status, _ := f.Send(harness.Updated("PipelineRun", step)); status == 0 {
+				died = true
+				f.Start()
+				f.Deliver(harness.Updated("PipelineRun", step))
+			}
 		}
-		return harness.Fault{}
-	})
-	if status, _ := f.Send(harness.Updated("PipelineRun", last)); status != 0 {
-		t.Fatalf("answered %d: it was to die", status)
-	}
-	f.Start()
-	reply := f.Deliver(harness.Updated("PipelineRun", last))
-	if reply == nil || reply.Type() != events.TaskSucceeded {
-		t.Error("the fact that the dead function could not tell was not told by the next delivery")
+		var kinds []string
+		seen := map[string]bool{}
+		for _, e := range facts.All() {
+			if e.Subject() == ns+"/"+run.Name && !seen[e.ID()] {
+				seen[e.ID()] = true
+				kinds = append(kinds, e.Type())
+			}
+		}
+		if want := []string{events.TaskStarted, events.TaskSucceeded}; !slices.Equal(kinds, want) {
+			t.Errorf("it died after call %d, and told %v, want %v", call, kinds, want)
+		}
+		if got := reason(getTask(t, c, ns)); got != "True Succeeded" {
+			t.Errorf("it died after call %d: %q", call, got)
+		}
+		if !died {
+			if call < 8 {
+				t.Errorf("%d calls are too few to show anything", call)
+			}
+			return
+		}
 	}
 }

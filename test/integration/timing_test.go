@@ -162,7 +162,8 @@ func wantOwned(t *testing.T, c *harness.Cluster, ns, name string) {
 func TestNoCommandBeginsAfterItsTaskHasExpired(t *testing.T) {
 	w := harness.NewWorld(t)
 	app := w.App("shop", nil)
-	start, status := w.Function(t, "start"), w.Function(t, "status")
+	facts := harness.NewFacts(t)
+	start, status := w.Function(t, "start"), w.Function(t, "status", "K_SINK="+facts.URL)
 	for name, phase := range map[string]string{"late": "Running", "never": "Pending"} {
 		pod, _ := up(w, app, name)
 		patch := fmt.Appendf(nil, `{"spec":{"expires":%q}}`, time.Now().Add(-time.Second).UTC().Format(time.RFC3339))
@@ -183,7 +184,7 @@ func TestNoCommandBeginsAfterItsTaskHasExpired(t *testing.T) {
 		run.Status.StartTime, run.Status.CompletionTime = &now, &now
 		run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: string(tekton.PipelineRunReasonCancelled)})
 		reach(t, w.Cluster, run) // as Tekton does
-		fact := status.Deliver(harness.Updated("PipelineRun", run))
+		fact := facts.Delivered(status, harness.Updated("PipelineRun", run))
 		task, err := w.Kf.Tasks(w.Namespace).Get(ctx, name, metav1.GetOptions{})
 		w.Must(err)
 		if reason(task) != "False Expired" || len(task.Status.Starts) != 0 || fact == nil || fact.Type() != events.TaskFailed {

@@ -23,6 +23,9 @@ const (
 	maxPage = 8 << 20
 )
 
+// errEnough ends a list that nobody reads on.
+var errEnough = errors.New("enough")
+
 type lister[L runtime.Object] interface {
 	List(ctx context.Context, opts metav1.ListOptions) (L, error)
 }
@@ -33,16 +36,15 @@ type lister[L runtime.Object] interface {
 //	for task, err := range client.All[*v1alpha1.Task](ctx, kf.Tasks(""), opts)
 func All[T runtime.Object, L runtime.Object](ctx context.Context, c lister[L], opts metav1.ListOptions) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		enough := errors.New("enough")
 		err := pages(ctx, c, opts, func(page L) error {
 			return meta.EachListItem(page, func(o runtime.Object) error {
 				if !yield(o.(T), nil) {
-					return enough
+					return errEnough
 				}
 				return nil
 			})
 		})
-		if err != nil && !errors.Is(err, enough) {
+		if err != nil && !errors.Is(err, errEnough) {
 			var none T
 			kind := reflect.TypeFor[T]().Elem().Name()
 			yield(none, fmt.Errorf("list %ss where %q %q: %w", kind, opts.LabelSelector, opts.FieldSelector, err))

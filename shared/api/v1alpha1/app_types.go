@@ -208,8 +208,9 @@ type AppBinding struct {
 	Binding string `json:"binding"`
 	// Name is the directory, in that of SERVICE_BINDING_ROOT.
 	Name string `json:"name"`
-	// Secret has the files, Keys are their names.
+	// Secret has the files.
 	Secret string `json:"secret"`
+	// Keys are the names of the files.
 	// +listType=atomic
 	Keys []string `json:"keys"`
 }

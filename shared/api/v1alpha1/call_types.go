@@ -24,13 +24,13 @@ type Call struct {
 	// +kubebuilder:validation:MaxItems=32
 	Headers []CallHeader `json:"headers,omitempty"`
 
-	// Body is sent as it is, such as `{"full": true}`. At most 64 KiB.
+	// Body is sent as it is, such as `{"full": true}`; none when left out. At most 64 KiB.
 	// +optional
 	// +kubebuilder:validation:MaxLength=65536
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="body can't hold a NUL byte"
 	Body string `json:"body,omitempty"`
 
-	// TimeoutSeconds is how long the answer may take, to its last byte: from 1 to 3600 seconds, 60 when left out.
+	// TimeoutSeconds is how long the answer may take, to its last byte: from 1 to 3600 seconds, such as 300; 60 when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
@@ -47,7 +47,7 @@ type CallHeader struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`
 	Name string `json:"name"`
 
-	// Value of the header, such as application/json.
+	// Value of the header, such as application/json; empty when left out, unless secretKeyRef has it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\r\\n\\u0000]')",message="a header's value is one line"

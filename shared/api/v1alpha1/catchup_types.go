@@ -34,8 +34,9 @@ const (
 // Owed are instants that are past and are still to be run, oldest first: those that the schedule names after one time and up to
 // another. They are below the watermark decidedUntil, and not decided.
 type Owed struct {
-	// After and Until bound them: after the one, up to and with the other.
+	// After is the time after which they are.
 	After metav1.Time `json:"after"`
+	// Until is the last of them.
 	Until metav1.Time `json:"until"`
 
 	// Reason is CatchUp, Shift or RunAfter.

@@ -6,7 +6,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // Paused and are not run later. Those that have started go on, and kf run-job runs a Job all the same. Unlike suspend it says why
 // and ends by itself.
 type Pause struct {
-	// Note says why, for whoever asks: shown in the history and by kf why. Such as "the database moves".
+	// Note says why, for whoever asks: shown in the history and by kf why. Such as "the database moves"; none when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Note string `json:"note,omitempty"`

@@ -46,15 +46,17 @@ type ServiceInstanceSpec struct {
 	// +optional
 	UserProvided *UserProvidedService `json:"userProvided,omitempty"`
 
-	// Brokered, OSB and Volume are Kf's, and refused.
+	// Brokered is Kf's, for services of brokers such as Postgres by Google's, and refused: it is left out.
 	// +optional
 	Brokered *NotBuilt `json:"brokered,omitempty"`
+	// OSB is Kf's, for brokers of the Open Service Broker API such as Kf's own, and refused: it is left out.
 	// +optional
 	OSB *NotBuilt `json:"osb,omitempty"`
+	// Volume is Kf's, for volumes such as NFS, and refused: it is left out.
 	// +optional
 	Volume *NotBuilt `json:"volume,omitempty"`
 
-	// Tags are words by which an App finds the service in VCAP_SERVICES, such as "sql".
+	// Tags are words by which an App finds the service in VCAP_SERVICES, such as "sql"; none when left out.
 	// +optional
 	// +nullable
 	// +listType=atomic
@@ -62,28 +64,29 @@ type ServiceInstanceSpec struct {
 	// +kubebuilder:validation:items:MaxLength=256
 	Tags []string `json:"tags"`
 
-	// ParametersFrom names the Secret with the credentials: one JSON object, under the key "params".
+	// ParametersFrom names the Secret with the credentials: one JSON object, under the key "params". Such as
+	// serviceinstance-db-params.
 	// +kubebuilder:validation:XValidation:rule="has(self.name) && size(self.name) > 0",message="parametersFrom.name must be the name of the Secret with the credentials"
 	ParametersFrom corev1.LocalObjectReference `json:"parametersFrom"`
 
-	// DeleteRequests is Kf's; its CLI counts it up when it deletes the service.
+	// DeleteRequests is Kf's; its CLI counts it up when it deletes the service, such as to 1. 0 when left out.
 	// +optional
 	DeleteRequests int `json:"deleteRequests,omitempty"`
 }
 
 // UserProvidedService is a service whose credentials the user brings.
 type UserProvidedService struct {
-	// RouteServiceURL is Kf's, and refused: nothing serves routes here.
+	// RouteServiceURL is Kf's, such as https://proxy.example, and refused: nothing serves routes here. It is left out.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="false",message="route services are not built here: nothing serves routes"
 	RouteServiceURL *NotBuilt `json:"routeServiceURL,omitempty"`
 
-	// MockClassName is the label in VCAP_SERVICES, "user-provided" when left out.
+	// MockClassName is the label in VCAP_SERVICES, such as p.mysql; "user-provided" when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	MockClassName string `json:"mockClassName,omitempty"`
 
-	// MockPlanName is the plan in VCAP_SERVICES; none when left out.
+	// MockPlanName is the plan in VCAP_SERVICES, such as small; none when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	MockPlanName string `json:"mockPlanName,omitempty"`
@@ -96,9 +99,11 @@ type NotBuilt struct{}
 
 // ServiceInstanceStatus is the service as it stands.
 type ServiceInstanceStatus struct {
+	// ObservedGeneration is the generation of the spec that the status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Conditions say how it stands: Ready, and why not.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -121,6 +126,7 @@ type ServiceInstanceStatus struct {
 
 // ServiceFields are what VCAP_SERVICES says of a service.
 type ServiceFields struct {
+	// Tags are words by which an App finds it.
 	// +optional
 	// +nullable
 	// +listType=atomic
@@ -128,6 +134,7 @@ type ServiceFields struct {
 	// ClassName is the label.
 	// +optional
 	ClassName string `json:"className,omitempty"`
+	// PlanName is the plan.
 	// +optional
 	PlanName string `json:"planName,omitempty"`
 }
@@ -166,42 +173,43 @@ type ServiceInstanceBindingList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.app) && !has(self.route)",message="a binding is of an App (kf bind-service APP SERVICE): nothing serves routes here"
 // +kubebuilder:validation:XValidation:rule="self.app == oldSelf.app && self.instanceRef == oldSelf.instanceRef && self.parametersFrom == oldSelf.parametersFrom",message="a binding stays what it is: unbind, and bind anew"
-// +kubebuilder:validation:XValidation:rule="has(self.bindingNameOverride) == has(oldSelf.bindingNameOverride) && (!has(self.bindingNameOverride) || self.bindingNameOverride == oldSelf.bindingNameOverride)",message="the name of a binding stays: unbind, and bind anew"
+// +kubebuilder:validation:XValidation:rule=`(has(self.bindingNameOverride) ? self.bindingNameOverride : "") == (has(oldSelf.bindingNameOverride) ? oldSelf.bindingNameOverride : "")`,message="the name of a binding stays: unbind, and bind anew"
 type ServiceInstanceBindingSpec struct {
 	// App is the App that is bound.
 	// +optional
 	App *BoundApp `json:"app,omitempty"`
 
-	// Route is Kf's, and refused.
+	// Route is Kf's, for an App's address such as shop.example, and refused: it is left out.
 	// +optional
 	Route *NotBuilt `json:"route,omitempty"`
 
-	// InstanceRef is the service.
+	// InstanceRef is the service, such as db.
 	// +kubebuilder:validation:XValidation:rule="has(self.name) && size(self.name) > 0",message="instanceRef.name must be the name of a service"
 	InstanceRef corev1.LocalObjectReference `json:"instanceRef"`
 
 	// ParametersFrom names the Secret with what is added to the service's credentials, and wins over them: one JSON object, under
-	// the key "params".
+	// the key "params". Such as binding-shop-db-params.
 	// +kubebuilder:validation:XValidation:rule="has(self.name) && size(self.name) > 0",message="parametersFrom.name must be the name of the Secret with the binding's parameters"
 	ParametersFrom corev1.LocalObjectReference `json:"parametersFrom"`
 
-	// BindingNameOverride is the name by which the App finds the service; the service's own when left out.
+	// BindingNameOverride is the name by which the App finds the service, such as database; the service's own when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	BindingNameOverride string `json:"bindingNameOverride,omitempty"`
 
-	// ProgressDeadlineSeconds is Kf's, for brokers.
+	// ProgressDeadlineSeconds is Kf's, for brokers: seconds, such as 600. Nothing waits for them here, nor when it is left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ProgressDeadlineSeconds int64 `json:"progressDeadlineSeconds,omitempty"`
 
-	// UnbindRequests is Kf's; its CLI counts it up when it unbinds.
+	// UnbindRequests is Kf's; its CLI counts it up when it unbinds, such as to 1. 0 when left out.
 	// +optional
 	UnbindRequests int `json:"unbindRequests,omitempty"`
 }
 
 // BoundApp names the App that is bound.
 type BoundApp struct {
+	// Name of the App, such as shop.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
@@ -209,9 +217,11 @@ type BoundApp struct {
 
 // ServiceInstanceBindingStatus is the binding as it stands.
 type ServiceInstanceBindingStatus struct {
+	// ObservedGeneration is the generation of the spec that the status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Conditions say how it stands: Ready, and why not.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -131,17 +131,17 @@ type TaskScheduleSpec struct {
 	// +kubebuilder:validation:Enum=Latest;None;All
 	CatchUp CatchUpPolicy `json:"catchUp,omitempty"`
 
-	// CatchUpLimit is how many instants of an outage catchUp All runs at the most, the latest of them. 1000 when left out. Not in Kf.
+	// CatchUpLimit is how many instants of an outage catchUp All runs at the most, the latest of them, such as 3. 1000 when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	CatchUpLimit *int32 `json:"catchUpLimit,omitempty"`
 
-	// StartDate is when the schedules begin: they name no instant before it. Such as 2026-12-01T00:00:00Z. Not in Kf.
+	// StartDate is when the schedules begin: they name no instant before it. Such as 2026-12-01T00:00:00Z; no bound when left out. Not in Kf.
 	// +optional
 	StartDate *metav1.Time `json:"startDate,omitempty"`
 
-	// EndDate is when the schedules end: they name no instant at it or after it. Such as 2027-01-01T00:00:00Z. Not in Kf.
+	// EndDate is when the schedules end: they name no instant at it or after it. Such as 2027-01-01T00:00:00Z; no bound when left out. Not in Kf.
 	// +optional
 	EndDate *metav1.Time `json:"endDate,omitempty"`
 
@@ -188,6 +188,7 @@ type TaskScheduleStatus struct {
 	// Not in Kf.
 	// +optional
 	LastSuccessTime *metav1.Time `json:"lastSuccessTime,omitempty"`
+	// LastSuccessTask is the Task of that.
 	// +optional
 	LastSuccessTask string `json:"lastSuccessTask,omitempty"`
 

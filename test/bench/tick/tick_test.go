@@ -32,8 +32,9 @@ import (
 type tick struct {
 	testing.TB
 	*harness.Function
-	c  *harness.Cluster
-	ns string
+	c        *harness.Cluster
+	ns       string
+	settings []string
 }
 
 func startTick(t testing.TB) *tick {
@@ -41,7 +42,8 @@ func startTick(t testing.TB) *tick {
 	b := &tick{TB: t, c: harness.New(t)}
 	b.ns = b.c.Namespace(t, "bench")
 	b.c.App(t, b.ns, "app")
-	b.Function = b.c.Shipped(t, "tick", "K_SINK="+harness.NewFacts(t).URL, "LOG_LEVEL="+cmp.Or(os.Getenv("TICK_LOG_LEVEL"), "warn"))
+	b.settings = []string{"K_SINK=" + harness.NewFacts(t).URL, "LOG_LEVEL=" + cmp.Or(os.Getenv("TICK_LOG_LEVEL"), "warn")}
+	b.Function = b.c.Shipped(t, "tick", b.settings...)
 	return b
 }
 
@@ -146,18 +148,24 @@ func (b *tick) report(what string, instant time.Time, seen []time.Time) {
 	b.Logf("%s: %d runs of one minute: the first %s late, the middle %s, the last %s (%.0f/s)", what, len(seen), late(0), late(len(seen)/2), late(len(seen)-1), rate)
 }
 
-// fire waits for the instant, sends the tick as PingSource does, and reports how late the Tasks came.
-func (b *tick) fire(n int, instant time.Time) {
+// watchTasks tells of the Tasks that are made from now on. A busy API server ends watches; the next one takes up where it ended.
+func (b *tick) watchTasks() watch.Interface {
 	b.Helper()
-	none, err := b.c.Kf.Tasks(b.ns).List(context.Background(), metav1.ListOptions{})
+	now, err := b.c.Kf.Tasks(b.ns).List(context.Background(), metav1.ListOptions{})
 	b.must(err)
-	// A busy API server ends watches; the next one takes up where it ended.
-	w, err := toolswatch.NewRetryWatcherWithContext(context.Background(), none.ResourceVersion, &cache.ListWatch{
+	w, err := toolswatch.NewRetryWatcherWithContext(context.Background(), now.ResourceVersion, &cache.ListWatch{
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 			return b.c.Kf.Tasks(b.ns).Watch(ctx, opts)
 		},
 	})
 	b.must(err)
+	return w
+}
+
+// fire waits for the instant, sends the tick as PingSource does, and reports how late the Tasks came.
+func (b *tick) fire(n int, instant time.Time) {
+	b.Helper()
+	w := b.watchTasks()
 	if left := time.Until(instant); left < 0 {
 		b.Fatalf("the Jobs were not ready in time: %s late", -left)
 	}

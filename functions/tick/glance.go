@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/job"
+	"github.com/kf-tasks/kf-tasks/shared/skim"
+)
+
+// large are the parts of a Job that say nothing about whether it is at rest, and most of its bytes; but see newest.
+var large = [][]string{{"metadata", "managedFields"}, {"spec", "taskTemplate"}, {"status", "history"}}
+
+// glance looks at all Jobs of a shard and ranges over those that have something to do now or before the next tick. Nearly all are
+// at rest: of those only what says so is decoded.
+func (r *round) glance(ctx context.Context) iter.Seq2[decided, error] {
+	return func(yield func(decided, error) bool) {
+		var buffer []byte
+		// Not from a cache that may be behind: a Job that looks undecided though it was decided would run again if its Task was deleted.
+		for object, err := range r.Kf.Raw(ctx, "taskschedules", metav1.ListOptions{Limit: r.PageSize}) {
+			if err != nil {
+				yield(decided{}, err)
+				return
+			}
+			namespace, name := names(object)
+			if !r.shard.Has(namespace, name) {
+				continue
+			}
+			r.jobs++
+			var rest bool
+			if rest, buffer = atRest(object, buffer, r.began); rest {
+				continue
+			}
+			j := &v1alpha1.TaskSchedule{}
+			if err := j.UnmarshalJSON(object); err != nil {
+				yield(decided{}, fmt.Errorf("read Job %s/%s: %w", namespace, name, err))
+				return
+			}
+			if meta.IsStatusConditionTrue(j.Status.Conditions, v1alpha1.ConditionOverdue) { // no such Job is at rest
+				r.overdue++
+			}
+			if !yield(decided{TaskSchedule: j}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// names finds the namespace and the name of an object; what breaks off has none: who decodes it says what is wrong.
+func names(object []byte) (namespace, name string) {
+	metadata := skim.Member(object, "metadata")
+	return skim.Text(skim.Member(metadata, "namespace")), skim.Text(skim.Member(metadata, "name"))
+}
+
+// newest is what the newest record of a Job's history says became of its instant, if it has any.
+func newest(object []byte) []v1alpha1.Decision {
+	record := skim.First(skim.Member(skim.Member(object, "status"), "history"))
+	if record == nil {
+		return nil
+	}
+	return []v1alpha1.Decision{{Outcome: v1alpha1.Outcome(skim.Text(skim.Member(record, "outcome")))}}
+}
+
+// atRest says whether there is nothing to do for a Job before the next tick. What can't be read is looked at in full. It takes a buffer,
+// and gives it back.
+func atRest(object, buffer []byte, now time.Time) (bool, []byte) {
+	buffer, err := skim.Without(buffer[:0], object, large...)
+	if err != nil {
+		return false, buffer
+	}
+	var j v1alpha1.TaskSchedule
+	if err := j.UnmarshalJSON(buffer); err != nil {
+		return false, buffer
+	}
+	if j.Status.Watch != nil { // whether its App or Space holds it back, its newest record says
+		j.Status.History = newest(object)
+	}
+	plan, need := job.Decide(&j, job.Facts{}, now)
+	return need == job.NeedNothing && plan.Empty() && plan.Start.IsZero(), buffer
+}

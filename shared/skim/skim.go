@@ -1,0 +1,185 @@
+// Package skim reads JSON for a part of what it holds, and steps over the rest without decoding it. To decode a hundred
+// thousand objects takes most of a minute, and of nearly all of them a few fields say that there is nothing to do.
+//
+// It is for what an API server writes: whether the parts that are stepped over are sound JSON, nobody looks.
+package skim
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+)
+
+var errBroken = errors.New("JSON that breaks off, or is none")
+
+// Object calls each with the members of an object in their order: the key as it is written, without quotes, and the value as it
+// is written. Both are parts of b.
+func Object(b []byte, each func(key, value []byte) error) error {
+	return members(b, '{', '}', each)
+}
+
+// Array calls each with the elements of an array.
+func Array(b []byte, each func(value []byte) error) error {
+	return members(b, '[', ']', func(_, value []byte) error { return each(value) })
+}
+
+var enough = errors.New("enough")
+
+// Member is the value of a member of an object as it is written, a part of b; nil if it has none of that name.
+func Member(b []byte, name string) (found []byte) {
+	_ = Object(b, func(key, value []byte) error {
+		if string(key) == name {
+			found = value
+			return enough
+		}
+		return nil
+	})
+	return found
+}
+
+// First is the first element of an array; nil if it has none.
+func First(b []byte) (first []byte) {
+	_ = Array(b, func(value []byte) error {
+		first = value
+		return enough
+	})
+	return first
+}
+
+func members(b []byte, open, shut byte, each func(key, value []byte) error) error {
+	i := space(b, 0)
+	if i == len(b) || b[i] != open {
+		return errBroken
+	}
+	for i = space(b, i+1); i < len(b) && b[i] != shut; {
+		var key []byte
+		if open == '{' {
+			after := end(b, i)
+			if b[i] != '"' || after < i+2 {
+				return errBroken
+			}
+			key = b[i+1 : after-1]
+			if i = space(b, after); i == len(b) || b[i] != ':' {
+				return errBroken
+			}
+			i = space(b, i+1)
+		}
+		after := end(b, i)
+		if after <= i {
+			return errBroken
+		}
+		if err := each(key, b[i:after]); err != nil {
+			return err
+		}
+		if i = space(b, after); i < len(b) && b[i] == ',' {
+			i = space(b, i+1)
+		} else if i == len(b) || b[i] != shut {
+			return errBroken
+		}
+	}
+	if i == len(b) {
+		return errBroken
+	}
+	return nil
+}
+
+// Without appends an object to a buffer, without some of its members and their members: those of the paths, {"metadata",
+// "managedFields"} say.
+func Without(to, object []byte, paths ...[]string) ([]byte, error) {
+	to = append(to, '{')
+	begun := len(to)
+	err := Object(object, func(key, value []byte) (err error) {
+		var below [][]string
+		for _, p := range paths {
+			switch {
+			case p[0] != string(key):
+			case len(p) == 1:
+				return nil
+			default:
+				below = append(below, p[1:])
+			}
+		}
+		if len(to) > begun {
+			to = append(to, ',')
+		}
+		to = append(append(append(to, '"'), key...), '"', ':')
+		if below != nil && value[0] == '{' {
+			to, err = Without(to, value, below...)
+		} else {
+			to = append(to, value...)
+		}
+		return err
+	})
+	return append(to, '}'), err
+}
+
+func space(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// end is where the value ends that begins at i; -1 if it does not.
+func end(b []byte, i int) int {
+	if i == len(b) {
+		return -1
+	}
+	switch b[i] {
+	case '"':
+		return endOfString(b, i)
+	case '{', '[':
+		return endOfNested(b, i)
+	}
+	if n := bytes.IndexAny(b[i:], ",]} \n\t\r"); n >= 0 {
+		return i + n
+	}
+	return len(b)
+}
+
+func endOfNested(b []byte, i int) int {
+	for depth := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			after := endOfString(b, i)
+			if after < 0 {
+				return -1
+			}
+			i = after - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
+
+// endOfString is after the quote that ends it: one that an even number of backslashes stands before.
+func endOfString(b []byte, i int) int {
+	for at := i + 1; at < len(b); {
+		n := bytes.IndexByte(b[at:], '"')
+		if n < 0 {
+			return -1
+		}
+		at += n + 1
+		before := at - 2
+		for before > i && b[before] == '\\' {
+			before--
+		}
+		if (at-2-before)%2 == 0 {
+			return at
+		}
+	}
+	return -1
+}
+
+// Text is a string's value as it is written, where it holds no escape, as names do not; "" for anything else.
+func Text(value []byte) string {
+	if len(value) < 2 || value[0] != '"' || slices.Contains(value, '\\') {
+		return ""
+	}
+	return string(value[1 : len(value)-1])
+}
