@@ -154,7 +154,8 @@ func decide(s situation, tick bool) (Plan, Need) {
 		is = s.settle(status)
 	}
 	unlike := func(d v1alpha1.Decision) bool { return d.Outcome != v1alpha1.OutcomeRan }
-	if s.facts.Made == nil && (slices.ContainsFunc(is.decided, unlike) || is.until.After(status.DecidedUntil.Time) && !is.created) {
+	passed := !s.due.IsZero() && !equality.Semantic.DeepEqual(is.owed, status.Owed) // instants that are to run later
+	if s.facts.Made == nil && (passed || slices.ContainsFunc(is.decided, unlike) || is.until.After(status.DecidedUntil.Time) && !is.created) {
 		return Plan{}, NeedMade // a predecessor may have run them, and died before it could say so
 	}
 

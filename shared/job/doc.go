@@ -98,7 +98,8 @@
 //
 // A tick that comes up to ten seconds before a minute, because the clock of who sends it is ahead, is that minute's: it waits for
 // what is due then, as it waits for what jitter makes due before the next tick (Plan.Start). One that is late finds what was
-// due. A change of a Job is where the API server's clock puts it, also if that is a little in the future of tick's.
+// due. A change of a Job is where the API server's clock puts it, also if that is in the future of tick's: else a tick
+// whose clock is behind would owe a new Job what was before it, and catchUp would run that.
 //
 // # Limits
 //

@@ -102,11 +102,11 @@ func wasSuspended(j *v1alpha1.TaskSchedule) bool {
 }
 
 // changedAt is when the Job got the schedule that it has: its creation, or the last time that anybody changed its spec,
-// as the API server recorded it to the second; now if it did not, for the time before must not be owed. A clock that is a little
-// behind the API server's does not make the change earlier.
+// as the API server recorded it to the second; now if it did not, for the time before must not be owed. A clock that is
+// behind the API server's, however far, does not make the change earlier.
 func changedAt(j *v1alpha1.TaskSchedule, when timetable, now time.Time) time.Time {
 	at := recordedAt(j)
-	if migrated(j) || unrecorded(j, when, at) || at.IsZero() || ahead(&metav1.Time{Time: at}, now) {
+	if migrated(j) || unrecorded(j, when, at) || at.IsZero() {
 		at = now
 	}
 	return at.UTC().Truncate(time.Second)

@@ -276,6 +276,20 @@ func TestWhatIsOwedIsClosedWithItsEpoch(t *testing.T) {
 	}
 }
 
+// Nor is one that was missed for all that anybody knows, beside the one that is due.
+func TestAMissedInstantThatRanIsNotOwed(t *testing.T) {
+	j, yes := settled("*/10 * * * *", "12:00", catchUp(v1alpha1.CatchUpAll, 0)), true
+	facts := Facts{App: &yes, Holds: &Holds{}}
+	if _, need := Decide(j, facts, day("12:20:01")); need != NeedMade {
+		t.Fatalf("it owes 12:10, and needs %q", need)
+	}
+	facts.Made = Instants{day("12:10").Unix(): true}
+	plan, need := Decide(j, facts, day("12:20:01"))
+	if need != NeedNothing || plan.Create == nil || len(plan.Status.Owed) > 0 || plan.Status.History[1].Outcome != v1alpha1.OutcomeRan {
+		t.Errorf("needs %q, owed %v, %+v", need, plan.Status.Owed, plan.Status.History)
+	}
+}
+
 // An instant that a process has run before it died is no more owed than decided anew.
 func TestAHeldInstantThatRanIsNotOwed(t *testing.T) {
 	for _, pol := range []v1alpha1.BlackoutPolicy{v1alpha1.BlackoutShift, v1alpha1.BlackoutRunAfter, v1alpha1.BlackoutSkip} {

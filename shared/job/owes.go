@@ -16,7 +16,8 @@ import (
 const lastCreate = time.Minute
 
 // NameIsLock says whether a Task's name is what keeps its instant from being run a second time: as long as the Job has not put on
-// record that it ran, be it after the watermark or owed, and for a minute after the Task was created. Who deletes the Task before that has it run again.
+// record that it ran, be it after the watermark or owed, and for a minute after the Task was created. Who deletes the Task before
+// that has it run again.
 func NameIsLock(j *v1alpha1.TaskSchedule, t *v1alpha1.Task, now time.Time) bool {
 	instant, ok := instantOf(j, t)
 	if !ok || j.Spec.Suspend { // when it is resumed it owes nothing for the time before

@@ -55,3 +55,12 @@ func TestWhatIsOwedAheadOfItsTimeWaits(t *testing.T) {
 		t.Errorf("ran %v", p.ran)
 	}
 }
+
+// A Job that a clock an hour behind sees first owes nothing for the time before it was made.
+func TestAClockThatIsBehindDoesNotMakeAJobOlder(t *testing.T) {
+	yes := true
+	plan, need := Decide(fresh("* * * * *", "2026-03-02 12:00:10"), Facts{App: &yes}, day("11:01:00"))
+	if need != NeedNothing || plan.Create != nil || !plan.Status.DecidedUntil.Equal(mt("12:00:10")) {
+		t.Errorf("needs %q, decided until %v, creates %v", need, plan.Status.DecidedUntil, plan.Create)
+	}
+}

@@ -287,14 +287,24 @@ func (s *seen) clockChanges(last time.Time) (madeUp, leftOut int) {
 	return madeUp, leftOut
 }
 
+// epochAt is the epoch that an instant is in: an edit since does not change which instants a record counts.
+func (s *seen) epochAt(t time.Time) epoch {
+	for _, e := range s.epochs {
+		if e.to.IsZero() || !t.After(e.to) {
+			return e
+		}
+	}
+	return epoch{}
+}
+
 // learn adds what a history says now.
 func (s *seen) learn(job *v1alpha1.TaskSchedule) (contradictions []string) {
-	e := s.epochs[len(s.epochs)-1]
 	s.owing = job.Status.Owed
 	for _, d := range job.Status.History {
 		t := d.Instant.UTC()
 		for n := max(d.Count, 1); n > 0 && t.After(s.epochs[0].from.Add(-time.Hour)); t = t.Add(-time.Minute) {
-			if d.Count > 1 && !slices.ContainsFunc(e.exprs, func(x expr) bool { return x.names(t, s.zone) }) {
+			named := func(x expr) bool { return x.names(t, s.zone) }
+			if !t.Equal(d.Instant.Time) && !slices.ContainsFunc(s.epochAt(t).exprs, named) {
 				continue
 			}
 			n--
