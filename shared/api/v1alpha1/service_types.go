@@ -46,15 +46,17 @@ type ServiceInstanceSpec struct {
 	// +optional
 	UserProvided *UserProvidedService `json:"userProvided,omitempty"`
 
-	// Brokered, OSB and Volume are Kf's, and refused.
+	// Brokered is Kf's, and refused: nothing provisions the services of brokers here.
 	// +optional
 	Brokered *NotBuilt `json:"brokered,omitempty"`
+	// OSB is Kf's, and refused: nothing provisions the services of brokers here.
 	// +optional
 	OSB *NotBuilt `json:"osb,omitempty"`
+	// Volume is Kf's, and refused: nothing provisions volumes here.
 	// +optional
 	Volume *NotBuilt `json:"volume,omitempty"`
 
-	// Tags are words by which an App finds the service in VCAP_SERVICES, such as "sql".
+	// Tags are words by which an App finds the service in VCAP_SERVICES, such as ["sql"]; none when left out.
 	// +optional
 	// +nullable
 	// +listType=atomic
@@ -66,7 +68,7 @@ type ServiceInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="has(self.name) && size(self.name) > 0",message="parametersFrom.name must be the name of the Secret with the credentials"
 	ParametersFrom corev1.LocalObjectReference `json:"parametersFrom"`
 
-	// DeleteRequests is Kf's; its CLI counts it up when it deletes the service.
+	// DeleteRequests is Kf's: its CLI adds 1 when it deletes the service, such as from 0 to 1. 0 when left out; nothing is done for it here.
 	// +optional
 	DeleteRequests int `json:"deleteRequests,omitempty"`
 }
@@ -78,12 +80,12 @@ type UserProvidedService struct {
 	// +kubebuilder:validation:XValidation:rule="false",message="route services are not built here: nothing serves routes"
 	RouteServiceURL *NotBuilt `json:"routeServiceURL,omitempty"`
 
-	// MockClassName is the label in VCAP_SERVICES, "user-provided" when left out.
+	// MockClassName is the label in VCAP_SERVICES, such as postgres; "user-provided" when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	MockClassName string `json:"mockClassName,omitempty"`
 
-	// MockPlanName is the plan in VCAP_SERVICES; none when left out.
+	// MockPlanName is the plan in VCAP_SERVICES, such as small; none when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	MockPlanName string `json:"mockPlanName,omitempty"`
@@ -96,9 +98,11 @@ type NotBuilt struct{}
 
 // ServiceInstanceStatus is the service as it stands.
 type ServiceInstanceStatus struct {
+	// ObservedGeneration is the generation of the service that this status was made from.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Conditions: Ready says whether Apps can be bound to the service; the reasons are in docs/services.md.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -121,6 +125,7 @@ type ServiceInstanceStatus struct {
 
 // ServiceFields are what VCAP_SERVICES says of a service.
 type ServiceFields struct {
+	// Tags are those of the service.
 	// +optional
 	// +nullable
 	// +listType=atomic
@@ -128,6 +133,7 @@ type ServiceFields struct {
 	// ClassName is the label.
 	// +optional
 	ClassName string `json:"className,omitempty"`
+	// PlanName is the plan; there is none where the service names none.
 	// +optional
 	PlanName string `json:"planName,omitempty"`
 }
@@ -166,7 +172,7 @@ type ServiceInstanceBindingList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.app) && !has(self.route)",message="a binding is of an App (kf bind-service APP SERVICE): nothing serves routes here"
 // +kubebuilder:validation:XValidation:rule="self.app == oldSelf.app && self.instanceRef == oldSelf.instanceRef && self.parametersFrom == oldSelf.parametersFrom",message="a binding stays what it is: unbind, and bind anew"
-// +kubebuilder:validation:XValidation:rule="(has(self.bindingNameOverride) ? self.bindingNameOverride : ”) == (has(oldSelf.bindingNameOverride) ? oldSelf.bindingNameOverride : ”)",message="the name of a binding stays: unbind, and bind anew"
+// +kubebuilder:validation:XValidation:rule="has(self.bindingNameOverride) == has(oldSelf.bindingNameOverride) && (!has(self.bindingNameOverride) || self.bindingNameOverride == oldSelf.bindingNameOverride)",message="the name of a binding stays: unbind, and bind anew"
 type ServiceInstanceBindingSpec struct {
 	// App is the App that is bound.
 	// +optional
@@ -185,23 +191,25 @@ type ServiceInstanceBindingSpec struct {
 	// +kubebuilder:validation:XValidation:rule="has(self.name) && size(self.name) > 0",message="parametersFrom.name must be the name of the Secret with the binding's parameters"
 	ParametersFrom corev1.LocalObjectReference `json:"parametersFrom"`
 
-	// BindingNameOverride is the name by which the App finds the service; the service's own when left out.
+	// BindingNameOverride is the name by which the App finds the service, such as database; the service's own when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	BindingNameOverride string `json:"bindingNameOverride,omitempty"`
 
-	// ProgressDeadlineSeconds is Kf's, for brokers.
+	// ProgressDeadlineSeconds is how long, in seconds, Kf waits for a broker, such as 600. Nothing waits for one here: it is kept for Kf's
+	// CLI, and 0 when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ProgressDeadlineSeconds int64 `json:"progressDeadlineSeconds,omitempty"`
 
-	// UnbindRequests is Kf's; its CLI counts it up when it unbinds.
+	// UnbindRequests is Kf's: its CLI adds 1 when it unbinds, such as from 0 to 1. 0 when left out; nothing is done for it here.
 	// +optional
 	UnbindRequests int `json:"unbindRequests,omitempty"`
 }
 
 // BoundApp names the App that is bound.
 type BoundApp struct {
+	// Name is the App's, in the same namespace, such as shop.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
@@ -209,9 +217,11 @@ type BoundApp struct {
 
 // ServiceInstanceBindingStatus is the binding as it stands.
 type ServiceInstanceBindingStatus struct {
+	// ObservedGeneration is the generation of the binding that this status was made from.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Conditions: Ready says whether the App's next Task has the credentials; the reasons are in docs/services.md.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
