@@ -49,12 +49,12 @@ type Blackout struct {
 	// +optional
 	To *metav1.Time `json:"to,omitempty"`
 
-	// Weekly is a window of each week. Left out of one that says when by from and to, or iCalendar.
+	// Weekly is a window of each week. It is left out of one that says when by from and to, or iCalendar.
 	// +optional
 	Weekly *WeeklyWindow `json:"weekly,omitempty"`
 
 	// ICalendar is an iCalendar (RFC 5545), each of whose events is a window, such as a file of public holidays that begins with
-	// BEGIN:VCALENDAR. At most 64 KiB; docs/jobs.md says what of it is read. Left out of one that says when by from and to, or weekly.
+	// BEGIN:VCALENDAR. At most 64 KiB; docs/jobs.md says what of it is read. It is left out of one that says when by from and to, or weekly.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
