@@ -134,7 +134,7 @@ func goTool(words []string) error {
 var verbs = map[string][]string{
 	"get": nil, "describe": nil, "delete": nil, "patch": nil, "label": nil, "annotate": nil, "apply": nil, "logs": nil, "explain": nil, "wait": nil,
 	"port-forward": nil,
-	"rollout": {"restart", "status"}, "create": {"role", "rolebinding", "serviceaccount", "token", "secret", "namespace", "configmap"},
+	"rollout":      {"restart", "status"}, "create": {"role", "rolebinding", "serviceaccount", "token", "secret", "namespace", "configmap"},
 }
 
 // kubectl is a command line of it, by the flags that pages use.

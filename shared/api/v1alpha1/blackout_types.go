@@ -54,7 +54,8 @@ type Blackout struct {
 	Weekly *WeeklyWindow `json:"weekly,omitempty"`
 
 	// ICalendar is an iCalendar (RFC 5545), each of whose events is a window, such as a file of public holidays that begins with
-	// BEGIN:VCALENDAR. At most 64 KiB; docs/jobs.md says what of it is read. It is left out of one that says when by from and to, or weekly.
+	// BEGIN:VCALENDAR. At most 64 KiB; docs/jobs.md says what of it is read. It is left out of one that says when by from and to, or
+	// weekly.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
@@ -80,8 +81,8 @@ type WeeklyWindow struct {
 	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="from must be a time of day from 00:00 to 23:59"
 	From string `json:"from"`
-	// To is when it ends, by the clock of the zone, such as 06:00. One that is not after from is of the next day; one that equals it makes a
-	// whole day.
+	// To is when it ends, by the clock of the zone, such as 06:00. One that is not after from is of the next day; one that equals it makes
+	// a whole day.
 	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="to must be a time of day from 00:00 to 23:59; the end of a day is 00:00"
 	To string `json:"to"`

@@ -11,8 +11,8 @@ type Pause struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Note string `json:"note,omitempty"`
 
-	// Until is when it ends by itself, such as 2026-12-01T06:00:00Z; the first instant that runs again is this one or one after it. One that
-	// is over holds nothing back. When left out, it lasts until somebody lifts it.
+	// Until is when it ends by itself, such as 2026-12-01T06:00:00Z; the first instant that runs again is this one or one after it. One
+	// that is over holds nothing back. When left out, it lasts until somebody lifts it.
 	// +optional
 	Until *metav1.Time `json:"until,omitempty"`
 }

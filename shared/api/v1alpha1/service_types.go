@@ -68,7 +68,8 @@ type ServiceInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="has(self.name) && size(self.name) > 0",message="parametersFrom.name must be the name of the Secret with the credentials"
 	ParametersFrom corev1.LocalObjectReference `json:"parametersFrom"`
 
-	// DeleteRequests is Kf's: its CLI adds 1 when it deletes the service, such as from 0 to 1. 0 when left out; nothing is done for it here.
+	// DeleteRequests is Kf's: its CLI adds 1 when it deletes the service, such as from 0 to 1. 0 when left out; nothing is done for it
+	// here.
 	// +optional
 	DeleteRequests int `json:"deleteRequests,omitempty"`
 }

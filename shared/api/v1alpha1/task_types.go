@@ -173,8 +173,8 @@ type TaskSpec struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
 	Expires *metav1.Time `json:"expires,omitempty"`
 
-	// Count makes the Task an array, such as of 20: it runs nothing itself, and has so many Tasks made, NAME-0 to NAME-19, each of which has
-	// its index in KF_TASK_INDEX and this number in KF_TASK_COUNT. It succeeds if all of them do. No array when left out. Not in Kf.
+	// Count makes the Task an array, such as of 20: it runs nothing itself, and has so many Tasks made, NAME-0 to NAME-19, each of which
+	// has its index in KF_TASK_INDEX and this number in KF_TASK_COUNT. It succeeds if all of them do. No array when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Maximum=1000
 	// +kubebuilder:validation:XValidation:rule="self >= 1",message="count must be at least 1: leave it out for a Task that is no array"

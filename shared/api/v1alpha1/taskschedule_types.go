@@ -131,14 +131,15 @@ type TaskScheduleSpec struct {
 	// +kubebuilder:validation:Enum=Latest;None;All
 	CatchUp CatchUpPolicy `json:"catchUp,omitempty"`
 
-	// CatchUpLimit is how many instants of an outage catchUp All runs at the most, such as 24: the latest of them. 1000 when left out. Not in
-	// Kf.
+	// CatchUpLimit is how many instants of an outage catchUp All runs at the most, such as 24: the latest of them. 1000 when left out. Not
+	// in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	CatchUpLimit *int32 `json:"catchUpLimit,omitempty"`
 
-	// StartDate is when the schedules begin, such as 2026-12-01T00:00:00Z: they name no instant before it. At once when left out. Not in Kf.
+	// StartDate is when the schedules begin, such as 2026-12-01T00:00:00Z: they name no instant before it. At once when left out. Not in
+	// Kf.
 	// +optional
 	StartDate *metav1.Time `json:"startDate,omitempty"`
 
