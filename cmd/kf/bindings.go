@@ -171,7 +171,8 @@ func (t *target) waitGone(ctx context.Context, what string, gone func(context.Co
 	return t.await(ctx, patience{
 		every: lookEvery, limit: readyWithin, say: func() { t.progress("waiting for %s to go", what) },
 		stopped: "no longer waiting; " + what + " is being deleted all the same",
-		late:    fmt.Sprintf("%s is still there after %s: is the function bind deployed? (kubectl -n kf-tasks get ksvc bind)", what, readyWithin),
+		late: fmt.Sprintf("%s is still there after %s: is the function bind deployed? (kubectl -n kf-tasks get ksvc bind)",
+			what, readyWithin),
 	}, gone)
 }
 

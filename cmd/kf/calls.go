@@ -58,7 +58,8 @@ func callRow(j *v1alpha1.TaskSchedule) []string {
 
 // asCall is a command for Jobs under the name that PCF Scheduler has for calls.
 func asCall(c *cobra.Command, short, example string) *cobra.Command {
-	words := strings.NewReplacer("JOB_NAME", "CALL_NAME", "-job", "-call", "job-", "call-", "a Job's", "a call's", "a Job", "a call", "Job", "call")
+	words := strings.NewReplacer("JOB_NAME", "CALL_NAME", "-job", "-call", "job-", "call-",
+		"a Job's", "a call's", "a Job", "a call", "Job", "call")
 	c.Use, c.Short, c.Long, c.Example = words.Replace(c.Use), short, words.Replace(c.Long), example
 	if c.Flags().Lookup("command") != nil {
 		_ = c.Flags().MarkHidden("command") // a call runs none

@@ -49,7 +49,8 @@ What authorizes the request is kept in a Secret that goes with the call.`,
 	f.StringVar(&o.zone, "time-zone", "", "IANA name of the zone of the schedule, e.g. Europe/Berlin; UTC when left out")
 	f.StringVarP(&o.method, "method", "X", http.MethodGet, "GET, HEAD, POST, PUT, PATCH or DELETE")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "header \"Name: value\", which is no secret; may be given several times")
-	f.StringVar(&o.auth, "auth-header", "", "value of the header Authorization, e.g. \"Bearer ...\"; a list of processes shows it while kf runs")
+	f.StringVar(&o.auth, "auth-header", "",
+		"value of the header Authorization, e.g. \"Bearer ...\"; a list of processes shows it while kf runs")
 	f.StringVar(&o.authFile, "auth-header-file", "", "file that holds the value of the header Authorization; - is the standard input")
 	f.StringVar(&o.body, "body", "", "what to send, with POST, PUT, PATCH or DELETE")
 	f.DurationVar(&o.answerWithin, "answer-within", time.Minute, "how long the answer may take, from 1s to 1h")

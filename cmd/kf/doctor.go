@@ -179,8 +179,8 @@ func (d *doctor) policies(ctx context.Context) []finding {
 
 // functions of this project, which test/drift holds to the folder of their name.
 var functions = []string{
-	"archive", "bind", "build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick", "wait",
-	"web", "webhook",
+	"archive", "bind", "build", "command", "deadletter", "logs", "prune", "runtask", "space", "start", "status", "terminate", "tick",
+	"wait", "web", "webhook",
 }
 
 // functions: each is deployed and Ready.

@@ -34,8 +34,8 @@ func newOpen(t *target) *cobra.Command {
 		Use:   "open [APP_NAME | JOB_NAME | TASK_NAME]",
 		Short: "Open the page of the Space, or of an App, a Job or a Task, in a browser",
 		Long: `open prints the address of the page of an App, a Job or a Task, looked for in this order, or of the Space, and opens it
-where there is a browser. Where the pages are it reads of the function web's Knative Service: its annotation kf.dev/web-url, else its URL. --url says
-otherwise, as KF_WEB_URL does: http://localhost:8080, say, after kubectl port-forward.`,
+where there is a browser. Where the pages are it reads of the function web's Knative Service: its annotation kf.dev/web-url, else its
+URL. --url says otherwise, as KF_WEB_URL does: http://localhost:8080, say, after kubectl port-forward.`,
 		Example: `  kf open
   kf open shop
   kf open shop-x7k2p --print

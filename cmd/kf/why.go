@@ -180,7 +180,9 @@ func (o *why) ofJob(ctx context.Context, job *v1alpha1.TaskSchedule, instant tim
 		f.Holds = o.holds(ctx, job)
 	}
 	if name := story.InTheWay(job, instant); name != "" {
-		f.Other = gather.Look(f.Unread, story.PartOther, func() (*v1alpha1.Task, error) { return client.Find(ctx, tasks, job.Namespace, name) })
+		f.Other = gather.Look(f.Unread, story.PartOther, func() (*v1alpha1.Task, error) {
+			return client.Find(ctx, tasks, job.Namespace, name)
+		})
 	}
 	return story.OfInstant(f)
 }

@@ -66,7 +66,8 @@ func Past(j *v1alpha1.TaskSchedule, tasks []*v1alpha1.Task) []Entry {
 		}
 	}
 	for _, d := range j.Status.History {
-		e := Entry{At: d.Instant.Time, Outcome: string(d.Outcome), Result: d.Result, Message: d.Message, Count: d.Count, State: stateByResult(d)}
+		e := Entry{At: d.Instant.Time, Outcome: string(d.Outcome), Result: d.Result, Message: d.Message, Count: d.Count,
+			State: stateByResult(d)}
 		if t := there[d.Task]; t != nil {
 			e.Task = t.Name
 			if d.Outcome == v1alpha1.OutcomeRan {

@@ -22,8 +22,8 @@
 //
 // # The bound
 //
-// An array has at most 1000 Tasks. Each is a Task, a PipelineRun, a TaskRun and a Pod, 30 to 40 kB in etcd, so that an array of that size
-// is 40 MB of the 2 GB that etcd takes by default, and a third of the 3000 Pods that Kubernetes is tested with in one namespace. Retention
+// An array has at most 1000 Tasks. Each is a Task, a PipelineRun, a TaskRun and a Pod, about 45 kB in etcd, so that an array of that size
+// is 45 MB of the 2 GB that etcd takes by default, and a third of the 3000 Pods that Kubernetes is tested with in one namespace. Retention
 // counts an array as one Task: an App that runs large ones keeps fewer (docs/retention.md).
 //
 // # Limits

@@ -36,7 +36,7 @@ var Catalogue = map[string]Entry{
 	CommandAccepted: {"a command has been carried out, or was before: this is the Task", CommandFact{}},
 	CommandRefused:  {"a command has been refused for good, and why", CommandFact{}},
 	JobFired:        {"a Job has run for an instant of its schedule", JobFact{}},
-	JobSkipped:      {"a Job has not run for an instant: its Task before still ran, a blackout left it out, or it can't run as it stands", JobFact{}},
+	JobSkipped:      {"a Job has not run for an instant: its Task before still ran, a blackout left it out, or it can't run", JobFact{}},
 	JobMissed:       {"instants of a Job have passed unrun: later ones, or their deadline, had come when the system recovered", JobFact{}},
 	JobOverdue:      {"a Job has not succeeded within the time that it is expected to; told once until it recovers", JobNotice{}},
 	JobRecovered:    {"a Job that was overdue has succeeded again", JobNotice{}},

@@ -63,7 +63,7 @@ func held(j *v1alpha1.TaskSchedule, now time.Time) (reason string, is bool) {
 		return v1alpha1.ReasonSuspended, true
 	case p != nil && (p.Until == nil || now.Before(p.Until.Time)):
 		return v1alpha1.ReasonPaused, true
-	case len(j.Status.History) > 0 && j.Status.History[0].Outcome == v1alpha1.OutcomePaused: // by its App or Space, as the latest instant saw
+	case len(j.Status.History) > 0 && j.Status.History[0].Outcome == v1alpha1.OutcomePaused: // by its App or Space, at the latest instant
 		return v1alpha1.ReasonPaused, true
 	}
 	return "", false

@@ -103,8 +103,8 @@ func (r *reader) schedulerCall(c cfCall, of []cfSchedule) {
 		name := "kf-call-" + job.Name
 		request.Headers = []v1alpha1.CallHeader{{Name: "Authorization", SecretKeyRef: &corev1.SecretKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: "authorization"}}}
-		r.remark(c.at, about, "what authorizes it (auth_header) is a secret, and is left out: its Tasks wait until there is a Secret %s with "+
-			"the key authorization (kubectl create secret generic %[1]s --from-file=authorization=FILE)", name)
+		r.remark(c.at, about, "what authorizes it (auth_header) is a secret, and is left out: its Tasks wait until there is a Secret %s "+
+			"with the key authorization (kubectl create secret generic %[1]s --from-file=authorization=FILE)", name)
 	}
 	job.Spec.TaskTemplate.Call = request
 	r.schedulerTimes(job, of)

@@ -23,7 +23,8 @@ func asCall(app *v1alpha1.App, task *v1alpha1.Task, image string) (*v1alpha1.App
 	}
 	app, task = app.DeepCopy(), task.DeepCopy()
 	was := app.Spec.Template.Spec
-	c := corev1.Container{Name: v1alpha1.UserContainer, Command: []string{callProgram}, Resources: callResources(), SecurityContext: confined()}
+	c := corev1.Container{Name: v1alpha1.UserContainer, Command: []string{callProgram},
+		Resources: callResources(), SecurityContext: confined()}
 	if len(was.Containers) > 0 {
 		own := was.Containers[ownContainer(was)]
 		c.Env, c.EnvFrom = own.Env, own.EnvFrom
@@ -31,7 +32,8 @@ func asCall(app *v1alpha1.App, task *v1alpha1.Task, image string) (*v1alpha1.App
 	c.Env = append(c.Env, call.Environment(task.Spec.Call)...)
 	no := false
 	app.Spec.Template.Spec = corev1.PodSpec{
-		Containers: []corev1.Container{c}, ServiceAccountName: was.ServiceAccountName, DeprecatedServiceAccount: was.DeprecatedServiceAccount,
+		Containers:         []corev1.Container{c},
+		ServiceAccountName: was.ServiceAccountName, DeprecatedServiceAccount: was.DeprecatedServiceAccount,
 		NodeSelector: was.NodeSelector, Tolerations: was.Tolerations, Affinity: was.Affinity, PriorityClassName: was.PriorityClassName,
 		ImagePullSecrets: was.ImagePullSecrets, DNSPolicy: was.DNSPolicy, DNSConfig: was.DNSConfig, HostAliases: was.HostAliases,
 		AutomountServiceAccountToken: &no,

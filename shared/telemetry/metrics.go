@@ -23,9 +23,11 @@ const (
 
 // Counters and histograms, each with what it is for people. docs/operate.md has them with what they are called in Prometheus.
 var (
-	events = histogram("kf.event.duration", "How long an event took, by its type and what became of it: done, refused, or to be tried again",
+	events = histogram("kf.event.duration",
+		"How long an event took, by its type and what became of it: done, refused, or to be tried again",
 		.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60)
-	starts = histogram("kf.task.start.latency", "From when a Task was created until its PipelineRun was, of Tasks that had nothing to wait for",
+	starts = histogram("kf.task.start.latency",
+		"From when a Task was created until its PipelineRun was, of Tasks that had nothing to wait for",
 		.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120)
 	lateness = histogram("kf.tick.lateness", "From the instant that a Job was due until its Task was created",
 		.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 3600)
@@ -33,7 +35,7 @@ var (
 	instants    = counter("kf.job.instants", "{instant}", "Instants of Jobs that were decided, by outcome")
 	overdue     = gauge("kf.job.overdue", "{job}", "Jobs that have not succeeded within their expectSuccessWithin, as of the last tick")
 	pruned      = counter("kf.task.pruned", "{task}", "Tasks that were deleted because of their App's or Job's retention")
-	excess      = counter("kf.retention.excess", "{task}", "Tasks beyond their App's limit that no sweep may delete yet, each time it finds them")
+	excess      = counter("kf.retention.excess", "{task}", "Tasks beyond their App's limit that no sweep may delete yet, at each")
 	deadLetters = counter("kf.dead_letters", "{event}", "Events that nobody could handle, by type")
 	logLines    = counter("kf.log.lines", "{line}", "Lines of Tasks' logs that were forwarded or served")
 	logGaps     = counter("kf.log.gaps", "{task}", "Tasks of whose log something was lost")

@@ -28,7 +28,7 @@ type Settings struct {
 	TracingProtocol string `envconfig:"TRACING_PROTOCOL" default:"none"`
 	// TracingEndpoint is where they are sent, such as http://collector.monitoring:4318/v1/traces.
 	TracingEndpoint string `envconfig:"TRACING_ENDPOINT"`
-	// TracingRate is the part of the traces that begin here which is kept, from 0 to 1; of a trace that begins elsewhere it is decided there.
+	// TracingRate is the part of the traces that begin here which is kept, from 0 to 1; of one that begins elsewhere it is decided there.
 	TracingRate float64 `envconfig:"TRACING_SAMPLING_RATE" default:"0.1"`
 }
 

@@ -26,7 +26,9 @@ const TektonSpanContext = "tekton.dev/pipelinerunSpanContext"
 
 // Process begins the span of one event in the trace that it belongs to. What others post and belongs to none begins one: what comes
 // of it then says so (the event is changed). end tells what became of it.
-func Process(ctx context.Context, e *cloudevents.Event, now time.Time) (_ context.Context, end func(became string, err error, now time.Time)) {
+func Process(ctx context.Context, e *cloudevents.Event, now time.Time) (
+	_ context.Context, end func(became string, err error, now time.Time),
+) {
 	ctx, span := otel.Tracer(scope).Start(parent(ctx, e), "process "+e.Type(), trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithTimestamp(now), trace.WithAttributes(eventType.String(e.Type())))
 	if of := header(ctx); of != "" && e.Extensions()[traceParent] == nil && !strings.HasPrefix(e.Type(), "dev.knative.") {

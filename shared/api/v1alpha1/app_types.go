@@ -210,17 +210,18 @@ type AppBinding struct {
 	Name string `json:"name"`
 	// Secret has the files.
 	Secret string `json:"secret"`
-	// Keys are the names of the files.
+	// Keys are the names of the files in it.
 	// +listType=atomic
 	Keys []string `json:"keys"`
 }
 
 // Admission is a Task whose turn has come in a queue.
 type Admission struct {
-	// Task is its name, for people, and UID tells it from another of the name.
+	// Task is its name, for people.
 	// +optional
-	Task string    `json:"task,omitempty"`
-	UID  types.UID `json:"uid"`
+	Task string `json:"task,omitempty"`
+	// UID tells it from another of the name.
+	UID types.UID `json:"uid"`
 	// At is when its turn came. It must have started soon after that, or waits for another turn.
 	At metav1.Time `json:"at"`
 }

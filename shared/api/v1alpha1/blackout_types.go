@@ -22,12 +22,12 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.from) == has(self.to)",message="from and to go together: a blackout from then on is a pause"
 // +kubebuilder:validation:XValidation:rule="!has(self.from) || !has(self.to) || self.from < self.to",message="from must be before to"
 type Blackout struct {
-	// Name tells it from others, and is in the history of what it held back. Such as month-end.
+	// Name tells it from others, such as month-end, and is in the history of what it held back.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 
-	// Note says why, for whoever asks. Such as "the books are closed"; none when left out.
+	// Note says why, for whoever asks, such as "the books are closed". None when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Note string `json:"note,omitempty"`
@@ -40,19 +40,22 @@ type Blackout struct {
 	// +kubebuilder:default=Skip
 	Policy BlackoutPolicy `json:"policy,omitempty"`
 
-	// From is when it begins, such as 2026-12-24T12:00:00Z; left out, weekly or iCalendar says it.
+	// From is when it begins, such as 2026-12-24T12:00:00Z: an instant at it is in it. With to; left out of one that says when by weekly or
+	// iCalendar.
 	// +optional
 	From *metav1.Time `json:"from,omitempty"`
-	// To is when it ends; an instant at that time is not in it. Such as 2026-12-27T00:00:00Z; left out, weekly or iCalendar says it.
+	// To is when it ends, such as 2026-12-27T00:00:00Z: an instant at it is not in it. With from; left out of one that says when by weekly
+	// or iCalendar.
 	// +optional
 	To *metav1.Time `json:"to,omitempty"`
 
-	// Weekly is a window of each week.
+	// Weekly is a window of each week. It is left out of one that says when by from and to, or iCalendar.
 	// +optional
 	Weekly *WeeklyWindow `json:"weekly,omitempty"`
 
-	// ICalendar is an iCalendar (RFC 5545), each of whose events is a window, such as "BEGIN:VCALENDAR ...". docs/jobs.md says what of it
-	// is read. Left out, from and to or weekly say it.
+	// ICalendar is an iCalendar (RFC 5545), each of whose events is a window, such as a file of public holidays that begins with
+	// BEGIN:VCALENDAR. At most 64 KiB; docs/jobs.md says what of it is read. It is left out of one that says when by from and to, or
+	// weekly.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
@@ -67,18 +70,19 @@ type Blackout struct {
 
 // WeeklyWindow is a window that begins on some days of each week.
 type WeeklyWindow struct {
-	// Days are those on which it begins; every day when left out. Such as [Fri, Sat].
+	// Days are those on which it begins, such as [Fri, Sat]; every day when left out.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=7
 	// +kubebuilder:validation:items:Enum=Mon;Tue;Wed;Thu;Fri;Sat;Sun
 	Days []string `json:"days,omitempty"`
 
-	// From is when it begins, by the clock of the zone, such as "22:00".
+	// From is when it begins, by the clock of the zone, such as 22:00.
 	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="from must be a time of day from 00:00 to 23:59"
 	From string `json:"from"`
-	// To is when it ends, such as "06:00". One that is not after from is of the next day; one that equals it makes a whole day.
+	// To is when it ends, by the clock of the zone, such as 06:00. One that is not after from is of the next day; one that equals it makes
+	// a whole day.
 	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="to must be a time of day from 00:00 to 23:59; the end of a day is 00:00"
 	To string `json:"to"`

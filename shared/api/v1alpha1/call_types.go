@@ -18,19 +18,19 @@ type Call struct {
 	// +kubebuilder:validation:Enum=GET;HEAD;POST;PUT;PATCH;DELETE
 	Method string `json:"method,omitempty"`
 
-	// Headers are those of the request, such as Content-Type or Authorization.
+	// Headers are those of the request, such as Content-Type or Authorization. None when left out.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Headers []CallHeader `json:"headers,omitempty"`
 
-	// Body is sent as it is, such as `{"full": true}`; none when left out. At most 64 KiB.
+	// Body is sent as it is, such as {"full": true}. At most 64 KiB; empty when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=65536
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\u0000')",message="body can't hold a NUL byte"
 	Body string `json:"body,omitempty"`
 
-	// TimeoutSeconds is how long the answer may take, to its last byte: from 1 to 3600 seconds, such as 300; 60 when left out.
+	// TimeoutSeconds is how long the answer may take, to its last byte: from 1 to 3600 seconds, such as 300. 60 when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
@@ -47,13 +47,14 @@ type CallHeader struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`
 	Name string `json:"name"`
 
-	// Value of the header, such as application/json; empty when left out, unless secretKeyRef has it.
+	// Value of the header, such as application/json. When left out, it is secretKeyRef's, or empty.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\r\\n\\u0000]')",message="a header's value is one line"
 	Value string `json:"value,omitempty"`
 
-	// SecretKeyRef is a key of a Secret of the Space that holds the value. The Task waits until it is there.
+	// SecretKeyRef is a key of a Secret of the Space that holds the value, such as the key authorization of the Secret nightly. The Task
+	// waits until it is there. When left out, value counts.
 	// +optional
 	SecretKeyRef *corev1.SecretKeySelector `json:"secretKeyRef,omitempty"`
 }

@@ -9,7 +9,7 @@ type CatchUpPolicy string
 const (
 	// CatchUpLatest runs the latest. It is the default.
 	CatchUpLatest CatchUpPolicy = "Latest"
-	// CatchUpNone runs none: an instant that is two minutes late is missed.
+	// CatchUpNone runs none: an instant that is more than five minutes late is missed.
 	CatchUpNone CatchUpPolicy = "None"
 	// CatchUpAll runs all, the latest at once and the others after it, oldest first, a few each minute.
 	CatchUpAll CatchUpPolicy = "All"
@@ -34,9 +34,9 @@ const (
 // Owed are instants that are past and are still to be run, oldest first: those that the schedule names after one time and up to
 // another. They are below the watermark decidedUntil, and not decided.
 type Owed struct {
-	// After is the time after which they are.
+	// After is the time that they are after: an instant at it is none of them.
 	After metav1.Time `json:"after"`
-	// Until is the last of them.
+	// Until is the time up to which they are: an instant at it is one of them.
 	Until metav1.Time `json:"until"`
 
 	// Reason is CatchUp, Shift or RunAfter.

@@ -6,13 +6,13 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // Paused and are not run later. Those that have started go on, and kf run-job runs a Job all the same. Unlike suspend it says why
 // and ends by itself.
 type Pause struct {
-	// Note says why, for whoever asks: shown in the history and by kf why. Such as "the database moves"; none when left out.
+	// Note says why, such as "the database moves": the history and kf why show it to whoever asks. None when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Note string `json:"note,omitempty"`
 
-	// Until is when it ends by itself; the first instant that runs again is this one or one after it. Left out, it lasts until
-	// somebody lifts it. One that is over holds nothing back. Such as 2026-12-01T06:00:00Z.
+	// Until is when it ends by itself, such as 2026-12-01T06:00:00Z; the first instant that runs again is this one or one after it. One
+	// that is over holds nothing back. When left out, it lasts until somebody lifts it.
 	// +optional
 	Until *metav1.Time `json:"until,omitempty"`
 }

@@ -46,17 +46,17 @@ type ServiceInstanceSpec struct {
 	// +optional
 	UserProvided *UserProvidedService `json:"userProvided,omitempty"`
 
-	// Brokered is Kf's, for services of brokers such as Postgres by Google's, and refused: it is left out.
+	// Brokered is Kf's, and refused: nothing provisions the services of brokers here.
 	// +optional
 	Brokered *NotBuilt `json:"brokered,omitempty"`
-	// OSB is Kf's, for brokers of the Open Service Broker API such as Kf's own, and refused: it is left out.
+	// OSB is Kf's, and refused: nothing provisions the services of brokers here.
 	// +optional
 	OSB *NotBuilt `json:"osb,omitempty"`
-	// Volume is Kf's, for volumes such as NFS, and refused: it is left out.
+	// Volume is Kf's, and refused: nothing provisions volumes here.
 	// +optional
 	Volume *NotBuilt `json:"volume,omitempty"`
 
-	// Tags are words by which an App finds the service in VCAP_SERVICES, such as "sql"; none when left out.
+	// Tags are words by which an App finds the service in VCAP_SERVICES, such as ["sql"]; none when left out.
 	// +optional
 	// +nullable
 	// +listType=atomic
@@ -69,7 +69,8 @@ type ServiceInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="has(self.name) && size(self.name) > 0",message="parametersFrom.name must be the name of the Secret with the credentials"
 	ParametersFrom corev1.LocalObjectReference `json:"parametersFrom"`
 
-	// DeleteRequests is Kf's; its CLI counts it up when it deletes the service, such as to 1. 0 when left out.
+	// DeleteRequests is Kf's: its CLI adds 1 when it deletes the service, such as from 0 to 1. 0 when left out; nothing is done for it
+	// here.
 	// +optional
 	DeleteRequests int `json:"deleteRequests,omitempty"`
 }
@@ -81,7 +82,7 @@ type UserProvidedService struct {
 	// +kubebuilder:validation:XValidation:rule="false",message="route services are not built here: nothing serves routes"
 	RouteServiceURL *NotBuilt `json:"routeServiceURL,omitempty"`
 
-	// MockClassName is the label in VCAP_SERVICES, such as p.mysql; "user-provided" when left out.
+	// MockClassName is the label in VCAP_SERVICES, such as postgres; "user-provided" when left out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	MockClassName string `json:"mockClassName,omitempty"`
@@ -99,11 +100,11 @@ type NotBuilt struct{}
 
 // ServiceInstanceStatus is the service as it stands.
 type ServiceInstanceStatus struct {
-	// ObservedGeneration is the generation of the spec that the status is about.
+	// ObservedGeneration is the generation of the service that this status was made from.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions say how it stands: Ready, and why not.
+	// Conditions: Ready says whether Apps can be bound to the service; the reasons are in docs/services.md.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -126,7 +127,7 @@ type ServiceInstanceStatus struct {
 
 // ServiceFields are what VCAP_SERVICES says of a service.
 type ServiceFields struct {
-	// Tags are words by which an App finds it.
+	// Tags are those of the service.
 	// +optional
 	// +nullable
 	// +listType=atomic
@@ -134,7 +135,7 @@ type ServiceFields struct {
 	// ClassName is the label.
 	// +optional
 	ClassName string `json:"className,omitempty"`
-	// PlanName is the plan.
+	// PlanName is the plan; there is none where the service names none.
 	// +optional
 	PlanName string `json:"planName,omitempty"`
 }
@@ -173,7 +174,7 @@ type ServiceInstanceBindingList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.app) && !has(self.route)",message="a binding is of an App (kf bind-service APP SERVICE): nothing serves routes here"
 // +kubebuilder:validation:XValidation:rule="self.app == oldSelf.app && self.instanceRef == oldSelf.instanceRef && self.parametersFrom == oldSelf.parametersFrom",message="a binding stays what it is: unbind, and bind anew"
-// +kubebuilder:validation:XValidation:rule=`(has(self.bindingNameOverride) ? self.bindingNameOverride : "") == (has(oldSelf.bindingNameOverride) ? oldSelf.bindingNameOverride : "")`,message="the name of a binding stays: unbind, and bind anew"
+// +kubebuilder:validation:XValidation:rule="has(self.bindingNameOverride) == has(oldSelf.bindingNameOverride) && (!has(self.bindingNameOverride) || self.bindingNameOverride == oldSelf.bindingNameOverride)",message="the name of a binding stays: unbind, and bind anew"
 type ServiceInstanceBindingSpec struct {
 	// App is the App that is bound.
 	// +optional
@@ -197,19 +198,20 @@ type ServiceInstanceBindingSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	BindingNameOverride string `json:"bindingNameOverride,omitempty"`
 
-	// ProgressDeadlineSeconds is Kf's, for brokers: seconds, such as 600. Nothing waits for them here, nor when it is left out.
+	// ProgressDeadlineSeconds is how long, in seconds, Kf waits for a broker, such as 600. Nothing waits for one here: it is kept for Kf's
+	// CLI, and 0 when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ProgressDeadlineSeconds int64 `json:"progressDeadlineSeconds,omitempty"`
 
-	// UnbindRequests is Kf's; its CLI counts it up when it unbinds, such as to 1. 0 when left out.
+	// UnbindRequests is Kf's: its CLI adds 1 when it unbinds, such as from 0 to 1. 0 when left out; nothing is done for it here.
 	// +optional
 	UnbindRequests int `json:"unbindRequests,omitempty"`
 }
 
 // BoundApp names the App that is bound.
 type BoundApp struct {
-	// Name of the App, such as shop.
+	// Name is the App's, in the same namespace, such as shop.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
@@ -217,11 +219,11 @@ type BoundApp struct {
 
 // ServiceInstanceBindingStatus is the binding as it stands.
 type ServiceInstanceBindingStatus struct {
-	// ObservedGeneration is the generation of the spec that the status is about.
+	// ObservedGeneration is the generation of the binding that this status was made from.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions say how it stands: Ready, and why not.
+	// Conditions: Ready says whether the App's next Task has the credentials; the reasons are in docs/services.md.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -173,8 +173,8 @@ type TaskSpec struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
 	Expires *metav1.Time `json:"expires,omitempty"`
 
-	// Count makes the Task an array: it runs nothing itself, and has so many Tasks made, NAME-0 to NAME-19 for 20 of them, each of which
-	// has its index in KF_TASK_INDEX and this number in KF_TASK_COUNT. It succeeds if all of them do. Not in Kf.
+	// Count makes the Task an array, such as of 20: it runs nothing itself, and has so many Tasks made, NAME-0 to NAME-19, each of which
+	// has its index in KF_TASK_INDEX and this number in KF_TASK_COUNT. It succeeds if all of them do. No array when left out. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Maximum=1000
 	// +kubebuilder:validation:XValidation:rule="self >= 1",message="count must be at least 1: leave it out for a Task that is no array"
@@ -289,16 +289,19 @@ type TaskArray struct {
 	// Created is how many have been made: those of the indexes below it.
 	// +optional
 	Created int32 `json:"created,omitempty"`
-	// Active are those of them that have not ended, Succeeded and Failed those that have.
+	// Active is how many of them have not ended.
 	// +optional
 	Active int32 `json:"active,omitempty"`
+	// Succeeded is how many of them have succeeded.
 	// +optional
 	Succeeded int32 `json:"succeeded,omitempty"`
+	// Failed is how many of them have failed.
 	// +optional
 	Failed int32 `json:"failed,omitempty"`
-	// CompletedIndexes and FailedIndexes say which, e.g. "0-4,7". They stay when a Task itself is gone.
+	// CompletedIndexes says which have succeeded, e.g. "0-4,7". It stays when a Task itself is gone.
 	// +optional
 	CompletedIndexes string `json:"completedIndexes,omitempty"`
+	// FailedIndexes says which have failed, e.g. "5-6". It stays when a Task itself is gone.
 	// +optional
 	FailedIndexes string `json:"failedIndexes,omitempty"`
 }
@@ -336,9 +339,10 @@ type TaskLog struct {
 	// +optional
 	Archive string `json:"archive,omitempty"`
 
-	// Lines and Bytes are what is in it of what the Task wrote, line ends included.
+	// Lines is how many lines of what the Task wrote are in it.
 	// +optional
 	Lines int64 `json:"lines,omitempty"`
+	// Bytes is how many bytes of what the Task wrote are in it, line ends included, before they are compressed.
 	// +optional
 	Bytes int64 `json:"bytes,omitempty"`
 

@@ -126,22 +126,25 @@ type TaskScheduleSpec struct {
 	Pause *Pause `json:"pause,omitempty"`
 
 	// CatchUp says which of the instants that were missed in an outage are run after it: Latest (the default) runs the latest, None
-	// runs none that is two minutes late, All runs all, of at most 1000 the latest, or of catchUpLimit. Not in Kf.
+	// runs none that is more than five minutes late, All runs all, of at most 1000 the latest, or of catchUpLimit. Not in Kf.
 	// +optional
 	// +kubebuilder:validation:Enum=Latest;None;All
 	CatchUp CatchUpPolicy `json:"catchUp,omitempty"`
 
-	// CatchUpLimit is how many instants of an outage catchUp All runs at the most, the latest of them, such as 3. 1000 when left out. Not in Kf.
+	// CatchUpLimit is how many instants of an outage catchUp All runs at the most, such as 24: the latest of them. 1000 when left out. Not
+	// in Kf.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	CatchUpLimit *int32 `json:"catchUpLimit,omitempty"`
 
-	// StartDate is when the schedules begin: they name no instant before it. Such as 2026-12-01T00:00:00Z; no bound when left out. Not in Kf.
+	// StartDate is when the schedules begin, such as 2026-12-01T00:00:00Z: they name no instant before it. At once when left out. Not in
+	// Kf.
 	// +optional
 	StartDate *metav1.Time `json:"startDate,omitempty"`
 
-	// EndDate is when the schedules end: they name no instant at it or after it. Such as 2027-01-01T00:00:00Z; no bound when left out. Not in Kf.
+	// EndDate is when the schedules end, such as 2027-01-01T00:00:00Z: they name no instant at it or after it. Never when left out. Not in
+	// Kf.
 	// +optional
 	EndDate *metav1.Time `json:"endDate,omitempty"`
 
@@ -184,11 +187,10 @@ type TaskScheduleStatus struct {
 	// +optional
 	LastScheduleTime *metav1.Time `json:"lastScheduleTime,omitempty"`
 
-	// LastSuccessTime is when the latest Task of the Job that is known to have succeeded had ended, and LastSuccessTask its name.
-	// Not in Kf.
+	// LastSuccessTime is when the latest Task of the Job that is known to have succeeded had ended. Not in Kf.
 	// +optional
 	LastSuccessTime *metav1.Time `json:"lastSuccessTime,omitempty"`
-	// LastSuccessTask is the Task of that.
+	// LastSuccessTask is that Task's name. Not in Kf.
 	// +optional
 	LastSuccessTask string `json:"lastSuccessTask,omitempty"`
 
