@@ -189,7 +189,9 @@ func TestAFunctionReachesOnlyWhatItNeeds(t *testing.T) {
 		local[0] = opened(local[0])
 	}
 	needed = needed[:len(needed)-2] // registries are on 443
-	w.tried(t, harness.SystemNamespace, of("build"), append(append(needed, sink, opened(registry), try{"registry-443", tenant, 443, true}), local...)...)
+	for _, function := range []string{"build", "archive"} {
+		w.tried(t, harness.SystemNamespace, of(function), append(append(needed, sink, opened(registry), try{"registry-443", tenant, 443, true}), local...)...)
+	}
 }
 
 // TestSecurityGroupsHoldForTasks: a NetworkPolicy for an App's Pods is one for its Tasks' too.

@@ -215,7 +215,7 @@ func TestTheBrokerAsksWhoSends(t *testing.T) {
 // this function's own Trigger would send; and by a tenant's own Trigger, which can have a token for the function, too.
 func TestFunctionsTakeEventsOfOurTriggersOnly(t *testing.T) {
 	w := newOIDCWorld(t)
-	for _, function := range []string{"build", "deadletter", "prune", "runtask", "start", "status", "terminate", "tick"} {
+	for _, function := range []string{"archive", "bind", "build", "deadletter", "prune", "runtask", "space", "start", "status", "terminate", "tick"} {
 		trigger := strings.ReplaceAll(function, "deadletter", "status") + "-oidc-eventing.knative.dev-trigger" // which brings what it could not deliver
 		for _, c := range []struct {
 			what, token string
