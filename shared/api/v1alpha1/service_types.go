@@ -166,7 +166,7 @@ type ServiceInstanceBindingList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.app) && !has(self.route)",message="a binding is of an App (kf bind-service APP SERVICE): nothing serves routes here"
 // +kubebuilder:validation:XValidation:rule="self.app == oldSelf.app && self.instanceRef == oldSelf.instanceRef && self.parametersFrom == oldSelf.parametersFrom",message="a binding stays what it is: unbind, and bind anew"
-// +kubebuilder:validation:XValidation:rule="(has(self.bindingNameOverride) ? self.bindingNameOverride : ”) == (has(oldSelf.bindingNameOverride) ? oldSelf.bindingNameOverride : ”)",message="the name of a binding stays: unbind, and bind anew"
+// +kubebuilder:validation:XValidation:rule=`(has(self.bindingNameOverride) ? self.bindingNameOverride : "") == (has(oldSelf.bindingNameOverride) ? oldSelf.bindingNameOverride : "")`,message="the name of a binding stays: unbind, and bind anew"
 type ServiceInstanceBindingSpec struct {
 	// App is the App that is bound.
 	// +optional
