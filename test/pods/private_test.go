@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -43,14 +42,10 @@ type private struct {
 	refused atomic.Int64 // requests without it
 }
 
-// newPrivate starts one at the address that the cluster's registry has, where Pods reach it.
+// newPrivate starts one where Pods reach it.
 func newPrivate(t *testing.T) *private {
 	t.Helper()
-	host, _, _ := strings.Cut(registry(t), ":")
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Skipf("the cluster's registry is not at an address of this machine, where Pods would reach one of this test's: %v", err)
-	}
+	listener := listen(t)
 	p := &private{host: listener.Addr().String()}
 	images := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
