@@ -61,7 +61,7 @@ func (w *writers) final(name string) (*v1alpha1.Task, *metav1.Condition) {
 func TestATaskSaysHowItEndedAndWhatItTook(t *testing.T) {
 	w := newWriters(t)
 	w.pinged("status")
-	w.shell("shop", registry(t)+"/base/busybox:latest")
+	w.shell(harness.NewApp(w.ns, "shop", registry(t)+"/base/busybox:latest"))
 	const work = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; cd /sys/fs/cgroup; " +
 		"if [ -r memory.peak ] || [ -r memory/memory.max_usage_in_bytes ]; then echo its kernel knows; fi; "
 	for name, test := range map[string]struct {
@@ -99,11 +99,12 @@ func TestATaskSaysHowItEndedAndWhatItTook(t *testing.T) {
 }
 
 // shell makes an App whose image has a POSIX shell.
-func (w *writers) shell(name, image string) {
+func (w *writers) shell(app *v1alpha1.App) *v1alpha1.App {
 	w.t.Helper()
-	app, err := w.c.Kf.Apps(w.ns).Create(ctx, harness.NewApp(w.ns, name, image), metav1.CreateOptions{})
+	image := *app.Spec.Build.Image
+	app, err := w.c.Kf.Apps(w.ns).Create(ctx, app, metav1.CreateOptions{})
 	if err == nil {
-		_, err = client.PatchStatus(ctx, w.c.Kf.Apps(w.ns), app, func(a *v1alpha1.App) {
+		app, err = client.PatchStatus(ctx, w.c.Kf.Apps(w.ns), app, func(a *v1alpha1.App) {
 			a.Status.Image = image
 			a.Status.StartCommands = v1alpha1.StartCommandStatus{Image: image, Shell: v1alpha1.ShellPOSIX, ShellPath: "/bin/sh"}
 		})
@@ -111,6 +112,7 @@ func (w *writers) shell(name, image string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return app
 }
 
 // TestACallIsSentFromANode: an answer of 2xx is success, another is not, and the log says which it was.
