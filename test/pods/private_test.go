@@ -114,7 +114,7 @@ func spy() []byte {
 	return fmt.Appendf(nil, `#!/bin/sh
 echo "spy begins as $(id -u)"
 p=%[1]s a=%[3]s
-p=$p%[2]s a=$a%[4]s
+p=${p}%[2]s a=${a}%[4]s
 find / \( -path /proc -o -path /sys \) -prune -o -type f -size -1024k -exec grep -lF -e "$p" -e "$a" {} + 2>/dev/null | sed 's/^/spy found /'
 for f in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
   tr '\0' '\n' 2>/dev/null <$f | grep -q -e '%[1]s[%[5]c]%[6]s' -e '%[3]s[%[7]c]%[8]s' && echo "spy found $f"
