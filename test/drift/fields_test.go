@@ -97,3 +97,12 @@ func TestEveryFieldIsExplained(t *testing.T) {
 		t.Errorf("only %d fields found", fields)
 	}
 }
+
+// TestNoRuleHasAQuoteOfProse: gofmt makes one such of two apostrophes in a comment, also where they are the empty string of a rule, and no API server takes that.
+func TestNoRuleHasAQuoteOfProse(t *testing.T) {
+	for file := range crds(t) {
+		if strings.ContainsAny(read(t, "config", "crd", file), "“”") {
+			t.Errorf("config/crd/%s has “ or ”: write the empty string of a rule as \"\", and the rule in backquotes", file)
+		}
+	}
+}

@@ -83,22 +83,12 @@ func TestATaskReadsItsBindings(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pinged("bind")
-	image := builderImages(t)["runImage"]
-	app := harness.NewApp(w.ns, "reader", image)
+	app := harness.NewApp(w.ns, "reader", registry(t)+"/base/busybox:latest")
 	pod := &app.Spec.Template.Spec
 	pod.Volumes = []corev1.Volume{{Name: "live", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 		SecretName: v1alpha1.BindingFilesSecret(v1alpha1.BindingName("reader", "db"))}}}}
 	pod.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "live", MountPath: "/live"}}
-	app, err := w.c.Kf.Apps(w.ns).Create(ctx, app, metav1.CreateOptions{})
-	if err == nil {
-		app, err = client.PatchStatus(ctx, w.c.Kf.Apps(w.ns), app, func(a *v1alpha1.App) {
-			a.Status.Image = image
-			a.Status.StartCommands = v1alpha1.StartCommandStatus{Image: image, Shell: v1alpha1.ShellPOSIX, ShellPath: "/bin/sh"}
-		})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	app = w.shell(app)
 	w.bound(app, "first")
 	w.runs("long", `cd "$SERVICE_BINDING_ROOT"; echo "$(ls -d *) $(cat db/type) $(cat db/provider) $(cat db/password) $(echo "$VCAP_SERVICES" | grep -c '"password":"first"')"
 		until [ "$(cat /live/password)" = second ]; do sleep 1; done; echo "live, and mine is $(cat db/password)"`)
@@ -113,11 +103,5 @@ func TestATaskReadsItsBindings(t *testing.T) {
 // runs runs a command of the App reader.
 func (w *writers) runs(name, command string) {
 	w.t.Helper()
-	task := harness.NewTask(w.ns, "reader", name)
-	task.Spec.Command = command
-	task, err := w.c.Kf.Tasks(w.ns).Create(ctx, task, metav1.CreateOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.runtask.Deliver(harness.Added("Task", task))
+	w.add(name, v1alpha1.TaskSpec{AppRef: corev1.LocalObjectReference{Name: "reader"}, Command: command})
 }

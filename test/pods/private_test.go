@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -43,14 +42,10 @@ type private struct {
 	refused atomic.Int64 // requests without it
 }
 
-// newPrivate starts one at the address that the cluster's registry has, where Pods reach it.
+// newPrivate starts one where Pods reach it.
 func newPrivate(t *testing.T) *private {
 	t.Helper()
-	host, _, _ := strings.Cut(registry(t), ":")
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Skipf("the cluster's registry is not at an address of this machine, where Pods would reach one of this test's: %v", err)
-	}
+	listener := listen(t)
 	p := &private{host: listener.Addr().String()}
 	images := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,21 +106,23 @@ func (b *built) with(image, as string, files map[string][]byte) string {
 	return b.pushed(of, as)
 }
 
-// spy is a buildpack that looks for the registry's password wherever it can, as it is and as Docker's configuration has it. Its own
-// pattern is written so that it does not find itself; what it is to find, for it to be worth something, is in the source.
+// spy is a buildpack that looks for the registry's password wherever it can, as it is and as Docker's configuration has it: in what a
+// file of credentials could be, and in what processes were started with. It is written so that it does not find itself; what it is to
+// find, for it to be worth something, is in the source.
 func spy() []byte {
-	pattern := func(s string) string { return s[:4] + "[" + s[4:5] + "]" + s[5:] }
 	auth := base64.StdEncoding.EncodeToString([]byte(registryUser + ":" + registryPassword))
 	return fmt.Appendf(nil, `#!/bin/sh
 echo "spy begins as $(id -u)"
-for at in $(ls -a / | grep -v -e '^proc$' -e '^sys$' -e '^\.'); do
-  grep -rl -e '%[1]s' -e '%[2]s' "/$at" 2>/dev/null
-done | sed 's/^/spy found /'
-grep -l -e '%[1]s' -e '%[2]s' /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | sed 's/^/spy found /'
+p=%[1]s a=%[3]s
+p=${p}%[2]s a=${a}%[4]s
+find / \( -path /proc -o -path /sys \) -prune -o -type f -size -1024k -exec grep -lF -e "$p" -e "$a" {} + 2>/dev/null | sed 's/^/spy found /'
+for f in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
+  tr '\0' '\n' 2>/dev/null <$f | grep -q -e '%[1]s[%[5]c]%[6]s' -e '%[3]s[%[7]c]%[8]s' && echo "spy found $f"
+done 2>/dev/null
 env | grep -e DOCKER_CONFIG && echo "spy found DOCKER_CONFIG"
 ls -d /kf/registry /kf/credentials /tekton/creds-secrets /var/run/secrets/kubernetes.io 2>/dev/null | sed 's/^/spy found /'
 echo "spy is done"
-`, pattern(registryPassword), pattern(auth))
+`, registryPassword[:4], registryPassword[4:], auth[:4], auth[4:], registryPassword[4], registryPassword[5:], auth[4], auth[5:])
 }
 
 // TestABuildWithAPrivateRegistry: source is pulled, and the image pushed, with the credentials of a Secret; buildpack code sees nothing of
