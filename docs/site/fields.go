@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -40,8 +41,11 @@ type schema struct {
 // fields are a page for each kind, by its CustomResourceDefinition.
 func fields(root string) (pages []*page.Page, err error) {
 	files, err := filepath.Glob(filepath.Join(root, "config", "crd", "kf.dev_*.yaml"))
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("there are no CustomResourceDefinitions: %v", err)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errors.New("there are no CustomResourceDefinitions")
 	}
 	for _, f := range files {
 		text, err := os.ReadFile(f)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -50,8 +51,11 @@ func code(text string) string {
 // commands are the help of each command of kf, as its golden files have it.
 func commands(root string) ([]*page.Page, error) {
 	files, err := filepath.Glob(filepath.Join(root, "cmd", "kf", "testdata", "help", "*.txt"))
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("the help of kf's commands is not there: %v", err)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errors.New("the help of kf's commands is not there")
 	}
 	text := "# Commands\n\nWhat `kf COMMAND --help` says of each. [use.md](../use.md) has them in one table, " +
 		"[kf.md](../kf.md) what holds for all.\n"
@@ -133,8 +137,11 @@ func settings(root string) ([]*page.Page, error) {
 	text := "# Settings\n\nEnvironment variables of the functions, with their defaults. " +
 		"[operate.md](../operate.md#settings-of-every-function) says how they are set.\n"
 	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
-	if err != nil || len(mains) == 0 {
-		return nil, fmt.Errorf("there are no functions: %v", err)
+	if err != nil {
+		return nil, err
+	}
+	if len(mains) == 0 {
+		return nil, errors.New("there are no functions")
 	}
 	dirs := []string{"shared/receiver"}
 	for _, m := range mains {

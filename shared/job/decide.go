@@ -155,7 +155,8 @@ func decide(s situation, tick bool) (Plan, Need) {
 	}
 	unlike := func(d v1alpha1.Decision) bool { return d.Outcome != v1alpha1.OutcomeRan }
 	passed := !s.due.IsZero() && !equality.Semantic.DeepEqual(is.owed, status.Owed) // instants that are to run later
-	if s.facts.Made == nil && (passed || slices.ContainsFunc(is.decided, unlike) || is.until.After(status.DecidedUntil.Time) && !is.created) {
+	moved := is.until.After(status.DecidedUntil.Time) && !is.created
+	if s.facts.Made == nil && (passed || moved || slices.ContainsFunc(is.decided, unlike)) {
 		return Plan{}, NeedMade // a predecessor may have run them, and died before it could say so
 	}
 

@@ -113,14 +113,6 @@ func playing(j *v1alpha1.TaskSchedule, app *v1alpha1.App, space *v1alpha1.Space)
 	return &play{job: j, made: Instants{}, holds: func(time.Time) *Holds { return HoldsOf(app, space) }}
 }
 
-func (p *play) outcomes() map[v1alpha1.Outcome]int {
-	n := map[v1alpha1.Outcome]int{}
-	for _, l := range p.log {
-		n[v1alpha1.Outcome(strings.TrimSuffix(strings.Fields(l)[1], ":"))]++
-	}
-	return n
-}
-
 func TestWhatHoldsInstantsBack(t *testing.T) {
 	shift, skip, after := v1alpha1.BlackoutShift, v1alpha1.BlackoutSkip, v1alpha1.BlackoutRunAfter
 	night := func(p v1alpha1.BlackoutPolicy) *v1alpha1.App {

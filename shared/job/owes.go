@@ -28,7 +28,8 @@ func NameIsLock(j *v1alpha1.TaskSchedule, t *v1alpha1.Task, now time.Time) bool 
 	}
 	when := timetableOf(j)
 	until := j.Status.DecidedUntil
-	if slices.ContainsFunc(j.Status.Owed, func(o v1alpha1.Owed) bool { return instant.After(o.After.Time) && !instant.After(o.Until.Time) }) {
+	owed := func(o v1alpha1.Owed) bool { return instant.After(o.After.Time) && !instant.After(o.Until.Time) }
+	if slices.ContainsFunc(j.Status.Owed, owed) {
 		return true
 	}
 	return until == nil && when.err() == nil || until != nil && when.MostRecent(until.Time, instant).Equal(instant)

@@ -23,14 +23,14 @@ func Array(b []byte, each func(value []byte) error) error {
 	return members(b, '[', ']', func(_, value []byte) error { return each(value) })
 }
 
-var enough = errors.New("enough")
+var errEnough = errors.New("enough")
 
 // Member is the value of a member of an object as it is written, a part of b; nil if it has none of that name.
 func Member(b []byte, name string) (found []byte) {
 	_ = Object(b, func(key, value []byte) error {
 		if string(key) == name {
 			found = value
-			return enough
+			return errEnough
 		}
 		return nil
 	})
@@ -41,7 +41,7 @@ func Member(b []byte, name string) (found []byte) {
 func First(b []byte) (first []byte) {
 	_ = Array(b, func(value []byte) error {
 		first = value
-		return enough
+		return errEnough
 	})
 	return first
 }

@@ -251,7 +251,7 @@ const bigLog = 100 << 20
 func playLogs(t *testing.T) *httptest.Server {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
-			http.Error(w, "a bearer token is needed", 401)
+			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
 			return
 		}
 		task := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
