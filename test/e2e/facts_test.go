@@ -104,10 +104,13 @@ func TestFactsReachWhoSubscribes(t *testing.T) {
 	busybox := os.Getenv("KO_DOCKER_REPO") + "/base/busybox:latest"
 	w.app(t, "few", busybox, nil)
 	w.subscribe(t)
-	job := func(name, app string) {
+	job := func(name, app string, change ...func(*v1alpha1.TaskScheduleSpec)) {
 		t.Helper()
 		j := &v1alpha1.TaskSchedule{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.space}}
 		j.Spec.Schedule, j.Spec.TaskTemplate.AppRef.Name, j.Spec.TaskTemplate.Command = "* * * * *", app, "true"
+		for _, c := range change {
+			c(&j.Spec)
+		}
 		if _, err := w.Kf.TaskSchedules(w.space).Create(ctx, j, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -115,15 +118,24 @@ func TestFactsReachWhoSubscribes(t *testing.T) {
 	job("fires", "shop")
 	job("skips", "nobody")
 	job("was-out", "shop")
-	harness.Eventually(t, 2*time.Minute, func() error { // an outage of ten minutes
-		j, err := w.Kf.TaskSchedules(w.space).Get(ctx, "was-out", metav1.GetOptions{})
-		if err != nil || j.Status.DecidedUntil == nil {
-			return fmt.Errorf("Job was-out is not known yet: %v", err)
-		}
-		until := metav1.NewTime(time.Now().Truncate(time.Minute).Add(-10 * time.Minute))
-		_, err = client.PatchStatus(ctx, w.Kf.TaskSchedules(w.space), j, func(s *v1alpha1.TaskSchedule) { s.Status.DecidedUntil = &until })
-		return err
+	job("late", "shop", func(s *v1alpha1.TaskScheduleSpec) {
+		s.TaskTemplate.Command, s.ExpectSuccessWithin = "sleep 20", &metav1.Duration{Duration: time.Minute}
 	})
+	job("gives-up", "shop", func(s *v1alpha1.TaskScheduleSpec) { s.TaskTemplate.Command, s.PauseAfterFailures = "false", 1 })
+	past := metav1.NewTime(time.Now().Truncate(time.Minute).Add(-10 * time.Minute))
+	for name, change := range map[string]func(*v1alpha1.TaskScheduleStatus){
+		"was-out": func(s *v1alpha1.TaskScheduleStatus) { s.DecidedUntil = &past },                             // an outage of ten minutes
+		"late":    func(s *v1alpha1.TaskScheduleStatus) { s.Watch.Since, s.Watch.SuccessDueBy = &past, &past }, // before its first Task has ended
+	} {
+		harness.Eventually(t, 2*time.Minute, func() error {
+			j, err := w.Kf.TaskSchedules(w.space).Get(ctx, name, metav1.GetOptions{})
+			if err != nil || j.Status.DecidedUntil == nil || j.Spec.ExpectSuccessWithin != nil && j.Status.Watch == nil {
+				return fmt.Errorf("Job %s is not known yet: %v", name, err)
+			}
+			_, err = client.PatchStatus(ctx, w.Kf.TaskSchedules(w.space), j, func(j *v1alpha1.TaskSchedule) { change(&j.Status) })
+			return err
+		})
+	}
 
 	w.task(t, "works", "few", "echo it works", nil)
 	w.task(t, "breaks", "few", "exit 3", nil)
@@ -168,6 +180,7 @@ func TestFactsReachWhoSubscribes(t *testing.T) {
 		events.TaskCreated + " works", events.TaskStarted + " works", events.TaskSucceeded + " works", events.TaskPruned + " works",
 		events.TaskFailed + " breaks", events.TaskPruned + " breaks", events.TaskTerminated + " stopped",
 		events.JobFired + " fires", events.JobSkipped + " skips", events.JobMissed + " was-out",
+		events.JobOverdue + " late", events.JobRecovered + " late", events.JobPaused + " gives-up",
 	}
 	if os.Getenv("CLUSTER") != "existing" { // whose Services may not be reached from here
 		e := cloudevents.NewEvent()

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -9,9 +10,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
 var field = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
@@ -71,9 +75,12 @@ func TestPagesByTheIngress(t *testing.T) {
 	if status, body = do(http.MethodPost, "/sign-in", form); status != http.StatusSeeOther {
 		t.Fatalf("signed in: %d\n%s", status, body)
 	}
-	if status, body = do(http.MethodGet, page, nil); status != http.StatusOK || !strings.Contains(body, "hello of a page") {
-		t.Errorf("a Task: %d\n%s", status, body)
-	}
+	harness.Eventually(t, 2*time.Minute, func() error { // logs may sleep, and a page does not wait for long until it is awake
+		if status, body := do(http.MethodGet, page, nil); status != http.StatusOK || !strings.Contains(body, "hello of a page") {
+			return fmt.Errorf("a Task: %d\n%s", status, body)
+		}
+		return nil
+	})
 	if status, body = do(http.MethodGet, page+"/log/raw", nil); status != http.StatusOK || !strings.Contains(body, " hello of a page\n") {
 		t.Errorf("its log as a file: %d\n%s", status, body)
 	}

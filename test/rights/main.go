@@ -25,7 +25,8 @@ func init() {
 	}
 	demanded[Right{"space", "bind", "rbac.authorization.k8s.io", "clusterroles"}] = "the API server looks for it in who makes a RoleBinding"
 	demanded[Right{"wait", "list", "kf.dev", "tasks"}] = "an API server that can't list by a watch is asked for a list (WatchList)"
-	for resource, group := range map[string]string{"apps": "kf.dev", "tasks": "kf.dev", "taskschedules": "kf.dev", "spaces": "kf.dev", "pipelineruns": "tekton.dev", "pods": ""} {
+	for resource, group := range map[string]string{"apps": "kf.dev", "tasks": "kf.dev", "taskschedules": "kf.dev", "spaces": "kf.dev", "serviceinstances": "kf.dev",
+		"serviceinstancebindings": "kf.dev", "pipelineruns": "tekton.dev", "pods": ""} {
 		for _, verb := range []string{"get", "list"} { // it watches; what it lists, where the API server can, by the watch
 			demanded[Right{"source", verb, group, resource}] = "an ApiServerSource is Ready only with it"
 		}

@@ -159,6 +159,8 @@ func (r *Reader) task(ctx context.Context, task *v1alpha1.Task, o follow.Options
 func absent(t *v1alpha1.Task) string {
 	s := t.Status.Termination
 	switch {
+	case t.Spec.Count > 0:
+		return fmt.Sprintf("an array runs nothing itself: each of its %d Tasks has a log of its own", t.Spec.Count)
 	case InArchive(t):
 		return "its log is in the archive, as " + t.Status.Log.Archive
 	case s != nil && s.Log == v1alpha1.LogComplete:

@@ -124,18 +124,25 @@ func TestATaskThatIsNotFollowedIsReadAsItStands(t *testing.T) {
 }
 
 func TestATaskWithoutALogSaysWhy(t *testing.T) {
-	for reason, want := range map[string]string{
-		"":          "[kf] t: the Task has not started; [kf] t: Pending; ",
-		"Succeeded": "[kf] t: the Task has no Pod any more, or never had one; [kf] t: Succeeded; ",
+	for what, c := range map[string]struct {
+		reason string
+		count  int32
+		want   string
+	}{
+		"not begun": {"", 0, "[kf] t: the Task has not started; [kf] t: Pending; "},
+		"no Pod":    {"Succeeded", 0, "[kf] t: the Task has no Pod any more, or never had one; [kf] t: Succeeded; "},
+		"an array":  {"Succeeded", 5, "[kf] t: an array runs nothing itself: each of its 5 Tasks has a log of its own; [kf] t: Succeeded; "},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			api := &tasktest.API{}
-			api.Task("t", reason)
+			task := tasktest.NewTask("t", c.reason)
+			task.Spec.Count = c.count
+			api.Put(task)
 			got, ended := ofTask(t, api, follow.Options{})
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
-			expect(t, reason, got, want)
+			expect(t, what, got, c.want)
 		})
 	}
 }
