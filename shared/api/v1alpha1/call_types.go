@@ -5,7 +5,7 @@ import corev1 "k8s.io/api/core/v1"
 // Call is an HTTP request that a Task sends, in place of a command of its App's image: PCF Scheduler's call. It is sent from the
 // Space, as the App's service account and on its nodes, once for each start of the Task.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.body) || size(self.body) == 0 || !has(self.method) || !(self.method in ['GET', 'HEAD'])",message="body needs a method that has one: POST, PUT, PATCH or DELETE"
+// +kubebuilder:validation:XValidation:rule="!has(self.body) || size(self.body) == 0 || has(self.method) && !(self.method in ['GET', 'HEAD'])",message="body needs a method that has one: POST, PUT, PATCH or DELETE"
 type Call struct {
 	// URL is where the request goes, such as "https://shop.example/internal/nightly". Who may sign in there belongs into headers.
 	// +required
