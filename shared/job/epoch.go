@@ -68,8 +68,14 @@ func (s situation) enterEpoch() (v1alpha1.TaskScheduleStatus, []v1alpha1.Decisio
 // closeEpoch decides what the epoch before still owed when the present one began, oldest first.
 func closeEpoch(j *v1alpha1.TaskSchedule, when timetable, made Instants, began time.Time) []v1alpha1.Decision {
 	from, was := j.Status.DecidedUntil.Time, j.Status.ScheduleHash
-	if !sameSchedule(j, when) {
-		return madeWithin(j, made, from, began) // of schedules that were replaced only the runs are known
+	if !sameSchedule(j, when) { // of schedules that were replaced only the runs are known
+		ran := madeWithin(j, made, from, began)
+		for _, d := range madeWithin(j, made, began, began.Add(maxAhead)) { // by a clock that was ahead of the edit's
+			if t := d.Instant.Time; !when.MostRecent(t.Add(-time.Second), t).Equal(t) {
+				ran = append(ran, d) // else the present epoch decides it
+			}
+		}
+		return ran
 	}
 	outcome, why := v1alpha1.OutcomeSuspended, "the Job was suspended"
 	switch {

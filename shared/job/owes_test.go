@@ -64,3 +64,14 @@ func TestAClockThatIsBehindDoesNotMakeAJobOlder(t *testing.T) {
 		t.Errorf("needs %q, decided until %v, creates %v", need, plan.Status.DecidedUntil, plan.Create)
 	}
 }
+
+// An instant that a clock ahead has run just before the Job was rescheduled is on record, though the schedule that named it was replaced
+// seconds before it.
+func TestWhatAClockAheadRanBeforeAnEditIsOnRecord(t *testing.T) {
+	j := edited(settled("* * * * *", "12:00"), day("12:00:58"), func(j *v1alpha1.TaskSchedule) { j.Spec.Schedule = "0 0 * * *" })
+	yes := true
+	plan, need := Decide(j, Facts{App: &yes, Made: Instants{day("12:01").Unix(): true}}, day("12:01:10"))
+	if need != NeedNothing || len(plan.Records) != 1 || plan.Records[0].Outcome != v1alpha1.OutcomeRan || !plan.Records[0].Instant.Equal(mt("12:01")) {
+		t.Errorf("needs %q, records %+v", need, plan.Records)
+	}
+}
