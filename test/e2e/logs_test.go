@@ -26,7 +26,7 @@ import (
 func TestTerminateKeepsWhatWasWritten(t *testing.T) {
 	w := newWorld(t)
 	w.task(t, "stopped", "shop", `trap 'for i in 1 2 3; do echo "after the signal $i"; sleep 1; done; exit 0' TERM; echo started; while :; do sleep 0.1; done`, nil)
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 4*time.Minute, func() error {
 		pods, err := w.Kube.CoreV1().Pods(w.space).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel + "=stopped"})
 		if err != nil || len(pods.Items) != 1 {
 			return fmt.Errorf("%d Pods: %v", len(pods.Items), err)
