@@ -62,18 +62,7 @@ func TestAJobThatDoesNotSucceedInTimeIsOverdueUntilItDoes(t *testing.T) {
 	if got, since := j.overdue("nightly"), j.job("nightly").Status.Watch.Since; got != "False Awaited" || !since.Time.Equal(job.CreationTimestamp.Time) {
 		t.Errorf("a new Job: Overdue is %q, watched since %v", got, since)
 	}
-	// Jobs that other tests have left may have their first tick now, so that it is looked at until they are at rest.
-	costs := func(want int, what string) {
-		harness.Eventually(t, time.Minute, func() error {
-			j.tick.Proxy.Inject(nil)
-			j.ping()
-			if reads, writes := j.tick.Proxy.Counts(); reads != want || writes != 0 {
-				return fmt.Errorf("%s, a tick cost %d reads and %d writes, want %d reads", what, reads, writes, want)
-			}
-			return nil
-		})
-	}
-	costs(1, "while it has time")
+	j.costs(1, "while it has time")
 	j.watchedSince("nightly", time.Now().Add(-2*time.Hour))
 	for range 2 {
 		j.ping()
@@ -81,7 +70,7 @@ func TestAJobThatDoesNotSucceedInTimeIsOverdueUntilItDoes(t *testing.T) {
 	if got := j.overdue("nightly"); got != "True NotSucceeded" || j.told(events.JobOverdue, "nightly") != 1 {
 		t.Errorf("Overdue is %q, told %d times", got, j.told(events.JobOverdue, "nightly"))
 	}
-	costs(2, "while it is overdue, which is of the Jobs and of its Tasks")
+	j.costs(2, "while it is overdue, which is of the Jobs and of its Tasks")
 
 	// It is run by hand, and that is over before a tick comes.
 	j.end(j.byHand(j.job("nightly"), "nightly-x7k2p"), v1alpha1.ReasonSucceeded, time.Now())
