@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -36,6 +37,8 @@ type Request struct {
 	Accept string
 	// Write is the number of this write among the function's writes so far, from 1; 0 for a read.
 	Write int
+	// Body is what a write says.
+	Body []byte
 }
 
 // Is says whether the request has the method and a path that holds the part.
@@ -145,9 +148,14 @@ func newProxy(t testing.TB, cfg *rest.Config) *Proxy {
 }
 
 func (p *Proxy) decide(r *http.Request) Fault {
-	p.mu.Lock()
 	req := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(), Accept: r.Header.Get("Accept")}
-	if r.Method != http.MethodGet {
+	write := r.Method != http.MethodGet
+	if write {
+		req.Body, _ = io.ReadAll(r.Body) // a body that breaks off is the API server's to refuse
+		r.Body = io.NopCloser(bytes.NewReader(req.Body))
+	}
+	p.mu.Lock()
+	if write {
 		p.writes++
 		req.Write = p.writes
 	}

@@ -105,7 +105,7 @@ func TestTerminateKilledAtAnyMoment(t *testing.T) {
 			}
 			name := w.stopping(fmt.Sprintf("killed-%d", i+1), term)
 			if c.finished {
-				c.is = func(r harness.Request) bool { return isStatus(r) && says(f, "stopped") }
+				c.is = func(r harness.Request) bool { return isStatus(r) && bytes.Contains(r.Body, []byte(`"log":"Complete"`)) }
 			}
 			hook, came := once(c.is, harness.Fault{Hang: c.before, Then: f.Kill})
 			f.Proxy.Inject(hook)
