@@ -27,7 +27,7 @@ func TestRoutes(t *testing.T) {
 	d := w.dynamic(t)
 	services := schema.GroupVersionResource{Group: "serving.knative.dev", Version: "v1", Resource: "services"}
 	revisions := services.GroupVersion().WithResource("revisions")
-	_, err := d.Resource(services).Namespace(w.space).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+	web := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": map[string]any{"name": "web"},
 		"spec": map[string]any{"template": map[string]any{
 			"metadata": map[string]any{"annotations": map[string]any{"autoscaling.knative.dev/window": "6s"}},
@@ -38,8 +38,11 @@ func TestRoutes(t *testing.T) {
 				"resources": map[string]any{"requests": map[string]any{"cpu": "5m", "memory": "8Mi"}},
 			}}},
 		}},
-	}}, metav1.CreateOptions{})
-	if err != nil {
+	}}
+	if err := admitted(t, func() error {
+		_, err := d.Resource(services).Namespace(w.space).Create(ctx, web, metav1.CreateOptions{})
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	ready := func() error {
