@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the images with ko, pushes them to KO_DOCKER_REPO, applies config/ and waits until everything is ready.
-# CONFIG is what is applied: config, or config/options/oidc where Eventing's OIDC is on, or config/options/minimal where there is no Serving.
+# CONFIG is what is applied: config, config/options/oidc where Eventing's OIDC is on, config/options/minimal where there is no Serving.
 # OPTIONS are components of config/options that change it, as "high-availability sizes/large"; jetstream is one where its channel is.
 cd "$(dirname "$0")/.." && . hack/env.sh
 : "${KO_DOCKER_REPO:?say where the images go, for example KO_DOCKER_REPO=registry.example.com/kf-tasks}"
