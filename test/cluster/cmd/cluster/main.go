@@ -150,7 +150,7 @@ Stages, each with those before it:
 	}
 	c.Flags().StringVar(&stage, "stage", "full", "control-plane, tekton, eventing or full")
 	c.Flags().StringVar(&oidc, "oidc", "on", "on or off: whether Knative Eventing asks senders for tokens, and who may post what; its own default is off")
-	c.Flags().StringVar(&broker, "broker", "in-memory", "in-memory, or jetstream: three servers of NATS and Knative's channel on them, which needs --oidc off")
+	c.Flags().StringVar(&broker, "broker", "in-memory", "in-memory, or jetstream: Knative's channel on three servers of NATS; needs --oidc off")
 	c.Flags().StringVar(&meanwhile, "meanwhile", "", "a program to run while the Pods start, once all is built; its end is waited for")
 	return c
 }
@@ -165,7 +165,7 @@ func chooseBroker(c *up.Cluster, broker string, s up.Stage, oidc string) error {
 	case s < up.Eventing:
 		return errors.New("--broker jetstream needs --stage eventing or full")
 	case oidc == "on": // eventing-natss v0.48.1, push_consumer.go: no service account is handed to what sends
-		return errors.New("--broker jetstream needs --oidc off: its channel sends no tokens, and Eventing's own parts would refuse what it delivers")
+		return errors.New("--broker jetstream needs --oidc off: its channel sends no tokens, and Eventing would refuse what it delivers")
 	}
 	var err error
 	c.JetStream, err = build.Open(filepath.Join(c.Cache.Module, "jetstream"), say)
