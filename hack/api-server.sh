@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Prints a kustomization of the folder $1 whose NetworkPolicy names the API server by the addresses that the cluster's EndpointSlice has
+# Prints a kustomization of the folder $1, with the components of config/options that OPTIONS names (such as "monitoring"), whose NetworkPolicy names the API server by the addresses that the cluster's EndpointSlice has
 # now, and by its Service's, since networks differ in which of them they see. API_SERVER=any leaves its ports open to anywhere.
 cd "$(dirname "$0")/.." && . hack/env.sh
 echo "resources: [../../$1]"
+[ -z "${OPTIONS:-}" ] || echo "components: [$(printf '../../config/options/%s, ' $OPTIONS)]"
 [ "${API_SERVER:-}" != any ] || exit 0
 peers() { for a in "$@"; do case $a in *:*) echo -n "{ipBlock: {cidr: $a/128}}, " ;; *) echo -n "{ipBlock: {cidr: $a/32}}, " ;; esac; done; }
 ports() { for p in "$@"; do echo -n "{port: $p}, "; done; }
