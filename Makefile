@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy test-options check-rights check-jobs soak lint verify clean
+.PHONY: test-monitoring test-upgrade generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy test-options check-rights check-jobs soak lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, config/options/minimal, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -30,10 +30,10 @@ deploy: ## Build the images, push them, and apply everything to the cluster
 builder: ## Make the builder image of builds from source, push it, and name it in the ConfigMap build; deploy does so too
 	@hack/builder.sh
 
-undeploy: ## Remove everything from the cluster, Apps, Tasks and Jobs included
+undeploy: ## Remove everything from the cluster, Apps, Tasks and Jobs included; with KEEP=data those stay
 	@hack/undeploy.sh
 
-release: ## Write dist/kf-tasks.yaml, one file with everything; KO_DOCKER_REPO says where images go
+release: ## Write dist/release, all that is uploaded of VERSION: YAML, CLI, SBOMs, changelog, sums; KO_DOCKER_REPO says where images go
 	@hack/release.sh
 
 docs: ## Make a site of the documentation in dist/site, with search and a reference of fields, commands, events and settings
@@ -43,7 +43,7 @@ man: ## Write a manual page for each command of kf into dist/man
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2> /dev/null || echo 0) go test -count=1 ./cmd/kf -run TestManPages -man "$(CURDIR)/dist/man" > /dev/null
 	@echo "dist/man has $$(ls dist/man | wc -l) pages: man -l dist/man/kf.1"
 
-reproducible: ## Build the commit's images twice, from nothing, and compare their digests
+reproducible: ## Build the commit's images twice, from nothing, and compare their digests; with VERSION all of its release
 	@hack/reproducible.sh
 
 demo: MEANWHILE := --meanwhile hack/compile.sh
@@ -64,7 +64,7 @@ vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go -C builder vet ./...
 
 test-unit: prepare ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./test/drift ./test/harness ./test/checker ./test/rights ./test/transcript
+	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./test/drift ./test/harness ./test/checker ./test/rights ./test/release ./test/transcript
 	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
 
 test-builder: prepare ## Run the phases of a build from source in the builder image, against a registry in memory; as root
@@ -89,6 +89,15 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 	  go build -C builder -o ../bin/builder ./cmd/builder && mkdir -p dist && \
 	  bin/builder -repository "$$KO_DOCKER_REPO" $$([ "$$CLUSTER" = existing ] || echo -insecure) > dist/builder.yaml && \
 	  go test -count=1 -timeout=40m $(TESTFLAGS) ./test/pods
+
+test-monitoring: $(CLUSTER_PROGRAM) ## Hold the alerts to series that fire them, and run the dashboard's queries on a real Prometheus that has read real functions
+	@$(CLUSTER_PROGRAM) prepare --prometheus
+	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
+	go test -count=1 -timeout=20m -v $(TESTFLAGS) ./test/monitoring
+
+test-upgrade: $(CLUSTER_PROGRAM) ## Upgrade from the version before and go back, restore a backup, undeploy and keep the data, on an API server of its own
+	@$(CLUSTER_PROGRAM) up --dir .cluster-upgrade --stage control-plane
+	@. .cluster-upgrade/env && go test -count=1 -timeout=30m -v $(TESTFLAGS) ./test/upgrade
 
 test-web: $(CLUSTER_PROGRAM) ## Look at the pages in a real Chromium, with and without a script; screenshots and axe's report go to dist/
 	@$(CLUSTER_PROGRAM) prepare --browser

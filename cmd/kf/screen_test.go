@@ -160,7 +160,7 @@ func TestCommandsAreInert(t *testing.T) {
 					t.Errorf("%s: %q printed %q", what, words, out.String())
 				}
 			}
-			if asked.Load() == 0 {
+			if asked.Load() == 0 && name != "version" { // which asks no cluster
 				t.Errorf("%s: kf %s asked for nothing", what, name)
 			}
 			server.Close()

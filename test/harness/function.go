@@ -60,7 +60,7 @@ func (c *Cluster) Function(t testing.TB, name string, env ...string) *Function {
 	proxy := newProxy(t, c.Config)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	writeKubeconfig(t, kubeconfig, proxy.URL, c.account(t, name))
-	f := process(t, name, "./functions/"+name, append([]string{"KUBECONFIG=" + kubeconfig, "K_SINK="}, env...)...)
+	f := process(t, name, Root(), "./functions/"+name, append([]string{"KUBECONFIG=" + kubeconfig, "K_SINK="}, env...)...)
 	f.Proxy = proxy
 	f.Start()
 	return f
@@ -77,15 +77,24 @@ func (c *Cluster) Shipped(t testing.TB, name string, env ...string) *Function {
 func Shipped(t testing.TB, kubeconfig, name string, env ...string) *Function {
 	t.Helper()
 	t.Setenv("HARNESS_RACE", "0")
-	f := process(t, name, "./functions/"+name, append([]string{"KUBECONFIG=" + kubeconfig, "K_SINK="}, env...)...)
+	f := process(t, name, Root(), "./functions/"+name, append([]string{"KUBECONFIG=" + kubeconfig, "K_SINK="}, env...)...)
 	f.Start()
 	return f
 }
 
-// process is a program that is yet to be started, and ends with the test.
-func process(t testing.TB, name, program string, env ...string) *Function {
+// Of starts a function of another tree, such as that of the version before, with all rights.
+func (c *Cluster) Of(t testing.TB, tree, name string, env ...string) *Function {
 	t.Helper()
-	f := &Function{t: t, name: name, bin: binary(t, program)}
+	f := process(t, name, tree, "./functions/"+name, append([]string{"KUBECONFIG=" + c.kubeconfig, "K_SINK="}, env...)...)
+	f.Proxy = &Proxy{} // which nothing goes through
+	f.Start()
+	return f
+}
+
+// process is a program of a tree that is yet to be started, and ends with the test.
+func process(t testing.TB, name, tree, program string, env ...string) *Function {
+	t.Helper()
+	f := &Function{t: t, name: name, bin: binary(t, tree, program)}
 	port := FreePort(t)
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
 	f.env = append(os.Environ(), fmt.Sprintf("PORT=%d", port), fmt.Sprintf("GORACE=halt_on_error=1 exitcode=%d", raceFound))
@@ -374,14 +383,14 @@ var (
 	built   = map[string]string{}
 )
 
-// binary builds a program, once for each test program: with the race detector, unless HARNESS_RACE=0 says that
+// binary builds a program of a tree, once for each test program: with the race detector, unless HARNESS_RACE=0 says that
 // something is measured.
-func binary(t testing.TB, program string) string {
+func binary(t testing.TB, tree, program string) string {
 	t.Helper()
 	buildMu.Lock()
 	defer buildMu.Unlock()
 	race := "-race=" + strconv.FormatBool(os.Getenv("HARNESS_RACE") != "0")
-	if bin, ok := built[program+race]; ok {
+	if bin, ok := built[tree+program+race]; ok {
 		return bin
 	}
 	dir, err := os.MkdirTemp("", "kf-tasks-test-")
@@ -390,11 +399,11 @@ func binary(t testing.TB, program string) string {
 	}
 	bin := filepath.Join(dir, filepath.Base(program))
 	cmd := exec.Command("go", "build", race, "-o", bin, program)
-	cmd.Dir = Root()
+	cmd.Dir = tree
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}
-	built[program+race] = bin
+	built[tree+program+race] = bin
 	return bin
 }
 

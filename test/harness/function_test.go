@@ -46,7 +46,7 @@ func TestFaultsOfAProcessFailItsTest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := &recorder{TB: t}
-			f := process(r, "faulty", "./test/harness/testdata/faulty", c.env)
+			f := process(r, "faulty", Root(), "./test/harness/testdata/faulty", c.env)
 			f.Start()
 			if c.path != "" {
 				if resp, err := http.Get(f.URL + c.path); err == nil {

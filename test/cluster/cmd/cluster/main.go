@@ -222,7 +222,7 @@ func buildCommand() *cobra.Command {
 }
 
 func prepareCommand() *cobra.Command {
-	browser := false
+	browser, prometheus := false, false
 	c := &cobra.Command{
 		Use:   "prepare",
 		Short: "Install the packages of Debian's that the tests need and that are missing; up does so for what it needs",
@@ -232,10 +232,14 @@ func prepareCommand() *cobra.Command {
 			if browser {
 				needs = append(needs, host.ForBrowser...)
 			}
+			if prometheus {
+				needs = append(needs, host.ForPrometheus...)
+			}
 			return host.Prepare(say, needs)
 		},
 	}
 	c.Flags().BoolVar(&browser, "browser", false, "also what looks at the pages: a browser")
+	c.Flags().BoolVar(&prometheus, "prometheus", false, "also what reads metrics: Prometheus")
 	return c
 }
 

@@ -36,6 +36,8 @@ var (
 		{[]string{"/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"}, "fonts-dejavu-core"},
 		{[]string{"/usr/bin/npm", "/usr/local/bin/npm"}, "npm"},
 	}
+	// ForPrometheus is what reads the functions' metrics (test/monitoring), with promtool.
+	ForPrometheus = []need{{[]string{"/usr/bin/prometheus", "/usr/local/bin/prometheus"}, "prometheus"}}
 	// ForImages is what the base images, and the builder image of builds from source, have of the machine.
 	ForImages = []need{
 		{[]string{"/bin/busybox", "/usr/bin/busybox"}, "busybox-static"},
