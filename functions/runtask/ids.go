@@ -47,7 +47,8 @@ func (a *idAllocator) For(ctx context.Context, task types.UID, app *v1alpha1.App
 type block struct {
 	app       types.UID
 	next, end int
-	ahead     int // how many of them nobody had asked for
+	ahead     int           // how many of them nobody had asked for
+	written   *v1alpha1.App // as the write left it
 }
 
 // mostAhead bounds how many IDs are reserved that nobody has asked for: so many are lost with a process.
@@ -136,8 +137,12 @@ func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) 
 			return
 		}
 		a.apps[key].waiting = nil
-		ahead := a.blockOf(key, app).more()
+		last := a.blockOf(key, app)
 		a.mu.Unlock()
+		ahead := last.more()
+		if last.written != nil && version(last.written) > version(app) {
+			app = last.written // what was read for many may be older
+		}
 
 		written, err := a.reserve(ctx, app, len(batch)+ahead)
 		if err == nil {
@@ -150,7 +155,7 @@ func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) 
 		}
 		if err == nil {
 			a.mu.Lock()
-			a.blocks.Add(key, &block{app: app.UID, next: first + len(batch), end: end, ahead: ahead}, time.Hour)
+			a.blocks.Add(key, &block{app: app.UID, next: first + len(batch), end: end, ahead: ahead, written: app}, time.Hour)
 			a.mu.Unlock()
 		}
 	}
