@@ -86,11 +86,13 @@ func (k *kfsOwn) tekton(task string, status corev1.ConditionStatus, reason strin
 	if status != corev1.ConditionUnknown {
 		run.Status.CompletionTime = &now
 	} else {
+		begins(k.T, k.Cluster, run)
 		run.Status.ChildReferences = []tekton.ChildStatusReference{{Name: k.container(run), PipelineTaskName: v1alpha1.UserContainer}}
 	}
 	run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: status, Reason: reason})
 	reach(k.T, k.Cluster, run)
 	k.status.Deliver(harness.Updated("PipelineRun", run))
+	k.status.Deliver(harness.Ping("resync")) // that it runs is start's to say, which is not here
 }
 
 // container plays the TaskRun of a run, whose container runs.
