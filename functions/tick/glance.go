@@ -17,8 +17,11 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/skim"
 )
 
-// large are the parts of a Job that say nothing about whether it is at rest, and most of its bytes; but see newest.
-var large = [][]string{{"metadata", "managedFields"}, {"spec", "taskTemplate"}, {"status", "history"}}
+// idle are the parts of a Job that say nothing about whether it is at rest: most of its bytes (but see newest), and times, which are dear to read.
+var idle = [][]string{
+	{"metadata", "managedFields"}, {"metadata", "creationTimestamp"}, {"spec", "taskTemplate"}, {"status", "history"},
+	{"status", "specChangedAt"}, {"status", "lastScheduleTime"}, {"status", "nextScheduleTime"},
+}
 
 // dueFirst ranges over the Jobs of a shard that have something to do now or before the next tick: first over those whose next run was to be
 // at this very minute, for which the API server has a short list, so that their Tasks do not wait until all Jobs have been looked at.
@@ -127,7 +130,7 @@ func newest(object []byte) []v1alpha1.Decision {
 // atRest says whether there is nothing to do for a Job before the next tick. What can't be read is looked at in full. It takes a buffer,
 // and gives it back.
 func atRest(object, buffer []byte, now time.Time) (bool, []byte) {
-	buffer, err := skim.Without(buffer[:0], object, large...)
+	buffer, err := skim.Without(buffer[:0], object, idle...)
 	if err != nil {
 		return false, buffer
 	}

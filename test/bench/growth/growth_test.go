@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -180,4 +183,41 @@ func (w *world) tasks(_ context.Context, from, to int) {
 		}
 		return w.Final(ctx, task, metav1.ConditionTrue)
 	})
+}
+
+// BenchmarkNamespaces does what Knative's controller of ApiServerSources does whenever a namespace comes or goes, before it rolls the adapter of
+// a source of all namespaces over (knative.dev/eventing v0.50, pkg/reconciler/apiserversource): it asks, one by one, whether the source's account
+// may get, list and watch each kind in each namespace, and it writes the names of all namespaces into the adapter's settings.
+func BenchmarkNamespaces(b *testing.B) {
+	c := harness.New(b)
+	source, err := os.ReadFile(filepath.Join(harness.Root(), "config/sources/apiserver.yaml"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	kinds := strings.Count(string(source), "- {apiVersion: ") + strings.Count(string(source), "- apiVersion: ")
+	for _, namespaces := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("namespaces: %d", namespaces), func(b *testing.B) {
+			began, asked := time.Now(), 0
+			for n := range min(namespaces, 20) { // one is as dear as the other
+				for range kinds {
+					for _, verb := range []string{"get", "list", "watch"} {
+						_, err := c.Kube.AuthorizationV1().SubjectAccessReviews().Create(b.Context(), &authorizationv1.SubjectAccessReview{
+							Spec: authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:kf-tasks:source",
+								ResourceAttributes: &authorizationv1.ResourceAttributes{
+									Namespace: fmt.Sprint("n", n), Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: "tasks"}},
+						}, metav1.CreateOptions{})
+						if err != nil {
+							b.Fatal(err)
+						}
+						asked++
+					}
+				}
+			}
+			each := time.Since(began).Seconds() / float64(asked)
+			reviews := float64(namespaces * kinds * 3)
+			b.ReportMetric(reviews, "reviews")
+			b.ReportMetric(reviews*each, "s-at-least")
+			b.ReportMetric(float64(namespaces)*25/1000, "kB-of-settings") // a name and its quotes, of 22 characters say
+		})
+	}
 }
