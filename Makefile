@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: test-monitoring test-upgrade generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy test-options check-rights check-jobs soak lint verify clean
+.PHONY: test-monitoring test-upgrade generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy test-options check-rights check-jobs soak bench lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, config/options/minimal, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -64,7 +64,7 @@ vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go -C builder vet ./...
 
 test-unit: prepare ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./test/drift ./test/harness ./test/checker ./test/rights ./test/release ./test/transcript
+	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./test/drift ./test/harness ./test/checker ./test/rights ./test/release ./test/transcript ./test/bench/report
 	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
 
 test-builder: prepare ## Run the phases of a build from source in the builder image, against a registry in memory; as root
@@ -137,6 +137,11 @@ one-start: $(CLUSTER_PROGRAM) ## Kill Pods, the kubelet, Tekton's controller and
 
 test-bare: ## Show that a machine with Debian's minimum, Go and make is enough: a part of the tests in such a root
 	@test/bare.sh
+
+SIZE ?= large
+bench: $(CLUSTER_PROGRAM) ## Run the benchmarks one after the other, SIZE=small for less, and write docs/bench: tables of ratios with their spread, plots
+	@$(CLUSTER_PROGRAM) up --dir .cluster-bench --stage control-plane > /dev/null
+	@KUBECONFIG="$(CURDIR)/.cluster-bench/kubeconfig" go run ./test/bench/report -size $(SIZE) $(BENCHFLAGS)
 
 lint: ## Hold the code to .golangci.yml
 	go tool -modfile=tools/lint/go.mod golangci-lint run ./...

@@ -22,7 +22,7 @@ func main() {
 	kube.DisableCompression = true // the list of Jobs stays within the cluster, and comes every minute
 	h := &Handler{
 		Kf: receiver.Must(client.New(kube)), Emit: receiver.Must(receiver.Emitter(cfg.Env)), Now: time.Now, After: time.After,
-		Workers: cfg.Workers, PageSize: cfg.PageSize, Stale: 10 * time.Second,
+		Workers: cfg.Workers, PageSize: cfg.PageSize, Stale: 20 * time.Second, // see job.NameIsLock
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)
 }

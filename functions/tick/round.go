@@ -47,7 +47,7 @@ func (h *Handler) runLater(ctx context.Context, of events.Shard, later []decided
 		later = later[n:]
 		select {
 		case <-h.After(start.Sub(h.Now())):
-			group.Go(func() error { return h.round(of, these[0].read).run(ctx, resync.Of(these)) })
+			group.Go(func() error { return h.round(of).run(ctx, resync.Of(these)) })
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), group.Wait())
 		}
@@ -78,8 +78,8 @@ func (h *Handler) catchUp(ctx context.Context, owing []decided) error {
 func (h *Handler) all(ctx context.Context, of events.Shard) (later, owing []decided, err error) {
 	unlock := h.ticking.lock(of)
 	defer unlock()
-	r := h.round(of, h.Now())
-	err = r.run(ctx, r.glance(ctx))
+	r := h.round(of)
+	err = r.run(ctx, r.dueFirst(ctx))
 	telemetry.JobsOverdue(ctx, r.overdue)
 	return r.later, r.owing, err
 }
@@ -90,7 +90,6 @@ type round struct {
 	shard events.Shard
 	facts *gatherer
 	began time.Time
-	read  time.Time // when the Jobs were
 
 	jobs    int // that were looked at
 	overdue int // that have not succeeded in time, as they said before this round
@@ -104,11 +103,11 @@ type round struct {
 type decided struct {
 	*v1alpha1.TaskSchedule
 	plan job.Plan
-	read time.Time
+	read time.Time // when the Job was
 }
 
-func (h *Handler) round(of events.Shard, read time.Time) *round {
-	return &round{Handler: h, shard: of, began: h.Now(), read: read}
+func (h *Handler) round(of events.Shard) *round {
+	return &round{Handler: h, shard: of, began: h.Now()}
 }
 
 // run decides Jobs that are not at rest.
@@ -129,7 +128,7 @@ func (r *round) run(ctx context.Context, jobs iter.Seq2[decided, error]) error {
 // createTask decides a Job and creates its Task. One that was read long ago, or written since, is read again.
 func (r *round) createTask(ctx context.Context, d decided) error {
 	j := d.TaskSchedule
-	if r.Now().Sub(r.read) >= r.Stale || !d.plan.Empty() {
+	if r.Now().Sub(d.read) >= r.Stale || !d.plan.Empty() {
 		var err error
 		if j, err = client.FindAgain(ctx, r.Kf.TaskSchedules(j.Namespace), j); j == nil {
 			return err
@@ -137,23 +136,22 @@ func (r *round) createTask(ctx context.Context, d decided) error {
 	}
 	plan, err := r.act(ctx, r.facts, j, job.Decide)
 	if err == nil {
-		r.keep(j, plan)
+		r.keep(decided{j, plan, d.read})
 	}
 	return err
 }
 
 // keep keeps what is left of a plan: what is to be written, and what starts later.
-func (r *round) keep(j *v1alpha1.TaskSchedule, plan job.Plan) {
+func (r *round) keep(d decided) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	d := decided{j, plan, r.read}
-	if !plan.Empty() {
+	if !d.plan.Empty() {
 		r.acted = append(r.acted, d)
 	}
-	if !plan.Start.IsZero() {
+	if !d.plan.Start.IsZero() {
 		r.later = append(r.later, d)
 	}
-	if plan.More {
+	if d.plan.More {
 		r.owing = append(r.owing, d)
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // lastCreate is how long after a Task was created nobody creates it any more: a tick goes by what it has read of a Job for
-// ten seconds, and a request of its may be under way for half a minute.
+// twenty seconds, and a request of its may be under way for half a minute.
 const lastCreate = time.Minute
 
 // NameIsLock says whether a Task's name is what keeps its instant from being run a second time: as long as the Job has not put on

@@ -236,8 +236,10 @@ func Emitter(env Env) (func(context.Context, cloudevents.Event) error, error) {
 	if env.Sink == "" {
 		return func(context.Context, cloudevents.Event) error { return nil }, nil
 	}
+	kept := http.DefaultTransport.(*http.Transport).Clone()
+	kept.MaxIdleConnsPerHost = 64 // all go to one: with two, as is the default, most facts of a minute would need a connection of their own
 	c, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(env.Sink),
-		cehttp.WithClient(http.Client{Timeout: env.Timeout, Transport: authenticated(sinkToken, http.DefaultTransport)}))
+		cehttp.WithClient(http.Client{Timeout: env.Timeout, Transport: authenticated(sinkToken, kept)}))
 	if err != nil {
 		return nil, fmt.Errorf("client of the sink %s: %w", env.Sink, err)
 	}

@@ -50,6 +50,7 @@ type Function struct {
 // run is one life of a process.
 type run struct {
 	cmd   *exec.Cmd
+	ready time.Duration // from its start until it answered
 	asked bool          // its end was asked for
 	done  chan struct{} // it has ended
 }
@@ -130,6 +131,7 @@ func (f *Function) Start() {
 	f.t.Helper()
 	r := &run{cmd: exec.Command(f.bin), done: make(chan struct{})}
 	r.cmd.Env, r.cmd.Stdout, r.cmd.Stderr = f.env, f.log, f.log
+	began := time.Now()
 	f.mu.Lock()
 	if err := r.cmd.Start(); err != nil {
 		f.mu.Unlock()
@@ -146,7 +148,7 @@ func (f *Function) Start() {
 			f.t.Errorf("%s ended unasked: %s", f.name, ending(err))
 		}
 	}()
-	Eventually(f.t, 30*time.Second, func() error {
+	every(f.t, 2*time.Millisecond, 30*time.Second, func() error {
 		resp, err := http.Get(f.URL + "/healthz")
 		if err != nil {
 			return err
@@ -155,9 +157,13 @@ func (f *Function) Start() {
 		if resp.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s: /healthz answers %d", f.name, resp.StatusCode)
 		}
+		r.ready = time.Since(began)
 		return nil
 	})
 }
+
+// Ready is how long the process took from its start until it answered.
+func (f *Function) Ready() time.Duration { return f.run.ready }
 
 func ending(err error) string {
 	var exit *exec.ExitError

@@ -178,6 +178,11 @@ func NewTask(namespace, app, name string) *v1alpha1.Task {
 // Eventually tries until check returns nil.
 func Eventually(t testing.TB, limit time.Duration, check func() error) {
 	t.Helper()
+	every(t, 50*time.Millisecond, limit, check)
+}
+
+func every(t testing.TB, wait, limit time.Duration, check func() error) {
+	t.Helper()
 	deadline := time.Now().Add(limit)
 	for {
 		err := check()
@@ -187,7 +192,7 @@ func Eventually(t testing.TB, limit time.Duration, check func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %s: %v", limit, err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(wait)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 // Proxy stands between a function and the API server. It keeps a list of the requests and makes some of them fail.
 type Proxy struct {
 	URL string
+
+	answered atomic.Int64 // bytes of bodies
 
 	mu       sync.Mutex
 	requests []Request
@@ -87,6 +90,24 @@ func (p *Proxy) Counts() (reads, writes int) {
 	return len(p.requests) - p.writes, p.writes
 }
 
+// Answered returns how many bytes the API server has answered to requests that nothing was injected into.
+func (p *Proxy) Answered() int64 { return p.answered.Load() }
+
+// counting counts what is written to it.
+type counting struct {
+	http.ResponseWriter
+	n *atomic.Int64
+}
+
+func (c counting) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (c counting) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
 // faulty says whether requests are made to fail.
 func (p *Proxy) faulty() bool {
 	p.mu.Lock()
@@ -118,7 +139,7 @@ func newProxy(t testing.TB, cfg *rest.Config) *Proxy {
 		f := p.decide(r)
 		time.Sleep(f.Delay)
 		if f.passes() && !f.After && f.Then == nil { // a stream is not to be recorded
-			forward.ServeHTTP(w, r)
+			forward.ServeHTTP(counting{w, &p.answered}, r)
 			return
 		}
 		answer := httptest.NewRecorder()

@@ -88,6 +88,17 @@ func (w *World) Start(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Tas
 	if run, err = w.Tekton.PipelineRuns(w.Namespace).Create(ctx, run, metav1.CreateOptions{}); err != nil {
 		return err
 	}
+	if err := w.StartRun(ctx, app, task, run); err != nil {
+		return err
+	}
+	_, err = w.Kf.Tasks(w.Namespace).Patch(ctx, task.Name, types.MergePatchType,
+		fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q,%q:%q}},"spec":{"displayName":%q}}`, v1alpha1.VersionLabel, strconv.Itoa(id),
+			v1alpha1.HandledLabel, task.UID, task.Name), metav1.PatchOptions{})
+	return err
+}
+
+// StartRun plays Tekton: the run's TaskRun and Pod.
+func (w *World) StartRun(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Task, run *tekton.PipelineRun) error {
 	step := run.Spec.PipelineSpec.Tasks[0].TaskSpec.TaskSpec
 	taskRun, err := w.Tekton.TaskRuns(w.Namespace).Create(ctx, &tekton.TaskRun{
 		ObjectMeta: metav1.ObjectMeta{
@@ -108,12 +119,6 @@ func (w *World) Start(ctx context.Context, app *v1alpha1.App, task *v1alpha1.Tas
 			Name: "step-" + v1alpha1.UserContainer, Image: app.Status.Image, Args: []string{task.Spec.Command}, Env: step.Steps[0].Env,
 		}}},
 	}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	_, err = w.Kf.Tasks(w.Namespace).Patch(ctx, task.Name, types.MergePatchType,
-		fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q,%q:%q}},"spec":{"displayName":%q}}`, v1alpha1.VersionLabel, strconv.Itoa(id),
-			v1alpha1.HandledLabel, task.UID, task.Name), metav1.PatchOptions{})
 	return err
 }
 
@@ -124,6 +129,14 @@ func (w *World) End(ctx context.Context, task *v1alpha1.Task) error {
 
 // EndAt is End with a time of the test's.
 func (w *World) EndAt(ctx context.Context, task *v1alpha1.Task, at time.Time) error {
+	if err := w.EndRun(ctx, task, at); err != nil {
+		return err
+	}
+	return w.final(ctx, task, metav1.ConditionTrue, metav1.NewTime(at))
+}
+
+// EndRun plays Tekton: Pod, TaskRun and PipelineRun have ended.
+func (w *World) EndRun(ctx context.Context, task *v1alpha1.Task, at time.Time) error {
 	now := at.UTC().Format(time.RFC3339)
 	for _, patch := range []func() error{
 		func() error {
@@ -145,7 +158,7 @@ func (w *World) EndAt(ctx context.Context, task *v1alpha1.Task, at time.Time) er
 			return err
 		}
 	}
-	return w.final(ctx, task, metav1.ConditionTrue, metav1.NewTime(at))
+	return nil
 }
 
 // Final writes the status of an ended Task.

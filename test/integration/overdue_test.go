@@ -62,7 +62,7 @@ func TestAJobThatDoesNotSucceedInTimeIsOverdueUntilItDoes(t *testing.T) {
 	if got, since := j.overdue("nightly"), j.job("nightly").Status.Watch.Since; got != "False Awaited" || !since.Time.Equal(job.CreationTimestamp.Time) {
 		t.Errorf("a new Job: Overdue is %q, watched since %v", got, since)
 	}
-	j.costs(1, "while it has time")
+	j.costs(2, "while it has time, which is of the Jobs that are due and of all")
 	j.watchedSince("nightly", time.Now().Add(-2*time.Hour))
 	for range 2 {
 		j.ping()
@@ -70,7 +70,7 @@ func TestAJobThatDoesNotSucceedInTimeIsOverdueUntilItDoes(t *testing.T) {
 	if got := j.overdue("nightly"); got != "True NotSucceeded" || j.told(events.JobOverdue, "nightly") != 1 {
 		t.Errorf("Overdue is %q, told %d times", got, j.told(events.JobOverdue, "nightly"))
 	}
-	j.costs(2, "while it is overdue, which is of the Jobs and of its Tasks")
+	j.costs(3, "while it is overdue, which is of its Tasks besides")
 
 	// It is run by hand, and that is over before a tick comes.
 	j.end(j.byHand(j.job("nightly"), "nightly-x7k2p"), v1alpha1.ReasonSucceeded, time.Now())

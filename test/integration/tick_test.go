@@ -170,7 +170,7 @@ func TestJobIsReadyAtOnceAndCostsNothingAtRest(t *testing.T) {
 	if reads, writes := j.tick.Proxy.Counts(); reads+writes != 0 {
 		t.Errorf("an event of our own write cost %d reads and %d writes", reads, writes)
 	}
-	j.costs(1, "with nothing due")
+	j.costs(2, "with nothing due, which is of the Jobs that are due and of all")
 
 	// kf schedule-job
 	patch := []byte(`{"spec":{"schedule":"0 0 1 1 *","suspend":false}}`)

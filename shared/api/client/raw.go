@@ -19,12 +19,12 @@ import (
 func (c *Client) Raw(ctx context.Context, resource string, opts metav1.ListOptions) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		err := pages(ctx, &rawLister{client: c, resource: resource}, opts, func(page *rawList) error {
-			return skim.Array(page.items, func(object []byte) error {
+			for _, object := range page.items {
 				if !yield(object, nil) {
 					return errEnough
 				}
-				return nil
-			})
+			}
+			return nil
 		})
 		if err != nil && !errors.Is(err, errEnough) {
 			yield(nil, fmt.Errorf("list %s where %q %q: %w", resource, opts.LabelSelector, opts.FieldSelector, err))
@@ -36,6 +36,7 @@ type rawLister struct {
 	client   *Client
 	resource string
 	page     bytes.Buffer
+	items    [][]byte
 }
 
 // List reads one page.
@@ -49,23 +50,28 @@ func (l *rawLister) List(ctx context.Context, opts metav1.ListOptions) (*rawList
 	if _, err := l.page.ReadFrom(body); err != nil {
 		return nil, err
 	}
-	list := &rawList{}
-	return list, skim.Object(l.page.Bytes(), func(key, value []byte) error {
+	list := &rawList{items: l.items[:0]}
+	_, err = skim.Walk(l.page.Bytes(), func(key, rest []byte) (int, error) {
 		switch string(key) {
 		case "metadata":
-			return json.Unmarshal(value, &list.ListMeta)
+			return 0, json.NewDecoder(bytes.NewReader(rest)).Decode(&list.ListMeta)
 		case "items":
-			list.items = value
+			return skim.Elements(rest, func(object []byte) error {
+				list.items = append(list.items, object)
+				return nil
+			})
 		}
-		return nil
+		return 0, nil
 	})
+	l.items = list.items
+	return list, err
 }
 
 // rawList is a page whose objects are not decoded.
 type rawList struct {
 	metav1.TypeMeta
 	metav1.ListMeta
-	items []byte
+	items [][]byte // parts of the page
 }
 
 // DeepCopyObject is there for the interface's sake: nobody copies a page.

@@ -39,6 +39,7 @@ const (
 // +kubebuilder:printcolumn:name="Overdue",type=string,JSONPath=`.status.conditions[?(@.type=="Overdue")].status`
 // +kubebuilder:printcolumn:name="NextSchedule",type=string,JSONPath=`.status.nextScheduleTime`,priority=1
 // +kubebuilder:printcolumn:name="LastSuccess",type=date,JSONPath=`.status.lastSuccessTime`,priority=1
+// +kubebuilder:selectablefield:JSONPath=`.status.nextScheduleTime`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="a Job's name must be at most 52 characters: its Tasks add the time to it and must stay within 63"
 type TaskSchedule struct {
 	metav1.TypeMeta `json:",inline"`

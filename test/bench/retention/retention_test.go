@@ -312,7 +312,11 @@ func BenchmarkSlowDown(t *testing.B) {
 
 // BenchmarkBacklog: 10,000 Tasks beyond the limit, against the rate at which a plain loop deletes Tasks.
 func BenchmarkBacklog(t *testing.B) {
-	const backlog, reference = 10000, 2000
+	backlog, err := strconv.Atoi(cmp.Or(os.Getenv("BACKLOG"), "10000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference := backlog / 5
 	w := harness.NewWorld(t)
 	app, plain := w.App("app", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited}), w.App("plain", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited})
 	p := startPrune(w, "DELETES_PER_SECOND="+cmp.Or(os.Getenv("DELETES_PER_SECOND"), "100000"))
@@ -338,7 +342,7 @@ func BenchmarkBacklog(t *testing.B) {
 	toDelete := w.Tasks("plain")
 	before := deletePlain(toDelete[:reference/2])
 
-	_, err := w.Kf.Apps(w.Namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{})
+	_, err = w.Kf.Apps(w.Namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{})
 	w.Must(err)
 	var latencies []time.Duration // of a Task's creation meanwhile
 	ctx, cancel := context.WithCancel(t.Context())
@@ -362,6 +366,10 @@ func BenchmarkBacklog(t *testing.B) {
 		t.Errorf("%d Tasks are left", n)
 	}
 	slices.Sort(latencies)
-	t.Logf("%d Tasks pruned in %s: %.0f/s, where a plain loop of 8 deletes %.0f/s before and %.0f/s after", backlog, took.Round(time.Millisecond*100), backlog/took.Seconds(), before, after)
+	t.Logf("%d Tasks pruned in %s: %.0f/s, where a plain loop of 8 deletes %.0f/s before and %.0f/s after", backlog, took.Round(time.Millisecond*100), float64(backlog)/took.Seconds(), before, after)
+	t.ReportMetric(2*float64(backlog)/took.Seconds()/(before+after), "of-loop")
+	t.ReportMetric(float64(backlog)/took.Seconds(), "pruned/s")
+	t.ReportMetric(float64(latencies[len(latencies)/2].Microseconds())/1000, "create-p50-ms")
+	t.ReportMetric(float64(latencies[len(latencies)*99/100].Microseconds())/1000, "create-p99-ms")
 	t.Logf("a new Task meanwhile: p50 %s, p99 %s of %d", latencies[len(latencies)/2], latencies[len(latencies)*99/100], len(latencies))
 }

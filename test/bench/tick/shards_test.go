@@ -26,14 +26,9 @@ func number(t testing.TB, setting string, otherwise int) int {
 	return n
 }
 
-// settled makes Jobs as a tick has left them: those that are due owe the instant of a few minutes ago.
-func (b *tick) settled(prefix string, n int, due bool) {
+// settled makes Jobs as a tick has left them, that are due at an instant. Those whose instant has come by then owe it, and know it.
+func (b *tick) settled(prefix string, n int, instant time.Time) {
 	b.Helper()
-	now := time.Now().UTC().Truncate(time.Minute)
-	instant := now.Add(12 * time.Hour)
-	if due {
-		instant = now.Add(-2 * time.Minute)
-	}
 	b.parallel(n, func(i int) error {
 		j := &v1alpha1.TaskSchedule{ObjectMeta: metav1.ObjectMeta{
 			Name: fmt.Sprintf("%s%d", prefix, i), Namespace: b.ns, Labels: v1alpha1.TaskScheduleLabels(false)}}
@@ -48,9 +43,8 @@ func (b *tick) settled(prefix string, n int, due bool) {
 		if need != job.NeedNothing {
 			return fmt.Errorf("it needs %s", need)
 		}
-		if j.Status = *plan.Status; due {
-			j.Status.DecidedUntil = &metav1.Time{Time: instant.Add(-time.Minute)}
-		}
+		j.Status = *plan.Status
+		j.Status.DecidedUntil, j.Status.NextScheduleTime = &metav1.Time{Time: instant.Add(-time.Minute)}, &metav1.Time{Time: instant}
 		_, err = b.c.Kf.TaskSchedules(b.ns).UpdateStatus(context.Background(), j, metav1.UpdateOptions{})
 		return err
 	})
@@ -79,36 +73,50 @@ func BenchmarkShards(t *testing.B) {
 	jobs, due := number(t, "JOBS", 2000), number(t, "DUE", 200)
 	b := startTick(t)
 	began := time.Now()
-	b.settled("rest", jobs, false)
+	b.settled("rest", jobs, began.UTC().Truncate(time.Minute).Add(12*time.Hour))
 	t.Logf("%d Jobs made in %s", jobs, time.Since(began).Round(time.Second))
-	const rounds = 3
-	var took, cpu time.Duration
-	for range rounds {
-		a, c := b.ping()
-		took, cpu = took+a, cpu+c
-	}
-	t.Logf("none of %d due: %s a tick, %s of processor time in tick; %s of memory at most",
-		jobs, (took / rounds).Round(time.Millisecond), cpu/rounds, b.memory())
-
-	instances := []*harness.Function{b.Function}
-	before := b.raw("raw0", due)
-	for _, n := range []int{1, 2, 4} {
-		for len(instances) < n {
-			instances = append(instances, b.c.Shipped(t, "tick", b.settings...))
+	t.Run(fmt.Sprintf("none of %d due", jobs), func(t *testing.B) {
+		b := b.in(t)
+		for time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)) < 13*time.Second { // a tick so early waits for its minute
+			time.Sleep(time.Second)
 		}
-		b.settled(fmt.Sprint("due", n, "-"), due, true)
-		last, cpu, memory := b.share(instances[:n], due)
-		after := b.raw(fmt.Sprint("raw", n), due)
-		t.Logf("%d of %d due, %d instances: the last Task after %s (%.0f/s); bare creates %s before and %s after: ratio %.2f; %s of processor time in all, %d MiB in one at most",
-			due, jobs, n, last.Round(time.Millisecond), float64(due)/last.Seconds(), before.Round(time.Millisecond), after.Round(time.Millisecond),
-			(before+after).Seconds()/2/last.Seconds(), cpu, memory>>20)
-		before = after
+		took, cpu := b.ping()
+		t.ReportMetric(took.Seconds(), "tick-s")
+		t.ReportMetric(cpu.Seconds(), "cpu-s")
+		t.ReportMetric(float64(b.PeakMemory())/(1<<20), "MiB")
+	})
+	instances := []*harness.Function{b.Function}
+	for len(instances) < 4 {
+		instances = append(instances, b.c.Shipped(t, "tick", b.settings...))
+	}
+	run := 0
+	for _, n := range []int{1, 2, 4} {
+		t.Run(fmt.Sprintf("%d of %d due, instances: %d", due, jobs, n), func(t *testing.B) {
+			b := b.in(t)
+			run++
+			before := b.raw(fmt.Sprint("before", run), due)
+			last, cpu, memory := b.share(instances[:n], due, fmt.Sprint("due", run, "-"))
+			after := b.raw(fmt.Sprint("after", run), due)
+			t.Logf("the last Task after %s; bare creates %s before and %s after", last.Round(time.Millisecond), before.Round(time.Millisecond), after.Round(time.Millisecond))
+			t.ReportMetric((before+after).Seconds()/2/last.Seconds(), "ratio")
+			t.ReportMetric(float64(due)/last.Seconds(), "Tasks/s")
+			t.ReportMetric(last.Seconds(), "last-s")
+			t.ReportMetric(cpu.Seconds(), "cpu-s")
+			t.ReportMetric(float64(memory)/(1<<20), "MiB")
+		})
 	}
 }
 
-// share has instances do a tick, a shard each, and says when the last of so many Tasks was there.
-func (b *tick) share(instances []*harness.Function, tasks int) (last, cpu time.Duration, memory int64) {
+// share has instances do the tick of a minute, a shard each, and says when the last of so many Tasks was there. The Jobs are made before, in
+// time for the minute at which they are due, for that is when ticks come.
+func (b *tick) share(instances []*harness.Function, tasks int, prefix string) (last, cpu time.Duration, memory int64) {
 	b.Helper()
+	instant := time.Now().UTC().Add(time.Duration(tasks/50+5) * time.Second).Truncate(time.Minute).Add(time.Minute)
+	b.settled(prefix, tasks, instant)
+	if time.Now().After(instant.Add(30 * time.Second)) {
+		b.Fatalf("to make %d Jobs took until %s after their minute: a tick that is due now is not what is to be measured", tasks, time.Since(instant))
+	}
+	time.Sleep(time.Until(instant.Add(100 * time.Millisecond)))
 	w := b.watchTasks()
 	for _, f := range instances {
 		cpu -= f.CPU()
@@ -131,6 +139,7 @@ func (b *tick) share(instances []*harness.Function, tasks int) (last, cpu time.D
 		cpu += f.CPU()
 		memory = max(memory, f.PeakMemory())
 	}
+	b.Logf("the first Task after %s, the middle one after %s", seen[0].Sub(began).Round(time.Millisecond), seen[len(seen)/2].Sub(began).Round(time.Millisecond))
 	return seen[len(seen)-1].Sub(began), cpu, memory
 }
 

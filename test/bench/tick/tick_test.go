@@ -47,6 +47,13 @@ func startTick(t testing.TB) *tick {
 	return b
 }
 
+// in is the same for a part of the benchmark.
+func (b *tick) in(t testing.TB) *tick {
+	part := *b
+	part.TB = t
+	return &part
+}
+
 func (b *tick) must(err error) {
 	if err != nil {
 		b.Helper()
@@ -138,7 +145,8 @@ func arrivals(b testing.TB, w watch.Interface, n int, limit time.Duration) (seen
 	return seen
 }
 
-func (b *tick) report(what string, instant time.Time, seen []time.Time) {
+// report says how late the runs of an instant were, the last of them above all.
+func (b *tick) report(what string, instant time.Time, seen []time.Time) (last time.Duration) {
 	if len(seen) == 0 {
 		b.Fatalf("%s: none came", what)
 	}
@@ -146,6 +154,7 @@ func (b *tick) report(what string, instant time.Time, seen []time.Time) {
 	late := func(i int) time.Duration { return seen[i].Sub(instant).Round(time.Millisecond) }
 	rate := float64(len(seen)-1) / seen[len(seen)-1].Sub(seen[0]).Seconds()
 	b.Logf("%s: %d runs of one minute: the first %s late, the middle %s, the last %s (%.0f/s)", what, len(seen), late(0), late(len(seen)/2), late(len(seen)-1), rate)
+	return late(len(seen) - 1)
 }
 
 // watchTasks tells of the Tasks that are made from now on. A busy API server ends watches; the next one takes up where it ended.
@@ -163,7 +172,7 @@ func (b *tick) watchTasks() watch.Interface {
 }
 
 // fire waits for the instant, sends the tick as PingSource does, and reports how late the Tasks came.
-func (b *tick) fire(n int, instant time.Time) {
+func (b *tick) fire(n int, instant time.Time) (last time.Duration) {
 	b.Helper()
 	w := b.watchTasks()
 	if left := time.Until(instant); left < 0 {
@@ -177,7 +186,7 @@ func (b *tick) fire(n int, instant time.Time) {
 	})
 	seen := arrivals(b, w, n, 10*time.Minute)
 	answered.Wait()
-	b.report("tick", instant, seen)
+	return b.report("tick", instant, seen)
 }
 
 // Benchmark10000Jobs: a tick with nothing to do, one with everything to do, and one that comes again.
@@ -211,14 +220,33 @@ func Benchmark10000Jobs(t *testing.B) {
 // with its defaults, which is part of the cluster, on the same API server. Its Jobs are suspended, so that no Pods are made
 // of them while it works.
 func BenchmarkBesideCronJob(t *testing.B) {
-	const n = 1000
+	n := number(t, "JOBS", 1000)
 	b := startTick(t)
-	instant := time.Now().Truncate(time.Minute).Add(3 * time.Minute)
-	b.create(n, instant, nil)
-	b.fire(n, instant)
+	inTime := func() time.Time { return time.Now().Truncate(time.Minute).Add(time.Duration(n/1000+2) * time.Minute) }
+	var ours, theirs time.Duration
+	t.Run("tick", func(t *testing.B) {
+		b := b.in(t)
+		instant := inTime()
+		b.create(n, instant, nil)
+		ours = b.fire(n, instant)
+		t.ReportMetric(ours.Seconds(), "last-s")
+		t.ReportMetric(float64(n)/ours.Seconds(), "runs/s")
+	})
+	t.Run("CronJob controller", func(t *testing.B) {
+		b := b.in(t)
+		instant := inTime()
+		b.cronJobs(n, instant)
+		w, err := b.c.Kube.BatchV1().Jobs(b.ns).Watch(context.Background(), metav1.ListOptions{})
+		b.must(err)
+		theirs = b.report("CronJob controller", instant, arrivals(b, w, n, 10*time.Minute))
+		t.ReportMetric(theirs.Seconds(), "last-s")
+		t.ReportMetric(float64(n)/theirs.Seconds(), "runs/s")
+		t.ReportMetric(theirs.Seconds()/ours.Seconds(), "times-as-late")
+	})
+}
 
-	instant = time.Now().Truncate(time.Minute).Add(3 * time.Minute)
-	ctx := context.Background()
+func (b *tick) cronJobs(n int, instant time.Time) {
+	b.Helper()
 	b.parallel(n, func(i int) error {
 		c := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("job%d", i), Namespace: b.ns}}
 		c.Spec.Schedule = daily(instant)
@@ -226,11 +254,7 @@ func BenchmarkBesideCronJob(t *testing.B) {
 		c.Spec.JobTemplate.Spec.Suspend = &suspend
 		c.Spec.JobTemplate.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever,
 			Containers: []corev1.Container{{Name: "user-container", Image: "registry.example/app:1", Args: []string{"bin/report --daily"}}}}
-		_, err := b.c.Kube.BatchV1().CronJobs(b.ns).Create(ctx, c, metav1.CreateOptions{})
+		_, err := b.c.Kube.BatchV1().CronJobs(b.ns).Create(context.Background(), c, metav1.CreateOptions{})
 		return err
 	})
-	w, err := b.c.Kube.BatchV1().Jobs(b.ns).Watch(ctx, metav1.ListOptions{})
-	b.must(err)
-	seen := arrivals(b, w, n, 10*time.Minute)
-	b.report("CronJob controller", instant, seen)
 }
