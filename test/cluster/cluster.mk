@@ -10,7 +10,7 @@ $(CLUSTER_PROGRAM):
 cluster: cluster-full ## Bring up a full cluster: Kubernetes, Tekton, Knative
 
 cluster-full: $(CLUSTER_PROGRAM)
-	@$(CLUSTER_PROGRAM) up --stage full --oidc $(OIDC) $(MEANWHILE)
+	@$(CLUSTER_PROGRAM) up --stage full --oidc $(OIDC) $(FSYNC) $(MEANWHILE)
 
 cluster-tekton: $(CLUSTER_PROGRAM) ## Bring up Kubernetes and Tekton only
 	@$(CLUSTER_PROGRAM) up --stage tekton

@@ -57,6 +57,8 @@ type Cluster struct {
 	Say  func(format string, args ...any)
 	// OIDC says whether Knative Eventing asks senders who they are (docs/events.md).
 	OIDC bool
+	// FSync says whether etcd waits for the disk; an etcd that runs does so from its next start on.
+	FSync bool
 	// Meanwhile is a program to run when all is built, while the Pods start: the processor is at rest for much of that.
 	Meanwhile string
 
@@ -296,7 +298,7 @@ func (c *Cluster) controlPlane(ctx context.Context) error {
 	if err := parts.Write(c.Plan, parts.Audited); err != nil {
 		return err
 	}
-	servers := parts.ControlPlane(c.Plan, c.binaries())
+	servers := parts.ControlPlane(c.Plan, c.binaries(), c.FSync)
 	if err := c.startAll(servers[:2]); err != nil {
 		return err
 	}
