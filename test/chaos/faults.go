@@ -177,7 +177,7 @@ func sinkTakes(_ context.Context, c *Cluster) error {
 // hinted are the functions that live on the events of objects.
 var hinted = []string{"runtask", "status", "start", "tick", "terminate", "prune"}
 
-const again = "-again"
+const twin = "-again"
 
 func double(ctx context.Context, c *Cluster, _ *rand.Rand) (string, error) {
 	triggers := c.triggers()
@@ -186,9 +186,9 @@ func double(ctx context.Context, c *Cluster, _ *rand.Rand) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		twin := &unstructured.Unstructured{Object: map[string]any{"apiVersion": t.GetAPIVersion(), "kind": t.GetKind(), "spec": t.Object["spec"]}}
-		twin.SetName(f + again)
-		if _, err := triggers.Create(ctx, twin, metav1.CreateOptions{}); err != nil {
+		second := &unstructured.Unstructured{Object: map[string]any{"apiVersion": t.GetAPIVersion(), "kind": t.GetKind(), "spec": t.Object["spec"]}}
+		second.SetName(f + twin)
+		if _, err := triggers.Create(ctx, second, metav1.CreateOptions{}); err != nil {
 			return "", err
 		}
 	}
@@ -198,7 +198,7 @@ func double(ctx context.Context, c *Cluster, _ *rand.Rand) (string, error) {
 // undouble deletes one at a time, and waits until the channel knows: deleted together, some stay in it (docs/events.md).
 func undouble(ctx context.Context, c *Cluster) (err error) {
 	for _, f := range hinted {
-		err = errors.Join(err, c.unsubscribe(ctx, f+again))
+		err = errors.Join(err, c.unsubscribe(ctx, f+twin))
 	}
 	return err
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -76,7 +78,8 @@ func (l *load) ask(ctx context.Context, n int) {
 		l.accept(ctx, key, "webhook", func() error { return l.deliver(ctx, key) })
 	case 3:
 		if l.accept(ctx, key, "API", func() error { return l.create(ctx, key, "shop", stay) }) {
-			time.Sleep(time.Duration(8+n%15) * time.Second)
+			l.wroteSome(ctx, key)
+			time.Sleep(time.Duration(n%7) * time.Second)
 			l.stop(ctx, key, n%10 == 3)
 		}
 	case 4:
@@ -110,6 +113,17 @@ func (l *load) create(ctx context.Context, key, app, command string) error {
 	defer cancel()
 	_, err := l.Kf.Tasks(l.space).Create(ctx, task, metav1.CreateOptions{})
 	return ignoreExists(err)
+}
+
+// wroteSome waits until a command has, by its own record, or for so long that it is to be stopped all the same.
+func (l *load) wroteSome(ctx context.Context, key string) {
+	_ = until(ctx, 2*time.Minute, func() error {
+		b, err := os.ReadFile(filepath.Join(l.records, "out", key))
+		if err == nil && readRecord(b).Lines < 5 {
+			err = errors.New("few lines")
+		}
+		return err
+	})
 }
 
 // stop terminates a Task, by kubectl or by a command.

@@ -194,14 +194,19 @@ func (o Outcome) faults(say func(string, ...any)) {
 	}
 }
 
+// again is the command that makes the same plan under the same load.
+func again(o options) string {
+	return fmt.Sprintf("make chaos MINUTES=%g SEED=%d EVERY=%s", o.length.Minutes(), o.seed, o.every)
+}
+
 // tell writes the report.
 func (r *record) tell(s State) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := Outcome{
-		Command: fmt.Sprintf("make chaos MINUTES=%g SEED=%d", r.length.Minutes(), r.seed),
+		Command: again(r.options),
 		Says: []string{r.began.UTC().Format("2006-01-02 15:04 UTC"), fmt.Sprintf("%s in all", time.Since(r.began).Round(time.Second)), "commit " + r.commit, "Broker " + r.broker,
-			"etcd with fsync", fmt.Sprintf("something asked for every %s, %d times in all with what was asked again", r.every, r.load.tries),
+			"etcd with fsync", fmt.Sprintf("something asked for every %s: %d asked, in %d tries", r.every, len(r.load.ledger)+len(r.load.refused), r.load.tries),
 			fmt.Sprintf("load average of the machine %s before, %s after", r.average, average())},
 		Broker: r.broker, Phases: r.phases, Ends: []time.Time{r.phases[1].From, time.Now()}, Done: r.done, NotDone: notDone(r.broker),
 		Refused: r.load.refused, State: s,

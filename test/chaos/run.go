@@ -127,7 +127,7 @@ func (r *record) run(ctx context.Context) error {
 			second = append(second, s)
 		}
 	}
-	r.say("%d faults by seed %d; the same again: make chaos MINUTES=%g SEED=%d", len(steps), r.seed, r.length.Minutes(), r.seed)
+	r.say("%d faults; the same again: %s", len(steps), again(r.options))
 	r.phase(ctx, "on", half, first, catalogue)
 	resync, err := r.stopResync(ctx)
 	if err != nil {
