@@ -12,12 +12,13 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy check-rights check-jobs chaos soak soak-jobs lint verify clean
+.PHONY: generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy test-options check-rights check-jobs chaos soak soak-jobs lint verify clean
 
-generate: ## Write again what is generated: CRDs and deep copies of the API types, schemas, EventTypes and docs/asyncapi.yaml of the events
+generate: ## Write again what is generated: CRDs and deep copies of the API types, config/options/minimal, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
 	$(TOOL) controller-gen crd paths=./shared/api/... output:crd:dir=config/crd
 	go run ./hack/crd config/crd/kf.dev_apps.yaml spec.template.spec # a PodSpec with its documentation is too large for kubectl apply
+	go run ./hack/minimal
 	go test ./shared/events -update
 
 build: ## Build the CLI and every function into bin/
@@ -100,6 +101,9 @@ e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
 
 e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e/undeploy
+
+test-options: $(CLUSTER_PROGRAM) ## Deploy each option of config/options on a cluster of its own and run a small suite there; OPTION=minimal takes one
+	@hack/test-options.sh $(OPTION)
 
 check-rights: ## Compare the rights of config/rbac with what the tests' runs used of them, by the API servers' audit logs
 	@go run ./test/rights .cluster-test/logs/audit.log .cluster-pods/logs/audit.log $(CLUSTER_DIR)/logs/audit.log

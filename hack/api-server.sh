@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Prints a kustomization of the folder $1 whose NetworkPolicy names the API server by the addresses that the cluster's EndpointSlice has
-# now, and by its Service's, since networks differ in which of them they see. API_SERVER=any leaves its ports open to anywhere.
+# Prints a kustomization of the folder $1, with the components of config/options that follow, whose NetworkPolicy names the API server by
+# the addresses that the cluster's EndpointSlice has now, and by its Service's, since networks differ in which of them they see. API_SERVER=any leaves its ports open to anywhere.
 cd "$(dirname "$0")/.." && . hack/env.sh
 echo "resources: [../../$1]"
+for option in "${@:2}"; do components+="../../config/options/$option, "; done
+[ -z "${components:-}" ] || echo "components: [$components]"
 [ "${API_SERVER:-}" != any ] || exit 0
 peers() { for a in "$@"; do case $a in *:*) echo -n "{ipBlock: {cidr: $a/128}}, " ;; *) echo -n "{ipBlock: {cidr: $a/32}}, " ;; esac; done; }
 ports() { for p in "$@"; do echo -n "{port: $p}, "; done; }

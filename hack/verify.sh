@@ -27,6 +27,16 @@ for generated in config docs shared; do
 done
 rm -f "$copy.log"
 
+echo "each option of config/options goes with each of what it is put on"
+mkdir -p "$copy/dist/option"
+go build -modfile=tools/go.mod -o "$copy/kustomize" sigs.k8s.io/kustomize/kustomize/v5
+for on in config config/options/oidc config/options/minimal; do
+  for option in jetstream kafka high-availability sizes/small sizes/large; do
+    printf 'resources: [../../%s]\ncomponents: [../../config/options/%s]\n' "$on" "$option" > "$copy/dist/option/kustomization.yaml"
+    "$copy/kustomize" build "$copy/dist/option" > "$copy/option.yaml" 2> "$copy/option.log" || { cat "$copy/option.log"; wrong "$on with $option"; }
+  done
+done
+
 echo "docs, configuration and code say the same"
 go test ./test/drift > "$copy/drift.log" 2>&1 || { cat "$copy/drift.log"; wrong "go test ./test/drift"; }
 

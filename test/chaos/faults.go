@@ -68,9 +68,9 @@ func faults(broker string) (all []Fault) {
 	)
 	if broker == jetStream {
 		return append(all,
-			Fault{Name: "kill the Broker's dispatcher", do: killPod("knative-eventing", "jetstream-")},
-			Fault{Name: "kill one nats-server", do: killPod("nats", "nats-")},
-			Fault{Name: "kill all nats-servers", do: killAll("nats", "nats-")})
+			Fault{Name: "kill the Broker's dispatcher", do: killPod("knative-eventing", "jetstream-ch-dispatcher-")},
+			Fault{Name: "kill one nats-server", do: killOneServer},
+			Fault{Name: "kill all nats-servers", do: killServers})
 	}
 	return append(all, Fault{Name: "kill the Broker's dispatcher", do: killPod("knative-eventing", "imc-dispatcher-")})
 }

@@ -68,7 +68,7 @@ func newRecord(ctx context.Context, o options, w *world) (*record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the functions are not deployed on this cluster, make demo does so: %w", err)
 	}
-	if strings.Contains(broker.GetAnnotations()["eventing.knative.dev/broker.class"], "Nats") {
+	if config, _, _ := unstructured.NestedString(broker.Object, "spec", "config", "name"); config == "jetstream-channel" { // config/options/jetstream
 		r.broker = jetStream
 	}
 	if err := w.rememberFilters(ctx); err != nil {

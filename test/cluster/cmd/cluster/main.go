@@ -101,7 +101,7 @@ func open() (*up.Cluster, error) {
 }
 
 func upCommand() *cobra.Command {
-	var stage, meanwhile, oidc string
+	var stage, meanwhile, oidc, broker string
 	var fsync bool
 	c := &cobra.Command{
 		Use:   "up",
@@ -111,7 +111,8 @@ func upCommand() *cobra.Command {
 Stages, each with those before it:
   control-plane  etcd, API server, controller manager, CRDs, Tekton's admission; no node
   tekton         a node, DNS, an image registry, Tekton Pipelines
-  full           Knative Eventing and Serving with an ingress`,
+  eventing       Knative Eventing
+  full           Knative Serving with an ingress`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if existing() {
@@ -119,13 +120,16 @@ Stages, each with those before it:
 			}
 			s, ok := up.Stages[stage]
 			if !ok {
-				return fmt.Errorf("no stage %q: control-plane, tekton or full", stage)
+				return fmt.Errorf("no stage %q: control-plane, tekton, eventing or full", stage)
 			}
 			if oidc != "on" && oidc != "off" {
 				return fmt.Errorf("--oidc %s: on or off", oidc)
 			}
 			c, err := open()
 			if err != nil {
+				return err
+			}
+			if err := chooseBroker(c, broker, s, oidc); err != nil {
 				return err
 			}
 			unlock, err := host.Lock(c.Plan.Dir, say)
@@ -145,11 +149,29 @@ Stages, each with those before it:
 			return nil
 		},
 	}
-	c.Flags().StringVar(&stage, "stage", "full", "control-plane, tekton or full")
+	c.Flags().StringVar(&stage, "stage", "full", "control-plane, tekton, eventing or full")
 	c.Flags().StringVar(&oidc, "oidc", "on", "on or off: whether Knative Eventing asks senders for tokens, and who may post what; its own default is off")
 	c.Flags().BoolVar(&fsync, "fsync", false, "have etcd wait for the disk with each write, from its next start on")
+	c.Flags().StringVar(&broker, "broker", "in-memory", "in-memory, or jetstream: three servers of NATS and Knative's channel on them, which needs --oidc off")
 	c.Flags().StringVar(&meanwhile, "meanwhile", "", "a program to run while the Pods start, once all is built; its end is waited for")
 	return c
+}
+
+// chooseBroker opens the module that a durable Broker is built from, if one is asked for.
+func chooseBroker(c *up.Cluster, broker string, s up.Stage, oidc string) error {
+	switch {
+	case broker == "in-memory":
+		return nil
+	case broker != "jetstream":
+		return fmt.Errorf("--broker %s: in-memory or jetstream", broker)
+	case s < up.Eventing:
+		return errors.New("--broker jetstream needs --stage eventing or full")
+	case oidc == "on": // eventing-natss v0.48.1, push_consumer.go: no service account is handed to what sends
+		return errors.New("--broker jetstream needs --oidc off: its channel sends no tokens, and Eventing's own parts would refuse what it delivers")
+	}
+	var err error
+	c.JetStream, err = build.Open(filepath.Join(c.Cache.Module, "jetstream"), say)
+	return err
 }
 
 func downCommand() *cobra.Command {

@@ -67,12 +67,17 @@ var (
 		eventing+"jobsink", eventing+"mtchannel_broker", eventing+"broker/ingress", eventing+"broker/filter",
 		eventing+"in_memory/channel_controller", eventing+"in_memory/channel_dispatcher")
 	Serving = thirdParty(serving+"controller", serving+"webhook", serving+"activator", serving+"autoscaler", serving+"queue")
+
+	// Of the module jetstream: the servers, and Knative's channel on them.
+	NATS      = Program{Package: "./cmd/nats"}
+	JetStream = thirdParty(natss+"controller", natss+"dispatcher")
 )
 
 const (
 	tekton   = "github.com/tektoncd/pipeline/cmd/"
 	eventing = "knative.dev/eventing/cmd/"
 	serving  = "knative.dev/serving/cmd/"
+	natss    = "knative.dev/eventing-natss/cmd/jetstream/"
 )
 
 // Cache is a folder that holds everything built from one version of this module.

@@ -46,6 +46,7 @@ var (
 	ServingConfig = Set{Name: "serving-config", Patterns: map[string][]string{
 		"knative.dev/serving":    {"config/core/999-cache.yaml", "config/core/configmaps/*.yaml", "config/core/webhooks/*.yaml"},
 		"knative.dev/networking": {"config/config-network.yaml"}}}
+	JetStream     = Set{Name: "jetstream-channel", Patterns: map[string][]string{"knative.dev/eventing-natss": {"config/jetstream/*.yaml"}}}
 	ServingDeploy = Set{Name: "serving-deploy", Patterns: map[string][]string{"knative.dev/serving": {"config/core/deployments/*.yaml"}}}
 )
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/node"
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/pki"
@@ -91,6 +92,50 @@ func Node(p plan.Plan, b Binaries) []node.Part {
 		{Name: "kube-scheduler", Argv: []string{b.Kube, "kube-scheduler", "--kubeconfig=" + scheduler,
 			"--authentication-kubeconfig=" + scheduler, "--authorization-kubeconfig=" + scheduler, "--leader-elect=false", "--bind-address=127.0.0.1"}},
 	}
+}
+
+// natsServers is how many servers of NATS there are: one can be lost, and what they took is with the other two.
+const natsServers = 3
+
+// NATS are the servers that the durable Broker's channel keeps events on, each a part of its own, to be killed alone.
+func NATS(p plan.Plan, binary string) (servers []node.Part) {
+	for i := range natsServers {
+		name := natsName(i)
+		servers = append(servers, node.Part{Name: name, Argv: []string{binary, "-c", p.Path("etc", name+".conf")}})
+	}
+	return servers
+}
+
+// NATSFiles are their configuration. sync_interval: without "always" a server acknowledges what it writes to the disk within two minutes.
+func NATSFiles(p plan.Plan) map[string]string {
+	files := map[string]string{}
+	for i := range natsServers {
+		files["etc/"+natsName(i)+".conf"] = fmt.Sprintf(`server_name: %[1]s
+listen: "%[2]s:%[3]d"
+jetstream { store_dir: %[4]q, max_file_store: 4GB, max_memory_store: 64MB, sync_interval: always }
+cluster { name: kf, listen: "%[2]s:%[5]d", routes: [%[6]s] }
+`, natsName(i), p.NodeIP(), natsClients+i, p.Path("run", natsName(i)), natsRoutes+i, natsURLs(p, natsRoutes))
+	}
+	return files
+}
+
+// NATSURL is where clients find the servers.
+func NATSURL(p plan.Plan) string { return natsURLs(p, natsClients) }
+
+// The first server's ports, as NATS has them by default.
+const (
+	natsClients = 4222
+	natsRoutes  = 6222
+)
+
+func natsName(i int) string { return fmt.Sprint("nats-", i) }
+
+func natsURLs(p plan.Plan, port int) string {
+	var urls []string
+	for i := range natsServers {
+		urls = append(urls, fmt.Sprintf("nats://%s:%d", p.NodeIP(), port+i))
+	}
+	return strings.Join(urls, ",")
 }
 
 // Audited is what the API server keeps of requests: those of the functions' accounts, for `make check-rights`. Of what is created it

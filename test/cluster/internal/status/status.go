@@ -27,8 +27,8 @@ import (
 var Versions = map[string]string{
 	"etcd": "v3.6.5", "kube-apiserver": "v1.35.4", "kube-controller-manager": "v1.35.4", "kube-scheduler": "v1.35.4",
 	"kubelet": "v1.35.4", "kube-proxy": "v1.35.4", "registry": "v3.0.0", "containerd": "Debian's", "tekton-webhook": "v1.15.1",
-	"networkpolicies": "v0.7.0",
-	"kube-system":     "v1.13.1", "tekton-pipelines": "v1.15.1", "knative-eventing": "v0.50.0", "knative-serving": "v0.50.0",
+	"networkpolicies": "v0.7.0", "nats-0": "v2.15.2", "nats-1": "v2.15.2", "nats-2": "v2.15.2",
+	"kube-system": "v1.13.1", "tekton-pipelines": "v1.15.1", "knative-eventing": "v0.50.0", "knative-serving": "v0.50.0",
 }
 
 // Row is one line of the table.

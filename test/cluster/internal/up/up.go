@@ -41,12 +41,14 @@ const (
 	ControlPlane Stage = iota
 	// Tekton: a node, DNS, an image registry, Tekton Pipelines.
 	Tekton
-	// Full: Knative Eventing and Serving with an ingress.
+	// Eventing: Knative Eventing.
+	Eventing
+	// Full: Knative Serving with an ingress.
 	Full
 )
 
 // Stages by name.
-var Stages = map[string]Stage{"control-plane": ControlPlane, "tekton": Tekton, "full": Full}
+var Stages = map[string]Stage{"control-plane": ControlPlane, "tekton": Tekton, "eventing": Eventing, "full": Full}
 
 // Cluster is one run of this program over one cluster.
 type Cluster struct {
@@ -55,6 +57,8 @@ type Cluster struct {
 	// CRDs is the folder of the product's own CRDs; it need not exist.
 	CRDs string
 	Say  func(format string, args ...any)
+	// JetStream is the cache of the module jetstream, if the Broker is to keep its events on NATS JetStream; nil if in memory.
+	JetStream *build.Cache
 	// OIDC says whether Knative Eventing asks senders who they are (docs/events.md).
 	OIDC bool
 	// FSync says whether etcd waits for the disk; an etcd that runs does so from its next start on.
@@ -79,7 +83,7 @@ type group struct {
 var groups = []group{
 	{"node", Tekton, []build.Program{build.Pause, build.CoreDNS}},
 	{"tekton", Tekton, append([]build.Program{build.Webhook}, build.Tekton...)},
-	{"eventing", Full, build.Eventing},
+	{"eventing", Eventing, build.Eventing},
 	{"serving", Full, append([]build.Program{build.Ingress}, build.Serving...)},
 }
 
@@ -139,8 +143,14 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 		}
 		steps = append(steps, func(ctx context.Context) error { return c.images(ctx, stage) }, c.networkPolicies, c.bases, c.dns, c.tekton)
 	}
+	if stage >= Eventing {
+		steps = append(steps, c.eventing)
+	}
 	if stage >= Full {
-		steps = append(steps, c.eventing, c.serving)
+		steps = append(steps, c.serving)
+	}
+	if c.JetStream != nil {
+		steps = append(steps, func(ctx context.Context) error { return c.jetStream(ctx, stage) })
 	}
 	meanwhile := make(chan error, 1)
 	go func() { meanwhile <- c.meanwhile(ctx, stage) }()
@@ -421,14 +431,17 @@ func (c *Cluster) images(ctx context.Context, stage Stage) error {
 }
 
 func (c *Cluster) importImages(ctx context.Context, g group) error {
-	done := c.Plan.Path("run", g.name+".imported")
-	if _, err := os.Stat(done); err == nil {
+	if _, err := os.Stat(c.imports(g.name)); err == nil {
 		return nil
 	}
 	if err := c.build.Wait(ctx, g.programs...); err != nil {
 		return err
 	}
-	archive, err := c.Cache.Archive(g.name, g.programs)
+	return c.importArchive(ctx, c.Cache, g.name, g.programs)
+}
+
+func (c *Cluster) importArchive(ctx context.Context, cache *build.Cache, group string, programs []build.Program) error {
+	archive, err := cache.Archive(group, programs)
 	if err != nil {
 		return err
 	}
@@ -436,9 +449,12 @@ func (c *Cluster) importImages(ctx context.Context, g group) error {
 	if out, err := c.inNode(ctx, "ctr", "-a", "/run/containerd/containerd.sock", "-n", "k8s.io", "images", "import", archive).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	c.Say("images of %s imported", g.name)
-	return os.WriteFile(done, nil, 0o644)
+	c.Say("images of %s imported", group)
+	return os.WriteFile(c.imports(group), nil, 0o644)
 }
+
+// imports is a file that is there when a group's images are in the node's runtime.
+func (c *Cluster) imports(group string) string { return c.Plan.Path("run", group+".imported") }
 
 // have waits for a group's images: a Pod that came before them would wait for its next try to pull, longer each time.
 func (c *Cluster) have(ctx context.Context, group string) error {
@@ -526,6 +542,39 @@ func (c *Cluster) eventing(ctx context.Context) error {
 	return c.applyOwn(ctx, "broker.yaml")
 }
 
+// jetStream starts the servers of NATS and Knative's channel on them. The Broker that uses it is the product's (config/options/jetstream).
+func (c *Cluster) jetStream(ctx context.Context, stage Stage) error {
+	if err := c.build.Wait(ctx, Programs(stage)...); err != nil { // two compilers at a time would each take twice as long
+		return err
+	}
+	programs := append([]build.Program{build.NATS}, build.JetStream...)
+	if err := c.JetStream.Start(ctx, programs...).Wait(ctx, programs...); err != nil {
+		return err
+	}
+	if err := parts.Write(c.Plan, parts.NATSFiles(c.Plan)); err != nil {
+		return err
+	}
+	if err := c.startAll(parts.NATS(c.Plan, c.JetStream.Bin(build.NATS))); err != nil {
+		return err
+	}
+	if err := c.have(ctx, "eventing"); err != nil { // its CRDs and namespace are applied by then
+		return err
+	}
+	if _, err := os.Stat(c.imports("jetstream")); err != nil {
+		if err := c.importArchive(ctx, c.JetStream, "jetstream", build.JetStream); err != nil {
+			return err
+		}
+	}
+	if err := c.applyOwn(ctx, "jetstream.yaml"); err != nil {
+		return err
+	}
+	channel, err := manifests.Render(manifests.JetStream, c.JetStream.ModuleDir, "")
+	if err != nil {
+		return err
+	}
+	return c.apply(ctx, manifests.JetStream.Name, channel)
+}
+
 func (c *Cluster) serving(ctx context.Context) error {
 	for _, s := range []manifests.Set{manifests.ServingBase, manifests.ServingConfig} {
 		if err := c.applySet(ctx, s); err != nil {
@@ -566,7 +615,7 @@ func (c *Cluster) applyOwn(ctx context.Context, name string) error {
 		return err
 	}
 	return c.apply(ctx, strings.TrimSuffix(name, ".yaml"), strings.NewReplacer(
-		"${DNS_IP}", c.Plan.DNSServiceIP(), "${NODE_IP}", c.Plan.NodeIP()).Replace(string(b)))
+		"${DNS_IP}", c.Plan.DNSServiceIP(), "${NODE_IP}", c.Plan.NodeIP(), "${NATS}", parts.NATSURL(c.Plan)).Replace(string(b)))
 }
 
 func (c *Cluster) apply(ctx context.Context, name, content string) error {
