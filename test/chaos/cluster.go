@@ -221,19 +221,6 @@ func (c *Cluster) kill(ctx context.Context, is func(*corev1.Pod) bool) (string, 
 	return "", errNothing
 }
 
-func (c *Cluster) killAll(ctx context.Context, is func(*corev1.Pod) bool) (string, error) {
-	var names []string
-	for _, p := range c.running(ctx, is) {
-		if c.send(&p, syscall.SIGKILL) {
-			names = append(names, c.renewed(ctx, &p))
-		}
-	}
-	if len(names) == 0 {
-		return "", errNothing
-	}
-	return strings.Join(names, ", "), nil
-}
-
 // renewed deletes the Pod of what was killed, where it was killed often: its owner makes another.
 func (c *Cluster) renewed(ctx context.Context, p *corev1.Pod) string {
 	if mainOf(p).RestartCount < tries {

@@ -127,16 +127,24 @@ func killPod(namespace, prefix string) do {
 	}
 }
 
-func killAll(namespace, prefix string) do {
-	return func(ctx context.Context, c *Cluster, _ *rand.Rand) (string, error) {
-		return c.killAll(ctx, named(namespace, prefix))
-	}
-}
-
 func killPart(part string) do {
 	return func(_ context.Context, c *Cluster, _ *rand.Rand) (string, error) {
 		return part, c.program("kill", part)
 	}
+}
+
+// servers are those of NATS, parts of the cluster.
+var servers = []string{"nats-0", "nats-1", "nats-2"}
+
+func killOneServer(ctx context.Context, c *Cluster, random *rand.Rand) (string, error) {
+	return killPart(servers[random.IntN(len(servers))])(ctx, c, nil)
+}
+
+func killServers(_ context.Context, c *Cluster, _ *rand.Rand) (did string, err error) {
+	for _, s := range servers {
+		err = errors.Join(err, c.program("kill", s))
+	}
+	return strings.Join(servers, ", "), err
 }
 
 func signalPart(part string, signal syscall.Signal) do {
