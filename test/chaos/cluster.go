@@ -294,7 +294,7 @@ func (c *Cluster) unsubscribe(ctx context.Context, name string) error {
 
 // ready waits until an object of Knative's says so of what it was told last.
 func ready(ctx context.Context, of dynamic.ResourceInterface, name string) error {
-	return until(ctx, 4*time.Minute, func() error {
+	return until(ctx, 8*time.Minute, func() error {
 		o, err := of.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -34,7 +34,6 @@ type Phase struct {
 	Last    time.Time // when the last fault was over
 	Settled time.Time // zero if never
 	Hanging int       // how many waited for resync, with it off
-	Load1   string    // the machine's load average at its end
 }
 
 // record is one run, and what is known of it.
@@ -179,7 +178,7 @@ func (r *record) phase(ctx context.Context, name string, length time.Duration, s
 	if name == "off" {
 		limit = time.Minute
 	}
-	p.Settled, p.Load1 = r.settle(ctx, time.Now(), limit), average()
+	p.Settled = r.settle(ctx, time.Now(), limit)
 	r.phases = append(r.phases, p)
 }
 
