@@ -12,7 +12,7 @@ help: ## Show this list
 
 include test/cluster/cluster.mk
 
-.PHONY: test-monitoring test-upgrade generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy test-options check-rights check-jobs soak bench lint verify clean
+.PHONY: test-monitoring test-upgrade generate build deploy builder undeploy release docs man reproducible demo test prepare vet test-unit test-builder fuzz test-integration test-pods test-web one-start test-bare e2e e2e-undeploy test-options check-rights check-jobs chaos soak soak-jobs bench lint verify clean
 
 generate: ## Write again what is generated: CRDs and deep copies of the API types, config/options/minimal, schemas, EventTypes and docs/asyncapi.yaml of the events
 	$(TOOL) controller-gen object paths=./shared/api/...
@@ -64,7 +64,7 @@ vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go -C builder vet ./...
 
 test-unit: prepare ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./test/drift ./test/harness ./test/checker ./test/rights ./test/release ./test/transcript ./test/bench/report
+	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./test/drift ./test/harness ./test/checker ./test/chaos ./test/rights ./test/release ./test/transcript ./test/bench/report
 	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
 
 test-builder: prepare ## Run the phases of a build from source in the builder image, against a registry in memory; as root
@@ -117,7 +117,18 @@ test-options: $(CLUSTER_PROGRAM) ## Deploy each option of config/options on a cl
 check-rights: ## Compare the rights of config/rbac with what the tests' runs used of them, by the API servers' audit logs
 	@go run ./test/rights .cluster-test/logs/audit.log .cluster-pods/logs/audit.log $(CLUSTER_DIR)/logs/audit.log
 
-soak: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
+# What MINUTES says, or a target's own where nobody said.
+minutes = $(if $(filter file,$(origin MINUTES)),$(1),$(MINUTES))
+EVERY ?= 5s
+PROOF = $(shell [ $(call minutes,8) -lt 60 ] || echo docs/proof.md)
+chaos: FSYNC := --fsync
+chaos: cluster-full deploy ## Break the full cluster under a steady load for MINUTES (8) by a SEED, then check every promise; of an hour docs/proof.md is written
+	@. hack/env.sh && go run ./test/chaos -dir "$(CLUSTER_DIR)" -length $(call minutes,8)m -seed $(or $(SEED),$(shell date +%s)) -every $(EVERY) $(if $(PROOF),-proof $(PROOF))
+
+soak: cluster-full deploy ## Run a steady load for MINUTES (60), and see whether memory, goroutines, open files, connections and etcd grow
+	@. hack/env.sh && go run ./test/chaos -soak -dir "$(CLUSTER_DIR)" -length $(call minutes,60)m -every $(EVERY) -report dist/soak.md -log dist/soak.log
+
+soak-jobs: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak
 
 JOBS ?= 100

@@ -12,7 +12,7 @@ $(CLUSTER_PROGRAM):
 cluster: cluster-full ## Bring up a full cluster: Kubernetes, Tekton, Knative
 
 cluster-full: $(CLUSTER_PROGRAM)
-	@$(CLUSTER_PROGRAM) up --stage full --broker $(BROKER) --oidc $(OIDC) $(MEANWHILE)
+	@$(CLUSTER_PROGRAM) up --stage full --broker $(BROKER) --oidc $(OIDC) $(FSYNC) $(MEANWHILE)
 
 cluster-jetstream: ## Bring up a full cluster whose events are kept by three servers of NATS JetStream
 	@$(MAKE) --no-print-directory cluster-full BROKER=jetstream

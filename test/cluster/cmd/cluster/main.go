@@ -102,6 +102,7 @@ func open() (*up.Cluster, error) {
 
 func upCommand() *cobra.Command {
 	var stage, meanwhile, oidc, broker string
+	var fsync bool
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up, or repair it",
@@ -140,7 +141,7 @@ Stages, each with those before it:
 			if err != nil {
 				return err
 			}
-			c.Meanwhile, c.OIDC = meanwhile, oidc == "on"
+			c.Meanwhile, c.OIDC, c.FSync = meanwhile, oidc == "on", fsync
 			if err := c.Up(cmd.Context(), s, exe); err != nil {
 				return err
 			}
@@ -150,6 +151,7 @@ Stages, each with those before it:
 	}
 	c.Flags().StringVar(&stage, "stage", "full", "control-plane, tekton, eventing or full")
 	c.Flags().StringVar(&oidc, "oidc", "on", "on or off: whether Knative Eventing asks senders for tokens, and who may post what; its own default is off")
+	c.Flags().BoolVar(&fsync, "fsync", false, "have etcd wait for the disk with each write, from its next start on")
 	c.Flags().StringVar(&broker, "broker", "in-memory", "in-memory, or jetstream: Knative's channel on three servers of NATS; needs --oidc off")
 	c.Flags().StringVar(&meanwhile, "meanwhile", "", "a program to run while the Pods start, once all is built; its end is waited for")
 	return c

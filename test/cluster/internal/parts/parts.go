@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/kf-tasks/kf-tasks/test/cluster/internal/node"
@@ -22,19 +23,20 @@ type Binaries struct {
 	CNI             string // the folder of CNI's plugins
 }
 
-// ControlPlane is etcd, the API server and the controller manager.
-func ControlPlane(p plan.Plan, b Binaries) []node.Part {
+// ControlPlane is etcd, the API server and the controller manager. Without fsync, which is the usual, etcd leaves it to the kernel when
+// what it wrote reaches the disk: a test cluster's data need not survive a power cut, and CI's disks are slow.
+func ControlPlane(p plan.Plan, b Binaries, fsync bool) []node.Part {
 	pkiFile := func(name string) string { return p.Path("pki", name) }
 	etcd := "http://127.0.0.1:2379"
 	kcm := pkiFile("kube-controller-manager.kubeconfig")
+	unsafe := "--unsafe-no-fsync=" + strconv.FormatBool(!fsync)
 	return []node.Part{
 		{Name: "etcd", Argv: []string{b.Kube, "etcd",
 			"--name=kf", "--data-dir=" + p.Path("run", "etcd"),
 			"--listen-client-urls=" + etcd, "--advertise-client-urls=" + etcd,
 			"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
 			"--initial-cluster=kf=http://127.0.0.1:2380",
-			"--unsafe-no-fsync", // a test cluster's data need not survive a power cut, and CI's disks are slow
-			"--quota-backend-bytes=8589934592", "--auto-compaction-retention=5m", "--log-level=warn",
+			unsafe, "--quota-backend-bytes=8589934592", "--auto-compaction-retention=5m", "--log-level=warn",
 		}},
 		{Name: "kube-apiserver", Argv: []string{b.Kube, "kube-apiserver",
 			"--etcd-servers=" + etcd, "--secure-port=6443", "--bind-address=0.0.0.0", "--advertise-address=" + p.NodeIP(),

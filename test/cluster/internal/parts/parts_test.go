@@ -15,7 +15,7 @@ func TestPartsKeepToTheirCluster(t *testing.T) {
 	b := Binaries{Kube: "/cache/kube", Registry: "/cache/registry", Webhook: "/cache/webhook", CNI: "/usr/lib/cni"}
 	text := func(p plan.Plan) string {
 		var out strings.Builder
-		for _, part := range append(append(ControlPlane(p, b), Node(p, b)...), TektonWebhook(p, b)) {
+		for _, part := range append(append(ControlPlane(p, b, false), Node(p, b)...), TektonWebhook(p, b)) {
 			if part.Name == "" || len(part.Argv) == 0 {
 				t.Errorf("%+v", part)
 			}

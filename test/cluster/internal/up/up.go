@@ -61,6 +61,8 @@ type Cluster struct {
 	JetStream *build.Cache
 	// OIDC says whether Knative Eventing asks senders who they are (docs/events.md).
 	OIDC bool
+	// FSync says whether etcd waits for the disk; an etcd that runs does so from its next start on.
+	FSync bool
 	// Meanwhile is a program to run when all is built, while the Pods start: the processor is at rest for much of that.
 	Meanwhile string
 
@@ -306,7 +308,7 @@ func (c *Cluster) controlPlane(ctx context.Context) error {
 	if err := parts.Write(c.Plan, parts.Audited); err != nil {
 		return err
 	}
-	servers := parts.ControlPlane(c.Plan, c.binaries())
+	servers := parts.ControlPlane(c.Plan, c.binaries(), c.FSync)
 	if err := c.startAll(servers[:2]); err != nil {
 		return err
 	}
