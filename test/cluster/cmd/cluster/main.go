@@ -54,9 +54,9 @@ With CLUSTER=existing and KUBECONFIG set, nothing is started: the cluster that K
 	root.PersistentFlags().StringVar(&dir, "dir", defaultDir, "the cluster's folder (CLUSTER_DIR)")
 	root.PersistentFlags().StringVar(&source, "source", "test/cluster", "this program's module, to build from")
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), buildCommand(), prepareCommand(), checkCommand(), nodeCommand(),
-		partCommand("stop", "End a part until it is started again", (*node.Client).Stop),
-		partCommand("start", "Start a part that was stopped", (*node.Client).StartAgain),
-		partCommand("kill", "Kill a part; it is started again at once", (*node.Client).Kill))
+		partCommand("stop", "End parts until they are started again", (*node.Client).Stop),
+		partCommand("start", "Start parts that were stopped", (*node.Client).StartAgain),
+		partCommand("kill", "Kill parts; they are started again at once", (*node.Client).Kill))
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if err := root.ExecuteContext(ctx); err != nil {
@@ -274,7 +274,7 @@ func checkCommand() *cobra.Command {
 
 func partCommand(name, short string, do func(*node.Client, string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: name + " PART", Short: short, Args: cobra.ExactArgs(1),
+		Use: name + " PART...", Short: short, Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := load()
 			if err != nil {
@@ -283,7 +283,12 @@ func partCommand(name, short string, do func(*node.Client, string) error) *cobra
 			if node.PID(p) == 0 {
 				return fmt.Errorf("no cluster runs in %s", p.Dir)
 			}
-			return do(node.NewClient(p), args[0])
+			for _, part := range args { // at once, as far as that goes: what is killed starts again after a second
+				if err := do(node.NewClient(p), part); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 }
