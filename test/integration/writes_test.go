@@ -86,6 +86,11 @@ func newBus(t *testing.T) *bus {
 	for _, name := range []string{"runtask", "status", "start", "prune", "terminate"} { // those that hear of Tasks, runs and Pods
 		b.functions[name], b.takes[name] = b.Function(t, name, "K_SINK="+b.facts.URL), admitted(t, name)
 	}
+	// A node that there is: Kubernetes' garbage collector deletes the Pods of any other. That it says nothing costs them nothing for minutes.
+	nodes := b.Kube.CoreV1().Nodes()
+	_, err := nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: noNode(b.World)}}, metav1.CreateOptions{})
+	b.Must(err)
+	t.Cleanup(func() { _ = nodes.Delete(context.Background(), noNode(b.World), metav1.DeleteOptions{}) })
 	forWatch := metav1.ListOptions{}
 	tasks, err := b.Kf.Tasks(b.Namespace).Watch(t.Context(), forWatch)
 	b.Must(err)
