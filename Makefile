@@ -150,7 +150,7 @@ test-bare: ## Show that a machine with Debian's minimum, Go and make is enough: 
 	@test/bare.sh
 
 SIZE ?= large
-bench: $(CLUSTER_PROGRAM) ## Run the benchmarks one after the other, SIZE=small for less, and write docs/bench: tables of ratios with their spread, plots
+bench: $(CLUSTER_PROGRAM) ## Run the benchmarks one after the other, SIZE=small for less, and write docs/bench.md: tables of ratios with their spread, plots
 	@$(CLUSTER_PROGRAM) up --dir .cluster-bench --stage control-plane > /dev/null
 	@KUBECONFIG="$(CURDIR)/.cluster-bench/kubeconfig" go run ./test/bench/report -size $(SIZE) $(BENCHFLAGS)
 

@@ -17,7 +17,8 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/skim"
 )
 
-// idle are the parts of a Job that say nothing about whether it is at rest: most of its bytes (but see newest), and times, which are dear to read.
+// idle are the parts of a Job that say nothing about whether it is at rest: most of its bytes (but see newest), and times, which are
+// dear to read.
 var idle = [][]string{
 	{"metadata", "managedFields"}, {"metadata", "creationTimestamp"}, {"spec", "taskTemplate"}, {"status", "history"},
 	{"status", "specChangedAt"}, {"status", "lastScheduleTime"}, {"status", "nextScheduleTime"},

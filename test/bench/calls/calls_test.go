@@ -3,6 +3,7 @@ package calls
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,8 +80,9 @@ func pipelineRun(ctx context.Context, w *harness.World, app *v1alpha1.App, task 
 	if err := w.StartRun(ctx, app, task, run); err != nil {
 		return err
 	}
-	running := `{"status":{"conditions":[{"type":"Succeeded","status":"Unknown","reason":"Running","message":"Tasks Completed: 0"}]}}`
-	if run, err = runs.Patch(ctx, run.Name, types.MergePatchType, []byte(running), metav1.PatchOptions{}, "status"); err != nil {
+	running := fmt.Appendf(nil, `{"status":{"conditions":[{"type":"Succeeded","status":"Unknown","reason":"Running","message":"Tasks Completed: 0","lastTransitionTime":%q}]}}`,
+		time.Now().UTC().Format(time.RFC3339))
+	if run, err = runs.Patch(ctx, run.Name, types.MergePatchType, running, metav1.PatchOptions{}, "status"); err != nil {
 		return err
 	}
 	status.Deliver(harness.Updated("PipelineRun", run))

@@ -1,4 +1,4 @@
-// report runs the benchmarks one after the other and writes docs/bench: a page of tables, plots, and what the benchmarks printed.
+// report runs the benchmarks one after the other and writes docs/bench.md, a page of tables, and docs/bench: plots, and what the benchmarks printed.
 //
 //	go run ./test/bench/report -size small
 //
@@ -25,7 +25,7 @@ func main() {
 	size := flag.String("size", "large", "small or large: how much each benchmark does")
 	count := flag.Int("count", 3, "how often each is run")
 	only := flag.String("only", "", "run only benchmarks whose title matches, and leave the others as they were measured before")
-	out := flag.String("out", "docs/bench", "where the page, the plots and the benchmarks' output go")
+	out := flag.String("out", "docs/bench", "where the plots and the benchmarks' output go; the page is beside it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -69,12 +69,12 @@ func spread(values []float64) (least, middle, most float64) {
 	return v[0], middle, v[len(v)-1]
 }
 
-// write writes the page and its plots from the benchmarks' outputs.
+// write writes the page and its plots from the benchmarks' outputs: docs/bench.md, and the plots beside their outputs in docs/bench.
 func write(out string) error {
 	var page bytes.Buffer
 	fmt.Fprint(&page, `# Benchmarks
 
-Written by `+"`make bench`"+` (`+"`SIZE=small make bench`"+` for a short one) from what the benchmarks in [test/bench](../../test/README.md) print, which is kept in [raw](raw).
+Written by `+"`make bench`"+` (`+"`SIZE=small make bench`"+` for a short one) from what the benchmarks in [test/bench](../test/README.md) print, which is kept in docs/bench/raw.
 A figure is the median of the runs, and in brackets the least and the most. A ratio compares two things in one run on one API server, so it holds on
 a busy machine too, more or less; the load is said at each. Other figures are of that machine as busy as it was.
 
@@ -91,7 +91,7 @@ a busy machine too, more or less; the load is said at each. Other figures are of
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(out, "README.md"), page.Bytes(), 0o644)
+	return os.WriteFile(out+".md", page.Bytes(), 0o644)
 }
 
 func section(page *bytes.Buffer, out string, b bench, output string) error {
@@ -114,7 +114,7 @@ func section(page *bytes.Buffer, out string, b bench, output string) error {
 		if err := os.WriteFile(filepath.Join(out, b.name+".svg"), plot(b, all), 0o644); err != nil {
 			return err
 		}
-		fmt.Fprintf(page, "![%s: %s](%s.svg)\n\n", b.title, b.plot, b.name)
+		fmt.Fprintf(page, "![%s: %s](%s/%s.svg)\n\n", b.title, b.plot, filepath.Base(out), b.name)
 	}
 	said := func(key string) string {
 		for l := range strings.Lines(output) {

@@ -33,11 +33,11 @@ func TestResults(t *testing.T) {
 
 // TestWhatIsNotMeasuredSaysSo: what was not measured says so in its place.
 func TestWhatIsNotMeasuredSaysSo(t *testing.T) {
-	dir := t.TempDir()
+	dir := t.TempDir() + "/bench"
 	if err := write(dir); err != nil {
 		t.Fatal(err)
 	}
-	page := read(t, dir+"/README.md")
+	page := read(t, dir+".md")
 	if n := strings.Count(page, "**Not measured**"); n != len(benches) {
 		t.Errorf("%d of %d say so:\n%s", n, len(benches), page)
 	}
