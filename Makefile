@@ -64,7 +64,7 @@ vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go -C builder vet ./...
 
 test-unit: prepare ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./test/drift ./test/harness ./test/checker ./test/chaos ./test/rights ./test/release ./test/transcript ./test/bench/report
+	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./hack/... ./test/drift ./test/harness ./test/checker ./test/chaos ./test/rights ./test/release ./test/transcript ./test/bench/report
 	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
 
 test-builder: prepare ## Run the phases of a build from source in the builder image, against a registry in memory; as root

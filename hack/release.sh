@@ -33,17 +33,17 @@ resolve() {
 resolve kf-tasks config
 for option in $(find config/options -name '*.yaml' -printf '%h\n' | sort -u); do
   name=${option#config/options/} name=${name//\//-}
-  # With a kustomization that has config/ it is installed instead; all else is applied besides.
+  # With a kustomization that has config/ it is installed instead; all else is applied besides. (grep -q would break kustomize's pipe.)
   [ -e $option/kustomization.yaml ] || { resolve option-$name $option/*.yaml; continue; }
   if grep -q '^kind: Component$' $option/kustomization.yaml; then
     COMPONENT=$option resolve kf-tasks-$name config
     continue
   fi
   kind=option
-  ! go tool -modfile=tools/go.mod kustomize build $option | grep -q '^kind: CustomResourceDefinition$' || kind=kf-tasks
+  ! go tool -modfile=tools/go.mod kustomize build $option | grep '^kind: CustomResourceDefinition$' > /dev/null || kind=kf-tasks
   resolve $kind-$name $option
 done
-! grep -hE '^ *-? *image:|value: .*'"$KO_DOCKER_REPO" $out/*.yaml | grep -v '@sha256:[0-9a-f]\{64\}"\?$' || refuse "these images are not by digest"
+! grep -hE '^ *-? *image: |value: .*'"$KO_DOCKER_REPO" $out/*.yaml | grep -v '@sha256:[0-9a-f]\{64\}"\?$' || refuse "these images are not by digest"
 
 for os in linux darwin windows; do
   for arch in amd64 arm64; do

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 )
 
 func main() {
@@ -90,18 +91,18 @@ func describe(info *debug.BuildInfo, name, version, sum string) document {
 			Sums: []checksum{{"SHA256", sum}}}},
 		Relationships: []relationship{{"SPDXRef-DOCUMENT", "DESCRIBES", program}},
 	}
-	add := func(path, version string) {
+	add := func(path, version, from string) {
 		id := fmt.Sprintf("SPDXRef-Package-%x", sha256.Sum256([]byte(path+"@"+version)))
-		d.Packages = append(d.Packages, spdxPackage{ID: id, Name: path, Version: version, From: "https://proxy.golang.org/" + path,
+		d.Packages = append(d.Packages, spdxPackage{ID: id, Name: path, Version: version, From: from,
 			License: "NOASSERTION", Refs: []ref{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + path + "@" + version}}})
 		d.Relationships = append(d.Relationships, relationship{program, "DEPENDS_ON", id})
 	}
-	add("stdlib", info.GoVersion)
+	add("stdlib", strings.TrimPrefix(info.GoVersion, "go"), "https://go.dev/dl/")
 	for _, m := range info.Deps {
 		if m.Replace != nil {
 			m = m.Replace
 		}
-		add(m.Path, m.Version)
+		add(m.Path, m.Version, "https://proxy.golang.org/"+m.Path)
 	}
 	return d
 }

@@ -133,15 +133,15 @@ func goTool(words []string) error {
 // verbs of kubectl, with what may come next where it is one of a few.
 var verbs = map[string][]string{
 	"get": nil, "describe": nil, "delete": nil, "patch": nil, "label": nil, "annotate": nil, "apply": nil, "logs": nil, "explain": nil, "wait": nil,
-	"port-forward": nil,
-	"rollout":      {"restart", "status"}, "scale": {"deployment"}, "create": {"role", "rolebinding", "serviceaccount", "token", "secret", "namespace", "configmap"},
+	"port-forward": nil, "top": {"pods"},
+	"rollout": {"restart", "status"}, "scale": {"deployment"}, "create": {"role", "rolebinding", "serviceaccount", "token", "secret", "namespace", "configmap"},
 }
 
 // kubectl is a command line of it, by the flags that pages use.
 func kubectl(words []string) error {
 	flags := pflag.NewFlagSet("kubectl", pflag.ContinueOnError)
 	for name, short := range map[string]string{"namespace": "n", "output": "o", "selector": "l", "container": "c", "patch": "p", "type": "", "field-selector": "",
-		"clusterrole": "", "role": "", "raw": "", "for": "", "timeout": "", "dry-run": "", "replicas": "",
+		"clusterrole": "", "role": "", "raw": "", "tail": "", "for": "", "timeout": "", "dry-run": "", "replicas": "",
 		"docker-server": "", "docker-username": "", "docker-password": ""} {
 		flags.StringP(name, short, "", "")
 	}
@@ -149,7 +149,8 @@ func kubectl(words []string) error {
 		"filename": "f", "from-literal": "", "from-file": ""} {
 		flags.StringSliceP(name, short, nil, "")
 	}
-	for name, short := range map[string]string{"all-namespaces": "A", "watch": "w", "server-side": "", "follow": "", "overwrite": "", "all": ""} {
+	for name, short := range map[string]string{"all-namespaces": "A", "watch": "w", "server-side": "", "follow": "", "overwrite": "", "all": "",
+		"previous": "", "prefix": "", "containers": "", "force-conflicts": ""} {
 		flags.BoolP(name, short, false, "")
 	}
 	if len(words) > 0 && words[0] == "kf" {

@@ -39,7 +39,7 @@ type prometheus struct {
 
 func newPrometheus(t *testing.T, functions map[string]string) *prometheus {
 	t.Helper()
-	rules, _ := ruleFile(t, "")
+	rules, _ := ruleFile(t)
 	config := "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [" + rules + "]\nscrape_configs:\n- job_name: functions\n  static_configs:\n"
 	for name, address := range functions {
 		config += fmt.Sprintf("  - {targets: [%q], labels: {function: %q}}\n", address, name)

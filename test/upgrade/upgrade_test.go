@@ -52,7 +52,7 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 	w.settled("shop")
 
 	old := version{c.Of(t, tree, "tick"), c.Of(t, tree, "runtask"), c.Of(t, tree, "status")}
-	for _, name := range []string{"ended", "failed", "running", "in-flight", "unmarked", "stopped"} {
+	for _, name := range []string{"ended", "failed", "running", "in-flight", "unmarked", "stopped", "run-gone"} {
 		old.runtask.Redeliver(harness.Added("Task", w.create("shop", name)))
 	}
 	old.runtask.Redeliver(harness.Added("Task", w.create("unbuilt", "waiting")))
@@ -65,7 +65,9 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 	w.must(err)
 	_, err = w.Kf.Tasks(w.ns).Patch(ctx, "stopped", types.MergePatchType, []byte(`{"spec":{"terminated":true}}`), metav1.PatchOptions{})
 	w.must(err)
-	w.create("shop", "lost") // its event was
+	w.says(old.status, "run-gone", "Unknown", "Running")
+	w.must(w.Tekton.PipelineRuns(w.ns).Delete(ctx, "run-gone", metav1.DeleteOptions{})) // and nobody was told
+	w.create("shop", "lost")                                                            // its event was
 
 	clearOfTheMinute()
 	owed := minute(2)
@@ -98,6 +100,9 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 		if !slices.Contains(made, name) {
 			t.Errorf("the Task %s has no run; there are those of %v", name, made)
 		}
+	}
+	if _, is := w.runs()["run-gone"]; is || !w.task("run-gone").Final() {
+		t.Errorf("a Task whose run was deleted is run a second time, or does not end: %+v", w.task("run-gone").Status)
 	}
 	for _, job := range []string{"due", "half-done"} {
 		if tasks := w.tasksOf(job); len(tasks) != 1 || tasks[0].Name != w.job(job).TaskName(owed) {
