@@ -122,7 +122,8 @@ func service(ksvc object) object {
 	metadata := ksvc["metadata"].(object)
 	labels := object{"app.kubernetes.io/part-of": "kf-tasks"}
 	return object{
-		"apiVersion": "v1", "kind": "Service", "metadata": object{"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels},
+		"apiVersion": "v1", "kind": "Service",
+		"metadata": object{"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels},
 		"spec": object{
 			"selector": selector(metadata["name"].(string)),
 			"ports":    []any{object{"name": "http", "port": servicePort, "targetPort": containerPort}},

@@ -89,7 +89,8 @@ func push(repository string) (string, error) {
 		if img, err = mutate.AppendLayers(mutate.MediaType(img, types.OCIManifestSchema1)); err != nil {
 			return "", err
 		}
-		all = mutate.AppendManifests(all, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
+		platform := v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}
+		all = mutate.AppendManifests(all, mutate.IndexAddendum{Add: img, Descriptor: platform})
 	}
 	digest, err := all.Digest()
 	if err != nil {
