@@ -236,8 +236,10 @@ func Emitter(env Env) (func(context.Context, cloudevents.Event) error, error) {
 	if env.Sink == "" {
 		return func(context.Context, cloudevents.Event) error { return nil }, nil
 	}
+	way := http.DefaultTransport.(*http.Transport).Clone()
+	way.MaxIdleConnsPerHost = 100 // as many as handlers tell at once: by default all but two would connect anew each time
 	c, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(env.Sink),
-		cehttp.WithClient(http.Client{Timeout: env.Timeout, Transport: authenticated(sinkToken, http.DefaultTransport)}))
+		cehttp.WithClient(http.Client{Timeout: env.Timeout, Transport: authenticated(sinkToken, way)}))
 	if err != nil {
 		return nil, fmt.Errorf("client of the sink %s: %w", env.Sink, err)
 	}
