@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
@@ -47,7 +46,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated, events.ResourceDeleted:
 		hint, look, err := events.About(e, func(run *tekton.PipelineRun) bool {
-			return pipelinerun.TaskOf(run) == run.Name && (e.Type() == events.ResourceDeleted || !onItsWay(run))
+			return pipelinerun.TaskOf(run) == run.Name && (e.Type() == events.ResourceDeleted || !accepted(run))
 		})
 		if err != nil {
 			return nil, receiver.Permanent(err)
@@ -66,12 +65,11 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 	return nil, receiver.Permanent(fmt.Errorf("status does not handle events of type %q", e.Type()))
 }
 
-// onItsWay says of a run that nothing is to be written about it: it goes on, and that its command has begun is written by start. What it
-// waits for, if it does, its TaskRun says, or Kubernetes' Events; the resync reads them.
-func onItsWay(run *tekton.PipelineRun) bool {
+// accepted says of a run that nothing is to be written about it yet: it is made, or Tekton has accepted it, and there is no TaskRun.
+func accepted(run *tekton.PipelineRun) bool {
 	c := run.Status.GetCondition(apis.ConditionSucceeded)
-	started := []string{"", tekton.PipelineRunReasonStarted.String(), tekton.PipelineRunReasonRunning.String()}
-	return c.IsUnknown() && slices.Contains(started, c.GetReason()) && run.Spec.Status == "" && run.DeletionTimestamp == nil
+	first := c.GetReason() == "" || c.GetReason() == tekton.PipelineRunReasonStarted.String()
+	return c.IsUnknown() && first && run.Spec.Status == "" && run.DeletionTimestamp == nil
 }
 
 // resync looks at every Task that has started and not ended, whatever events came or did not.

@@ -92,7 +92,6 @@ func (k *kfsOwn) tekton(task string, status corev1.ConditionStatus, reason strin
 	run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: status, Reason: reason})
 	reach(k.T, k.Cluster, run)
 	k.status.Deliver(harness.Updated("PipelineRun", run))
-	k.status.Deliver(harness.Ping("resync")) // that it runs is start's to say, which is not here
 }
 
 // container plays the TaskRun of a run, whose container runs.
