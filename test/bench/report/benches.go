@@ -37,8 +37,9 @@ var benches = []bench{
 		small: []string{"JOBS=50000"}, large: []string{"JOBS=100000"},
 		says: "A tick over JOBS of which none is due, by the length of their histories. The lists come from a stand-in of the API server."},
 	{name: "shards", title: "Many due in one minute", folder: "tick", run: "Shards", plot: "ratio",
-		small: []string{"JOBS=5000", "DUE=2000"}, large: []string{"JOBS=100000", "DUE=10000"},
-		says: "DUE of JOBS in one minute, by 1, 2 and 4 instances of tick: the time that as many bare creates take, over that until the last Task is there (ratio)."},
+		small: []string{"JOBS=2000", "DUE=500"}, large: []string{"JOBS=100000", "DUE=10000"},
+		says: "DUE of JOBS in one minute, by 1, 2 and 4 instances of tick: the time that as many bare creates take, over that until the last Task is there (ratio). " +
+			"Above 1, the bare creates met more of what else the machine did."},
 	{name: "growth", title: "What grows", folder: "growth", run: "BenchmarkGrowth", plot: "tick-cpu-ms",
 		small: []string{"SCALE=1"}, large: []string{"SCALE=10"},
 		says: "What one round of each kind costs at three sizes of what might make it dearer: requests, bytes that the API server answered, processor time."},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -82,7 +83,7 @@ a busy machine too, more or less; the load is said at each. Other figures are of
 	for _, b := range benches {
 		output, err := os.ReadFile(filepath.Join(out, "raw", b.name+".txt"))
 		if os.IsNotExist(err) {
-			output, err = []byte("not measured: it was left out by -only\n"), nil
+			output, err = []byte("not measured: "+cmp.Or(b.cannot(), "no run of it is kept in docs/bench/raw: it was left out by -only")+"\n"), nil
 		}
 		if err != nil {
 			return err
