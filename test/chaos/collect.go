@@ -84,7 +84,7 @@ func (r *record) collect(ctx context.Context, end time.Time) (State, error) {
 	if err := r.suspendJobs(ctx); err != nil {
 		return State{}, err
 	}
-	r.settle(ctx, time.Now(), 3*time.Minute)
+	r.settle(ctx, time.Now(), time.Minute)
 	s := State{Hanging: r.hanging(ctx, time.Now()), Kept: map[string]int{}}
 	s.Tasks, s.Jobs = r.seen.all(owed)
 	r.load.mu.Lock()

@@ -141,7 +141,7 @@ func (r *record) run(ctx context.Context) error {
 	r.say("resync is back; %d hang without it", r.phases[1].Hanging)
 	r.startResync(ctx, resync)
 	end := time.Now()
-	r.phases[1].Settled = r.settle(ctx, end, 8*time.Minute)
+	r.phases[1].Settled = r.settle(ctx, end, max(r.length/2, 2*time.Minute))
 	state, err := r.collect(ctx, end)
 	if err != nil {
 		return err
@@ -174,9 +174,9 @@ func (r *record) phase(ctx context.Context, name string, length time.Duration, s
 	p.Last = time.Now()
 	stop()
 	loaded.Wait()
-	limit := 6 * time.Minute
+	limit := r.length / 4
 	if name == "off" {
-		limit = time.Minute
+		limit = min(limit, time.Minute)
 	}
 	p.Settled = r.settle(ctx, time.Now(), limit)
 	r.phases = append(r.phases, p)
