@@ -86,11 +86,9 @@ func push(repository string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if img, err = mutate.AppendLayers(mutate.MediaType(img, types.OCIManifestSchema1)); err != nil {
-			return "", err
-		}
-		platform := v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}
-		all = mutate.AppendManifests(all, mutate.IndexAddendum{Add: img, Descriptor: platform})
+		img = mutate.MediaType(img, types.OCIManifestSchema1)
+		of := v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}
+		all = mutate.AppendManifests(all, mutate.IndexAddendum{Add: img, Descriptor: of})
 	}
 	digest, err := all.Digest()
 	if err != nil {
