@@ -116,7 +116,8 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 				telemetry.TaskEnded(ctx, o.Reason)
 				telemetry.Ran(ctx, written)
 			}
-			logging.FromContext(ctx).Infow("observed", "task", task.Namespace+"/"+task.Name, "outcome", o.Reason, "fact", outcome.Fact(written))
+			name := task.Namespace + "/" + task.Name
+			logging.FromContext(ctx).Infow("observed", "task", name, "outcome", o.Reason, "fact", outcome.Fact(written))
 			return nil
 		case !apierrors.IsConflict(err):
 			return client.IgnoreNotFound(err)
