@@ -103,7 +103,7 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 			facts.Asked = true
 			o = outcome.Observe(facts)
 		}
-		if !o.Settled(task, h.Now()) {
+		if !o.Settled(task, h.Now()) || asked == nil && o.OnlyStarts(task) {
 			return nil // the resync comes back to it
 		}
 		if err := h.tell(ctx, task, o); err != nil {

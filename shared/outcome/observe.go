@@ -61,10 +61,14 @@ const unsettled = 5 * time.Second
 // the write that says so.
 const starting = 5 * time.Second
 
+// OnlyStarts says that nothing is known but that the Task starts, of one that says nothing yet.
+func (o Observation) OnlyStarts(t *v1alpha1.Task) bool {
+	return o.Reason == v1alpha1.ReasonPending && o.Message == "" && len(t.Status.Conditions) == 0
+}
+
 // Settled says whether what was observed of a Task is to be reported by now.
 func (o Observation) Settled(t *v1alpha1.Task, now time.Time) bool {
-	silent := o.Reason == v1alpha1.ReasonPending && o.Message == "" && len(t.Status.Conditions) == 0
-	if silent && now.Sub(o.Made) < starting {
+	if o.OnlyStarts(t) && now.Sub(o.Made) < starting {
 		return false
 	}
 	signals := []int32{128 + int32(syscall.SIGTERM), 128 + int32(syscall.SIGKILL)}
