@@ -118,7 +118,7 @@ func (f *function) report(tasks float64) func(*testing.B) {
 	}
 	return func(b *testing.B) {
 		for _, v := range []string{"get", "list", "create", "patch", "update", "delete"} {
-			b.ReportMetric(verbs[v]/tasks, v+"s/Task")
+			b.ReportMetric(verbs[v]/tasks, v+"/Task")
 		}
 		b.ReportMetric(used.Seconds()*1000/tasks, "cpu-s/1000-Tasks")
 		b.ReportMetric(float64(f.idle)/(1<<20), "MiB-idle")
