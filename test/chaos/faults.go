@@ -61,7 +61,7 @@ func faults(broker string) (all []Fault) {
 		Fault{Name: "the log sink refuses", Lasts: 20 * time.Second, do: sinkIs(refuses), undo: sinkTakes},
 		Fault{Name: "the log sink is full", Lasts: 20 * time.Second, do: sinkIs(full), undo: sinkTakes},
 		Fault{Name: "every event twice", Lasts: 25 * time.Second, do: double, undo: undouble},
-		Fault{Name: "events are delayed, and out of order: the Broker's filter stands still", Lasts: 8 * time.Second, do: freezeFilter, undo: thawFilter},
+		Fault{Name: "events are delayed, and out of order: the Broker's filter stands still", Lasts: 4 * time.Second, do: freezeFilter, undo: thawFilter},
 		Fault{Name: "events are dropped, of three functions", Lasts: 20 * time.Second, do: drop, undo: undrop},
 		Fault{Name: "the adapter is rolled out anew: a namespace is made", Lasts: 10 * time.Second, do: makeNamespace, undo: deleteNamespace},
 		Fault{Name: "the node is out of memory, as its kubelet sees it", Lasts: 20 * time.Second, do: noMemory, undo: memory},
