@@ -138,19 +138,21 @@ func processes() (pids []int) {
 	return pids
 }
 
-// inContainer are the processes of a container. Its cgroup says that it is of this cluster and no other.
+// inContainer are the processes of a container.
 func (c *Cluster) inContainer(id string) (pids []int) {
-	_, id, _ = strings.Cut(id, "://")
-	if id == "" {
-		return nil
-	}
 	for _, pid := range processes() {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-		if err == nil && bytes.Contains(b, []byte(c.cgroup)) && bytes.Contains(b, []byte(id)) {
+		if c.holds(pid, id) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+// holds says whether a process is of a container. Its cgroup says that it is of this cluster and no other.
+func (c *Cluster) holds(pid int, id string) bool {
+	_, id, _ = strings.Cut(id, "://")
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	return err == nil && id != "" && bytes.Contains(b, []byte(c.cgroup)) && bytes.Contains(b, []byte(id))
 }
 
 // running are the Pods that are of the kind and run, as the API server says or last said.
@@ -219,6 +221,35 @@ func (c *Cluster) kill(ctx context.Context, is func(*corev1.Pod) bool) (string, 
 		}
 	}
 	return "", errNothing
+}
+
+// aimed are processes, and the Pod of each.
+type aimed struct {
+	c    *Cluster
+	pods map[int]*corev1.Pod
+}
+
+// aim finds what is to be killed at once, later.
+func (c *Cluster) aim(ctx context.Context, is func(*corev1.Pod) bool) aimed {
+	a := aimed{c, map[int]*corev1.Pod{}}
+	for _, p := range c.running(ctx, is) {
+		if s := mainOf(&p); s != nil {
+			for _, pid := range c.inContainer(s.ContainerID) {
+				a.pods[pid] = &p
+			}
+		}
+	}
+	return a
+}
+
+// fire kills all of them that are still what they were: which of several has just written, nobody knows.
+func (a aimed) fire() (killed []*corev1.Pod) {
+	for pid, p := range a.pods {
+		if a.c.holds(pid, mainOf(p).ContainerID) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed = append(killed, p)
+		}
+	}
+	return killed
 }
 
 // renewed deletes the Pod of what was killed, where it was killed often: its owner makes another.

@@ -61,7 +61,7 @@ func faults(broker string) (all []Fault) {
 		Fault{Name: "the log sink refuses", Lasts: 20 * time.Second, do: sinkIs(refuses), undo: sinkTakes},
 		Fault{Name: "the log sink is full", Lasts: 20 * time.Second, do: sinkIs(full), undo: sinkTakes},
 		Fault{Name: "every event twice", Lasts: 25 * time.Second, do: double, undo: undouble},
-		Fault{Name: "events are delayed, and out of order: the Broker's filter stands still", Lasts: 8 * time.Second, do: freezeFilter, undo: thawFilter},
+		Fault{Name: "events are delayed, and out of order: the Broker's filter stands still", Lasts: 4 * time.Second, do: freezeFilter, undo: thawFilter},
 		Fault{Name: "events are dropped, of three functions", Lasts: 20 * time.Second, do: drop, undo: undrop},
 		Fault{Name: "the adapter is rolled out anew: a namespace is made", Lasts: 10 * time.Second, do: makeNamespace, undo: deleteNamespace},
 		Fault{Name: "the node is out of memory, as its kubelet sees it", Lasts: 20 * time.Second, do: noMemory, undo: memory},
@@ -105,15 +105,26 @@ type do = func(context.Context, *Cluster, *rand.Rand) (string, error)
 func afterWrite(function string) do {
 	return func(ctx context.Context, c *Cluster, random *rand.Rand) (string, error) {
 		n := 1 + random.IntN(3)
-		wrote, at, err := c.nextWrite(ctx, function, n, 40*time.Second)
+		is := func(p *corev1.Pod) bool { return p.Labels["serving.knative.dev/service"] == function }
+		ready := c.aim(ctx, is) // to look for it afterwards would take most of a second
+		wrote, at, err := c.nextWrite(ctx, function, n, 75*time.Second)
 		if err != nil {
 			return "", err
 		}
-		killed, err := c.kill(ctx, func(p *corev1.Pod) bool { return p.Labels["serving.knative.dev/service"] == function })
-		if err != nil {
-			return "", fmt.Errorf("after %s: %w", wrote, err)
+		var killed []string
+		hit := ready.fire()
+		took := time.Since(at)
+		for _, p := range hit {
+			killed = append(killed, c.renewed(ctx, p))
 		}
-		return fmt.Sprintf("%s, %s after its write no. %d from then: %s", killed, time.Since(at).Round(time.Millisecond), n, wrote), nil
+		if len(hit) == 0 { // it was not up then
+			one, err := c.kill(ctx, is)
+			if err != nil {
+				return "", fmt.Errorf("after %s: %w", wrote, err)
+			}
+			killed, took = []string{one}, time.Since(at)
+		}
+		return fmt.Sprintf("%s, %s after its write no. %d from then: %s", strings.Join(killed, ", "), took.Round(time.Millisecond), n, wrote), nil
 	}
 }
 

@@ -42,6 +42,7 @@ type load struct {
 	ledger   []Run
 	refused  []string // what was never accepted
 	tries    int
+	asked    int // the next one's number, which no other has
 	token    string
 	tokenFor time.Time
 	under    sync.WaitGroup
@@ -52,7 +53,8 @@ func (l *load) run(ctx context.Context, every time.Duration) {
 	work := context.WithoutCancel(ctx) // what was asked for goes on
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for n := 0; ; n++ {
+	for ; ; l.asked++ {
+		n := l.asked
 		l.under.Go(func() { l.ask(work, n) })
 		if n%6 == 5 {
 			l.under.Go(func() { l.changeApp(work, n) })
@@ -60,6 +62,7 @@ func (l *load) run(ctx context.Context, every time.Duration) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			l.asked++
 			l.under.Wait()
 			return
 		}

@@ -151,7 +151,7 @@ func (r *record) run(ctx context.Context) error {
 
 // phase runs the load, and the steps meanwhile, and waits until all is settled: with resync off no longer than that takes at its best.
 func (r *record) phase(ctx context.Context, name string, length time.Duration, steps []Step, catalogue map[string]Fault) {
-	p := Phase{Name: name, From: time.Now()}
+	p := Phase{Name: name, From: time.Now().Truncate(time.Second)} // as the API server counts
 	n := len(r.phases)
 	r.say("resync is %s", name)
 	loading, stop := context.WithCancel(ctx)
