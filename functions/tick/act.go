@@ -21,14 +21,15 @@ import (
 // decider is job.Decide or job.Sync.
 type decider func(*v1alpha1.TaskSchedule, job.Facts, time.Time) (job.Plan, job.Need)
 
-// again reads a Job, decides it and does all that the plan says, from the start if somebody else wrote in between.
-func (h *Handler) again(ctx context.Context, hint events.Hint, decide decider) error {
-	_, err := h.once(ctx, hint, decide)
+// again reads a Job, decides it and does all that the plan says, from the start if somebody else wrote in between. ran are the Tasks
+// that were created for it before, and are not on record yet.
+func (h *Handler) again(ctx context.Context, hint events.Hint, decide decider, ran ...*v1alpha1.Task) error {
+	_, err := h.once(ctx, hint, decide, ran...)
 	return err
 }
 
 // once is again, and says what the plan was.
-func (h *Handler) once(ctx context.Context, hint events.Hint, decide decider) (job.Plan, error) {
+func (h *Handler) once(ctx context.Context, hint events.Hint, decide decider, ran ...*v1alpha1.Task) (job.Plan, error) {
 	var conflict error
 	for range 5 { // two writers can't get in each other's way for longer
 		fresh, err := client.Find(ctx, h.Kf.TaskSchedules(hint.Namespace), hint.Namespace, hint.Name)
@@ -39,9 +40,11 @@ func (h *Handler) once(ctx context.Context, hint events.Hint, decide decider) (j
 		if err != nil {
 			return job.Plan{}, err
 		}
+		plan = plan.HavingRun(fresh, ran)
 		if conflict = h.record(ctx, fresh, plan); !apierrors.IsConflict(conflict) {
 			return plan, conflict
 		}
+		ran = append(ran, plan.Created()...)
 	}
 	return job.Plan{}, conflict
 }

@@ -156,12 +156,16 @@ func (r *round) keep(d decided) {
 	}
 }
 
-// writeJobs writes what was decided into the Jobs.
+// writeJobs writes what was decided into the Jobs. That an instant did not run is decided anew, for since then another tick may have run
+// it, which knew nothing of a pause or a blackout as yet.
 func (r *round) writeJobs(ctx context.Context) (failed int) {
 	_, failed, _ = resync.Count(ctx, r.Workers, resync.Of(r.acted), func(d decided) error {
+		if d.plan.Withholds() {
+			return r.again(ctx, events.HintAt(d), job.Decide, d.plan.Created()...)
+		}
 		err := r.record(ctx, d.TaskSchedule, d.plan)
 		if apierrors.IsConflict(err) { // another tick, or an edit
-			return r.again(ctx, events.HintAt(d), job.Decide)
+			return r.again(ctx, events.HintAt(d), job.Decide, d.plan.Created()...)
 		}
 		return err
 	})

@@ -27,12 +27,14 @@ func NameIsLock(j *v1alpha1.TaskSchedule, t *v1alpha1.Task, now time.Time) bool 
 		return true
 	}
 	when := timetableOf(j)
-	until := j.Status.DecidedUntil
+	return j.Status.DecidedUntil == nil && when.err() == nil || open(j.Status, when, instant)
+}
+
+// open says that an instant has yet to be decided: it is after the watermark, or owed.
+func open(s v1alpha1.TaskScheduleStatus, when timetable, instant time.Time) bool {
 	owed := func(o v1alpha1.Owed) bool { return instant.After(o.After.Time) && !instant.After(o.Until.Time) }
-	if slices.ContainsFunc(j.Status.Owed, owed) {
-		return true
-	}
-	return until == nil && when.err() == nil || until != nil && when.MostRecent(until.Time, instant).Equal(instant)
+	until := s.DecidedUntil
+	return slices.ContainsFunc(s.Owed, owed) || until != nil && when.MostRecent(until.Time, instant).Equal(instant)
 }
 
 // instantOf is the instant that a Task of the Job runs, if its name says so.
