@@ -38,7 +38,12 @@ try() {
       ;;
     kafka) # only looked at, by the schemas and the admission that the cluster has, in a namespace without a Broker of that name
       cluster --stage full
-      printf 'namespace: default\nresources: [../../config/sources]\ncomponents: [../../config/options/kafka]\n' > dist/option/kustomization.yaml
+      cat > dist/option/kustomization.yaml <<'YAML'
+namespace: default
+resources: [../../config/sources]
+components: [../../config/options/kafka]
+patches: [{target: {kind: SinkBinding}, patch: '[{"op": "replace", "path": "/spec/subject/namespace", "value": "default"}]'}]
+YAML
       on_it eval 'kubectl kustomize dist/option | kubectl create --dry-run=server -f -'
       ;;
     *) echo "no such option: $1" >&2 && exit 1 ;;

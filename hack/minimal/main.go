@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const header = "# The functions as plain Deployments and Services. Made from config/knative by hack/minimal (make generate): change them there.\n"
+const header = "# The functions as plain Deployments and Services. Made from config/knative by hack/minimal (make generate).\n"
 
 func main() {
 	if err := run("config/knative", "config/options/minimal/functions.yaml"); err != nil {
@@ -120,9 +120,9 @@ func deployment(ksvc object) (object, error) {
 
 func service(ksvc object) object {
 	metadata := ksvc["metadata"].(object)
+	labels := object{"app.kubernetes.io/part-of": "kf-tasks"}
 	return object{
-		"apiVersion": "v1", "kind": "Service",
-		"metadata": object{"name": metadata["name"], "namespace": metadata["namespace"], "labels": object{"app.kubernetes.io/part-of": "kf-tasks"}},
+		"apiVersion": "v1", "kind": "Service", "metadata": object{"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels},
 		"spec": object{
 			"selector": selector(metadata["name"].(string)),
 			"ports":    []any{object{"name": "http", "port": servicePort, "targetPort": containerPort}},
@@ -130,5 +130,5 @@ func service(ksvc object) object {
 	}
 }
 
-// selector is the label that Serving gives its Pods: what selects a function's Pods, such as a NetworkPolicy, is the same with and without.
+// selector is the label that Serving gives its Pods: what selects a function's Pods, as NetworkPolicies do, is the same with and without.
 func selector(name string) object { return object{"serving.knative.dev/service": name} }

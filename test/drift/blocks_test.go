@@ -134,14 +134,14 @@ func goTool(words []string) error {
 var verbs = map[string][]string{
 	"get": nil, "describe": nil, "delete": nil, "patch": nil, "label": nil, "annotate": nil, "apply": nil, "logs": nil, "explain": nil, "wait": nil,
 	"port-forward": nil,
-	"rollout":      {"restart", "status"}, "create": {"role", "rolebinding", "serviceaccount", "token", "secret", "namespace", "configmap"},
+	"rollout":      {"restart", "status"}, "scale": {"deployment"}, "create": {"role", "rolebinding", "serviceaccount", "token", "secret", "namespace", "configmap"},
 }
 
 // kubectl is a command line of it, by the flags that pages use.
 func kubectl(words []string) error {
 	flags := pflag.NewFlagSet("kubectl", pflag.ContinueOnError)
 	for name, short := range map[string]string{"namespace": "n", "output": "o", "selector": "l", "container": "c", "patch": "p", "type": "", "field-selector": "",
-		"clusterrole": "", "role": "", "raw": "", "for": "", "timeout": "", "dry-run": "",
+		"clusterrole": "", "role": "", "raw": "", "for": "", "timeout": "", "dry-run": "", "replicas": "",
 		"docker-server": "", "docker-username": "", "docker-password": ""} {
 		flags.StringP(name, short, "", "")
 	}

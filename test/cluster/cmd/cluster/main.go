@@ -54,9 +54,9 @@ With CLUSTER=existing and KUBECONFIG set, nothing is started: the cluster that K
 	root.PersistentFlags().StringVar(&dir, "dir", defaultDir, "the cluster's folder (CLUSTER_DIR)")
 	root.PersistentFlags().StringVar(&source, "source", "test/cluster", "this program's module, to build from")
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), buildCommand(), prepareCommand(), checkCommand(), nodeCommand(),
-		partCommand("stop", "End a part until it is started again", (*node.Client).Stop),
-		partCommand("start", "Start a part that was stopped", (*node.Client).StartAgain),
-		partCommand("kill", "Kill a part; it is started again at once", (*node.Client).Kill))
+		partCommand("stop", "End parts until they are started again", (*node.Client).Stop),
+		partCommand("start", "Start parts that were stopped", (*node.Client).StartAgain),
+		partCommand("kill", "Kill parts; they are started again at once", (*node.Client).Kill))
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if err := root.ExecuteContext(ctx); err != nil {
@@ -151,8 +151,8 @@ Stages, each with those before it:
 	}
 	c.Flags().StringVar(&stage, "stage", "full", "control-plane, tekton, eventing or full")
 	c.Flags().StringVar(&oidc, "oidc", "on", "on or off: whether Knative Eventing asks senders for tokens, and who may post what; its own default is off")
+	c.Flags().StringVar(&broker, "broker", "in-memory", "in-memory, or jetstream: Knative's channel on three servers of NATS; needs --oidc off")
 	c.Flags().BoolVar(&fsync, "fsync", false, "have etcd wait for the disk with each write, from its next start on")
-	c.Flags().StringVar(&broker, "broker", "in-memory", "in-memory, or jetstream: three servers of NATS and Knative's channel on them, which needs --oidc off")
 	c.Flags().StringVar(&meanwhile, "meanwhile", "", "a program to run while the Pods start, once all is built; its end is waited for")
 	return c
 }
@@ -167,7 +167,7 @@ func chooseBroker(c *up.Cluster, broker string, s up.Stage, oidc string) error {
 	case s < up.Eventing:
 		return errors.New("--broker jetstream needs --stage eventing or full")
 	case oidc == "on": // eventing-natss v0.48.1, push_consumer.go: no service account is handed to what sends
-		return errors.New("--broker jetstream needs --oidc off: its channel sends no tokens, and Eventing's own parts would refuse what it delivers")
+		return errors.New("--broker jetstream needs --oidc off: its channel sends no tokens, and Eventing would refuse what it delivers")
 	}
 	var err error
 	c.JetStream, err = build.Open(filepath.Join(c.Cache.Module, "jetstream"), say)
@@ -270,7 +270,7 @@ func checkCommand() *cobra.Command {
 
 func partCommand(name, short string, do func(*node.Client, string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: name + " PART", Short: short, Args: cobra.ExactArgs(1),
+		Use: name + " PART...", Short: short, Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := load()
 			if err != nil {
@@ -279,7 +279,12 @@ func partCommand(name, short string, do func(*node.Client, string) error) *cobra
 			if node.PID(p) == 0 {
 				return fmt.Errorf("no cluster runs in %s", p.Dir)
 			}
-			return do(node.NewClient(p), args[0])
+			for _, part := range args { // at once, as far as that goes: what is killed starts again after a second
+				if err := do(node.NewClient(p), part); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 }
