@@ -102,7 +102,7 @@ func describe(info *debug.BuildInfo, name, version, sum string) document {
 		if m.Replace != nil {
 			m = m.Replace
 		}
-		add(m.Path, m.Version, "https://proxy.golang.org/"+m.Path)
+		add(m.Path, m.Version, "https://pkg.go.dev/"+m.Path+"@"+m.Version)
 	}
 	return d
 }
