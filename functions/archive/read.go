@@ -49,6 +49,11 @@ func (h *Handler) read(ctx context.Context, task *v1alpha1.Task, spool *archive.
 		}
 		return nil
 	}})
+	for _, start := range task.Status.Starts { // Tekton may have made another Pod, in which nothing begins, and whose log is whole
+		if start.Lost != "" && streams[start.Pod] == nil && len(notes) == 0 {
+			notes = append(notes, fmt.Sprintf("the Pod %s was lost (%s), and with it what it had written", start.Pod, start.Lost))
+		}
+	}
 	if err != nil && LastChance(task, h.Now()) {
 		notes, err = append(notes, fmt.Sprintf("the log could not be read to its end: %v", err)), nil
 	}

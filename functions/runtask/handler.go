@@ -118,7 +118,7 @@ func (l look) afresh() look {
 // What is around the Task may have been read for another (coalesce.Recent). That may start a Task, and never says that it can't.
 func (h *Handler) run(ctx context.Context, hint events.Hint, l look) error {
 	if l.app != "" {
-		go func() { _, _ = h.around(ctx, hint.Namespace, l.app, l.since) }() // waited for below, when the Task is there
+		go func(l look) { _, _ = h.around(ctx, hint.Namespace, l.app, l.since) }(l) // waited for below, when the Task is there
 	}
 	task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
 	if err != nil || task == nil || !hint.Is(task) {
