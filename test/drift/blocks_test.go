@@ -202,7 +202,7 @@ func posted(words []string) error {
 }
 
 // marker are the comments before a block that mean something to a test.
-var marker = regexp.MustCompile(`^(not run: .+|run by: Test\w+|file: \S+|part of: .+|printed by .+)$`)
+var marker = regexp.MustCompile(`^(not run: .+|run by: Test\w+|file: \S+|part of: .+|no object: .+|printed by .+)$`)
 
 // TestBlocksSayWhatIsTrue: every fenced block of every page, by its language.
 func TestBlocksSayWhatIsTrue(t *testing.T) {
@@ -217,7 +217,7 @@ func TestBlocksSayWhatIsTrue(t *testing.T) {
 				t.Errorf("%s:%d: it is run by %s, which is not there", p.Path, b.Line, by)
 			}
 			if b.Marker != "" && !marker.MatchString(b.Marker) {
-				t.Errorf("%s:%d: the comment before the block says nothing that a test knows: write not run:, run by:, file:, part of: or printed by", p.Path, b.Line)
+				t.Errorf("%s:%d: the comment before the block says nothing that a test knows: write not run:, run by:, file:, part of:, no object: or printed by", p.Path, b.Line)
 			}
 			check, is := checks[b.Lang]
 			if !is {
