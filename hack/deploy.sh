@@ -41,10 +41,10 @@ if [ -n "${remake:-}" ]; then
   echo "the Broker keeps its events by $kept: it is deleted and made anew"
   kubectl -n kf-tasks delete brokers.eventing.knative.dev default > /dev/null
 fi
-for try in 1 2 3 4 5 6; do # a CRD takes a moment to be served after it is applied, and webhooks a moment to be reached
+for try in {1..15}; do # a CRD takes a moment to be served after it is applied, and webhooks of a busy machine miss their probes now and then
   kubectl apply --server-side --force-conflicts -f dist/deploy.yaml > dist/apply.log 2>&1 && break
-  [ $try = 6 ] && { grep -v serverside-applied dist/apply.log; exit 1; }
-  sleep 2
+  [ $try = 15 ] && { grep -v serverside-applied dist/apply.log; exit 1; }
+  sleep $((try < 5 ? 2 : 6))
 done
 hack/builder.sh & # it has its own work, while Pods start
 builder=$!
