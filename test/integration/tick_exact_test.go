@@ -168,3 +168,28 @@ func (j *jobs) endAll() map[string]types.UID {
 	}
 	return all
 }
+
+// TestWhatATickRanIsOnRecordThoughAnotherLeftItOut: while a tick writes that it ran an instant, another, which has seen a blackout that is
+// new, has put on record that it was left out. What ran is what counts.
+func TestWhatATickRanIsOnRecordThoughAnotherLeftItOut(t *testing.T) {
+	j := newJobs(t)
+	instant := minute(3)
+	j.due("daily", instant)
+	var another sync.Once
+	j.tick.Proxy.Inject(func(r harness.Request) harness.Fault {
+		if r.Is(http.MethodPut, "/taskschedules/daily/status") {
+			another.Do(func() {
+				at, next := metav1.Time{Time: instant}, metav1.Time{Time: instant.Add(24 * time.Hour)}
+				if _, err := client.PatchStatus(ctx, j.Kf.TaskSchedules(j.ns), j.job("daily"), func(s *v1alpha1.TaskSchedule) {
+					s.Status.DecidedUntil, s.Status.NextScheduleTime = &at, &next
+					s.Status.History = []v1alpha1.Decision{{Instant: at, Outcome: v1alpha1.OutcomeBlackedOut, Message: "a blackout"}}
+				}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return harness.Fault{}
+	})
+	j.ping()
+	j.wantRan("daily", instant)
+}
