@@ -43,6 +43,9 @@ type Handler struct {
 	Emit    func(context.Context, cloudevents.Event) error
 	Now     func() time.Time
 	IDs     *idAllocator
+	// Around keeps for a moment what was read around Tasks; clock is the newest version that was seen.
+	Around coalesce.Recent[surroundings]
+	clock  *clock
 	// Rules reads what a Space asks of its Pods, and whether a service account is there.
 	Rules func(ctx context.Context, namespace, account string) (space.Rules, error)
 	// Space finds the Space of a namespace, nil if there is no such object.
@@ -59,14 +62,18 @@ type Handler struct {
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated:
-		hint, unhandled, err := events.About(e, func(t *v1alpha1.Task) bool { return t.Labels[v1alpha1.HandledLabel] == "" })
+		now := look{since: coalesce.Since{Asked: time.Now(), Version: unversioned}}
+		hint, unhandled, err := events.About(e, func(t *v1alpha1.Task) bool {
+			now.app, now.since.Version = t.Spec.AppRef.Name, version(t)
+			return t.Labels[v1alpha1.HandledLabel] == ""
+		})
 		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
 		if !unhandled {
 			return nil, nil
 		}
-		return nil, h.run(ctx, hint, notYet)
+		return nil, h.run(ctx, hint, now)
 	case events.TaskSucceeded, events.TaskFailed, events.TaskTerminated:
 		return nil, h.ended(ctx, e)
 	case events.Ping:
@@ -79,7 +86,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 // the write after which no resync finds its Task.
 func (h *Handler) resync(ctx context.Context) error {
 	h.Tries.GC()
-	queues := newSeen()
+	queues, asked := newSeen(), time.Now()
 	unhandled := client.All[*v1alpha1.Task](ctx, h.Kf.Tasks(""), metav1.ListOptions{LabelSelector: "!" + v1alpha1.HandledLabel})
 	return resync.Each(ctx, atOnce, unhandled, func(t *v1alpha1.Task) error {
 		if Asleep(t, h.Now()) {
@@ -88,31 +95,47 @@ func (h *Handler) resync(ctx context.Context) error {
 		if queue.IsQueued(t) && !t.Spec.Terminated && !t.Expired(h.Now()) {
 			return queues.once(queuedIn(t), func(s queue.Scope) error { return h.queue(ctx, s) })
 		}
-		return h.run(ctx, events.HintAt(t), notYet)
+		return h.run(ctx, events.HintAt(t), look{app: t.Spec.AppRef.Name, since: coalesce.Since{Asked: asked, Version: unversioned}})
 	})
+}
+
+// look says how a Task is looked at.
+type look struct {
+	app   string         // that it is of, as far as is known: what is around it is then read beside it
+	since coalesce.Since // how new that has to be
+	turn  bool           // its turn has come in its queue
+}
+
+// afresh is a look at all as it is now.
+func (l look) afresh() look {
+	l.since = coalesce.Since{Asked: time.Now(), Version: unversioned}
+	return l
 }
 
 // run takes one Task as far as it can go. It reads the Task, again if it was listed: one that has ended meanwhile, or has been
 // deleted, must not be started. One of a queue starts if it is its turn.
-func (h *Handler) run(ctx context.Context, hint events.Hint, turn bool) error {
+//
+// What is around the Task may have been read for another (coalesce.Recent). That may start a Task, and never says that it can't.
+func (h *Handler) run(ctx context.Context, hint events.Hint, l look) error {
+	if l.app != "" {
+		go func(l look) { _, _ = h.around(ctx, hint.Namespace, l.app, l.since) }(l) // waited for below, when the Task is there
+	}
 	task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
 	if err != nil || task == nil || !hint.Is(task) {
 		return err
 	}
-	app, err := client.Find(ctx, h.Kf.Apps(task.Namespace), task.Namespace, task.Spec.AppRef.Name)
+	h.clock.Saw(task)
+	l.app, l.since.Version = task.Spec.AppRef.Name, max(l.since.Version, version(task)) // the event may say less
+	s, err := h.around(ctx, task.Namespace, l.app, l.since)
 	if err != nil {
 		return err
 	}
-
-	of, err := h.Space(ctx, task.Namespace)
-	if err != nil {
-		return err
+	d := Decide(task, s.app, s.of, h.Options, h.Now())
+	if remembered := s.at.Before(l.since.Asked); remembered && (d.Action == Wait || d.Action == Fail) {
+		return h.run(ctx, hint, l.afresh())
 	}
-
-	d := Decide(task, app, of, h.Options, h.Now())
-
 	logging.FromContext(ctx).Infow("decided", "task", task.Namespace+"/"+task.Name, "action", d.Action, "reason", d.Reason)
-	a := attempt{Handler: h, task: task, app: app, of: of, awaited: turn}
+	a := attempt{Handler: h, task: task, surroundings: s, awaited: l.turn}
 	switch d.Action {
 	case Finish:
 		return a.finish(ctx)
@@ -127,13 +150,13 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, turn bool) error {
 	case Array:
 		return h.array(ctx, &a)
 	case Admit:
-		if !turn {
-			scope, _ := queue.ScopeOf(app, of)
+		if !l.turn {
+			scope, _ := queue.ScopeOf(s.app, s.of)
 			return h.queue(ctx, scope)
 		}
-		return a.create(ctx, d)
+		return a.create(ctx, d, hint, l)
 	case Create:
-		return a.create(ctx, d)
+		return a.create(ctx, d, hint, l)
 	case CreateCancelled:
 		return a.start(ctx, d)
 	}
@@ -143,22 +166,25 @@ func (h *Handler) run(ctx context.Context, hint events.Hint, turn bool) error {
 // attempt is a Task that is taken as far as it can go.
 type attempt struct {
 	*Handler
+	surroundings
 	task    *v1alpha1.Task
-	app     *v1alpha1.App   // nil if there is none
-	of      *v1alpha1.Space // the same
-	awaited bool            // others wait for its end
+	awaited bool // others wait for its end
 }
 
 // create starts the Task if the rules of its Space let it.
-func (a *attempt) create(ctx context.Context, d Decision) error {
+func (a *attempt) create(ctx context.Context, d Decision, hint events.Hint, l look) error {
 	if a.Tries.IsInBackOffSinceUpdate(string(a.task.UID), a.Now()) {
 		return nil
 	}
-	rules, err := a.Rules(ctx, a.task.Namespace, d.Run.Spec.TaskRunTemplate.ServiceAccountName)
+	rules, err := a.rulesFor(ctx, a.Handler, a.task.Namespace, d.Run.Spec.TaskRunTemplate.ServiceAccountName)
 	if err != nil {
 		return err
 	}
-	switch d = Within(d, rules); d.Action {
+	d = Within(d, rules)
+	if remembered := a.at.Before(l.since.Asked); remembered && d.Action != Create && d.Action != Admit {
+		return a.run(ctx, hint, l.afresh())
+	}
+	switch d.Action {
 	case Wait:
 		return a.waitLonger(ctx, d)
 	case Fail:
@@ -315,6 +341,7 @@ func (a *attempt) mark(ctx context.Context, id int, handled bool) (there bool, e
 		}
 		marked, err := client.Merge(ctx, a.Kf.Tasks(a.task.Namespace), a.task, change)
 		if err == nil {
+			a.clock.Saw(marked)
 			a.task = marked
 			return true, nil
 		}

@@ -14,9 +14,12 @@ import (
 
 // idAllocator gives out App-wide increasing IDs from the counter in the App's status, which is Kf's. Requests for one
 // App that come while a write is under way share the next one, so a burst of Tasks does not queue for the counter: 200
-// at once cost a few writes. IDs that a killed process had reserved are never used; gaps do no harm.
+// at once cost a few writes. Who has used all that it reserved reserves more the next time, so that Tasks that come one after
+// another cost ever fewer. IDs that a killed process had reserved are never used; gaps do no harm.
 type idAllocator struct {
 	kf *client.Client
+
+	blocks *cache.LRUExpireCache // of IDs that are reserved and not given out, by namespace/name of their App
 
 	kept *cache.LRUExpireCache // those of Tasks whose run could not be made yet, by UID
 
@@ -25,7 +28,7 @@ type idAllocator struct {
 }
 
 func newIDAllocator(kf *client.Client) *idAllocator {
-	return &idAllocator{kf: kf, kept: cache.NewLRUExpireCache(4096)}
+	return &idAllocator{kf: kf, kept: cache.NewLRUExpireCache(4096), blocks: cache.NewLRUExpireCache(4096)}
 }
 
 // For returns the ID of a Task of app: a new one, or the one that it was given when its run could not be made.
@@ -38,6 +41,47 @@ func (a *idAllocator) For(ctx context.Context, task types.UID, app *v1alpha1.App
 		a.kept.Add(task, id, time.Hour)
 	}
 	return id, err
+}
+
+// block is what one write has reserved.
+type block struct {
+	app       types.UID
+	next, end int
+	ahead     int           // how many of them nobody had asked for
+	written   *v1alpha1.App // as the write left it
+}
+
+// mostAhead bounds how many IDs are reserved that nobody has asked for: so many are lost with a process.
+const mostAhead = 32
+
+// spare takes an ID of those that are reserved. Where the counter, as it stood after the Task was made, says that another instance has
+// reserved since, they are of no use any more: IDs increase.
+func (a *idAllocator) spare(key string, app *v1alpha1.App) (id int, ok bool) {
+	b := a.blockOf(key, app)
+	if b.next > b.end || app.Status.Tasks.UpdateRequests > b.end {
+		return 0, false
+	}
+	b.next++
+	return b.next - 1, true
+}
+
+// blockOf is the last block of an App: an empty one, where there is none.
+func (a *idAllocator) blockOf(key string, app *v1alpha1.App) *block {
+	if kept, ok := a.blocks.Get(key); ok && kept.(*block).app == app.UID {
+		return kept.(*block)
+	}
+	return &block{app: app.UID, next: 1}
+}
+
+// more is how many more to reserve than are asked for: twice as many as the last time, where those were all used.
+func (b *block) more() int {
+	switch {
+	case b.end == 0 || b.next <= b.end:
+		return 0
+	case b.ahead == 0:
+		return 1
+	}
+	return min(2*b.ahead, mostAhead)
 }
 
 type idQueue struct {
@@ -55,6 +99,10 @@ func (a *idAllocator) next(ctx context.Context, app *v1alpha1.App) (int, error) 
 	key := app.Namespace + "/" + app.Name
 	mine := make(chan allocation, 1)
 	a.mu.Lock()
+	if id, ok := a.spare(key, app); ok {
+		a.mu.Unlock()
+		return id, nil
+	}
 	if a.apps == nil {
 		a.apps = map[string]*idQueue{}
 	}
@@ -89,14 +137,26 @@ func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) 
 			return
 		}
 		a.apps[key].waiting = nil
+		last := a.blockOf(key, app)
 		a.mu.Unlock()
+		ahead := last.more()
+		if last.written != nil && version(last.written) > version(app) {
+			app = last.written // what was read for many may be older
+		}
 
-		written, err := a.reserve(ctx, app, len(batch))
+		written, err := a.reserve(ctx, app, len(batch)+ahead)
 		if err == nil {
 			app = written
 		}
+		end := app.Status.Tasks.UpdateRequests
+		first := end - ahead - len(batch) + 1
 		for i, c := range batch {
-			c <- allocation{id: app.Status.Tasks.UpdateRequests - len(batch) + 1 + i, err: err}
+			c <- allocation{id: first + i, err: err}
+		}
+		if err == nil {
+			a.mu.Lock()
+			a.blocks.Add(key, &block{app: app.UID, next: first + len(batch), end: end, ahead: ahead, written: app}, time.Hour)
+			a.mu.Unlock()
 		}
 	}
 }

@@ -32,6 +32,7 @@ func main() {
 	ctx, kube := receiver.Setup("runtask", &cfg, &cfg.Env)
 	k8s := receiver.Must(kubernetes.NewForConfig(kube))
 	kf := receiver.Must(client.New(kube))
+	seen := &clock{}
 	h := &Handler{
 		Kf:      kf,
 		Tekton:  receiver.Must(tektonclient.NewForConfig(kube)),
@@ -39,6 +40,8 @@ func main() {
 		Emit:    receiver.Must(receiver.Emitter(cfg.Env)),
 		Now:     time.Now,
 		IDs:     newIDAllocator(kf),
+		Around:  coalesce.Recent[surroundings]{For: rememberFor, Seen: seen.newest.Load},
+		clock:   seen,
 		Tries:   flowcontrol.NewBackOff(firstTry, lastTry),
 		Rounds:  &coalesce.Group[queue.Scope]{Every: roundEvery, Hold: leadFor},
 		Arrays:  &coalesce.Group[types.UID]{Every: roundEvery, Hold: leadFor},

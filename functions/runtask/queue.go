@@ -33,8 +33,6 @@ const (
 	// startMost is how many Tasks one look starts: as many as are made well before their admissions are over. tellMost is how many it
 	// tells of their place, before it looks again whether another may start.
 	startMost, tellMost = 32, 64
-	// notYet is said of a Task whose turn has not come, as far as is known.
-	notYet, itsTurn = false, true
 )
 
 // ended looks at the queue that a Task has left by its end, and at the array that it is of. Its facts come here if somebody may wait for
@@ -45,7 +43,7 @@ func (h *Handler) ended(ctx context.Context, e cloudevents.Event) error {
 		return receiver.Permanent(err)
 	}
 	if array, _ := e.Extensions()["kfarray"].(string); array != "" {
-		if err := h.run(ctx, events.Hint{Namespace: name.Namespace, Name: array}, notYet); err != nil {
+		if err := h.run(ctx, events.Hint{Namespace: name.Namespace, Name: array}, look{app: name.Name}.afresh()); err != nil {
 			return err
 		}
 	}
@@ -254,10 +252,12 @@ func (r *round) carryOut(ctx context.Context) (again bool, err error) {
 		logging.FromContext(ctx).Infow("admitted", "space", r.scope.Namespace, "app", r.scope.App, "tasks", len(plan.Start),
 			"running", len(r.state.Running), "waiting", len(plan.Waiting))
 	}
+	since := look{}.afresh().since // one read for all of an App
 	err = each(len(start), func(i int) error {
 		limited, cancel := context.WithDeadline(ctx, queue.Deadline(start[i]))
 		defer cancel()
-		return r.run(limited, events.Hint{Namespace: r.scope.Namespace, Name: start[i].Task, UID: start[i].UID}, itsTurn)
+		hint := events.Hint{Namespace: r.scope.Namespace, Name: start[i].Task, UID: start[i].UID}
+		return r.run(limited, hint, look{app: r.scope.App, since: since, turn: true})
 	})
 	if len(plan.Start) == startMost {
 		return err == nil, err
@@ -273,11 +273,11 @@ func (r *round) tell(ctx context.Context, waiting []queue.Turn) (more bool, err 
 	now := waiting[:min(len(waiting), tellMost)]
 	err = each(len(now), func(i int) error {
 		turn := now[i]
-		a := attempt{Handler: r.Handler, task: turn.Task, app: r.apps[turn.Task.Spec.AppRef.Name]}
+		a := attempt{Handler: r.Handler, task: turn.Task, surroundings: surroundings{app: r.apps[turn.Task.Spec.AppRef.Name]}}
 		return a.wait(ctx, Decision{Action: Wait, Reason: v1alpha1.ReasonQueued, Message: turn.Message(), Turn: &turn})
 	})
 	err = errors.Join(err, each(len(r.left), func(i int) error {
-		return r.run(ctx, events.HintAt(r.left[i]), notYet)
+		return r.run(ctx, events.HintAt(r.left[i]), look{}.afresh())
 	}))
 	return len(now) < len(waiting), err
 }

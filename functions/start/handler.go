@@ -17,6 +17,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/outcome"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/shared/receiver"
 	"github.com/kf-tasks/kf-tasks/shared/resync"
@@ -33,6 +34,7 @@ type Handler struct {
 	Kf     *client.Client
 	Tekton tektonclient.TektonV1Interface
 	Core   corev1client.CoreV1Interface
+	Emit   func(context.Context, cloudevents.Event) error
 	Now    func() time.Time
 }
 
@@ -140,9 +142,7 @@ func owner[T any, O interface {
 func (h *Handler) act(ctx context.Context, f Facts, d Decision) error {
 	switch d.Action {
 	case Permit:
-		begin := func(t *v1alpha1.Task) { Begin(t, f.Pod, f.lostBy(), f.Now) }
-		_, err := client.PatchStatusOnce(ctx, h.Kf.Tasks(f.Pod.Namespace), f.Task, begin)
-		if err != nil {
+		if err := h.begin(ctx, f); err != nil {
 			return err
 		}
 		return h.label(ctx, f.Pod)
@@ -166,6 +166,25 @@ func (h *Handler) act(ctx context.Context, f Facts, d Decision) error {
 		return h.Core.Pods(f.Pod.Namespace).Delete(ctx, f.Pod.Name, this)
 	}
 	return nil
+}
+
+// begin writes the start into the Task's status, with all that status would write of a Task that runs: so nobody writes that a second
+// time. As there, it is told first: whoever dies in between tells it again, under the same id.
+func (h *Handler) begin(ctx context.Context, f Facts) error {
+	o := f.observed()
+	begin := func(t *v1alpha1.Task) {
+		Begin(t, f.Pod, f.lostBy(), f.Now)
+		outcome.Apply(t, o, f.Now)
+	}
+	after := f.Task.DeepCopy()
+	begin(after)
+	for _, fact := range outcome.Told(f.Task, after, o, "start") {
+		if err := h.Emit(ctx, *fact); err != nil {
+			return fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), f.Task.Namespace, f.Task.Name, err)
+		}
+	}
+	_, err := client.PatchStatusOnce(ctx, h.Kf.Tasks(f.Pod.Namespace), f.Task, begin)
+	return err
 }
 
 // label lets the command in a Pod begin.

@@ -20,6 +20,7 @@ func main() {
 		Kf:     receiver.Must(client.New(kube)),
 		Tekton: receiver.Must(tektonclient.NewForConfig(kube)),
 		Core:   receiver.Must(corev1client.NewForConfig(kube)),
+		Emit:   receiver.Must(receiver.Emitter(cfg.Env)),
 		Now:    time.Now,
 	}
 	receiver.Serve(ctx, cfg.Env, h.Handle)

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/outcome"
 	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 )
 
@@ -262,6 +263,13 @@ func Begin(t *v1alpha1.Task, pod *corev1.Pod, lostBy string, now time.Time) {
 	t.Status.Starts = append(t.Status.Starts, v1alpha1.TaskStart{
 		Pod: pod.Name, PodUID: pod.UID, Node: pod.Spec.NodeName, At: metav1.NewTime(now),
 	})
+}
+
+// observed is what is to be said of the Task once its command has begun in the Pod.
+func (f Facts) observed() outcome.Observation {
+	task := f.Task.DeepCopy()
+	Begin(task, f.Pod, "", f.Now)
+	return outcome.Observe(outcome.Facts{Task: task, Run: f.Run, TaskRun: f.TaskRun})
 }
 
 // Lose writes into the Task's status why its last start was lost, which was in a Pod of that name: one of another name is Tekton's

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"knative.dev/pkg/apis"
 	"knative.dev/pkg/logging"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
@@ -44,11 +45,13 @@ type Handler struct {
 func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents.Event, error) {
 	switch e.Type() {
 	case events.ResourceAdded, events.ResourceUpdated, events.ResourceDeleted:
-		hint, ours, err := events.About(e, func(run *tekton.PipelineRun) bool { return pipelinerun.TaskOf(run) == run.Name })
+		hint, look, err := events.About(e, func(run *tekton.PipelineRun) bool {
+			return pipelinerun.TaskOf(run) == run.Name && (e.Type() == events.ResourceDeleted || !accepted(run))
+		})
 		if err != nil {
 			return nil, receiver.Permanent(err)
 		}
-		if !ours {
+		if !look {
 			return nil, nil
 		}
 		task, err := client.Find(ctx, h.Kf.Tasks(hint.Namespace), hint.Namespace, hint.Name)
@@ -60,6 +63,13 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		return nil, h.resync(ctx)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("status does not handle events of type %q", e.Type()))
+}
+
+// accepted says of a run that nothing is to be written about it yet: it is made, or Tekton has accepted it, and there is no TaskRun.
+func accepted(run *tekton.PipelineRun) bool {
+	c := run.Status.GetCondition(apis.ConditionSucceeded)
+	first := c.GetReason() == "" || c.GetReason() == tekton.PipelineRunReasonStarted.String()
+	return c.IsUnknown() && first && run.Spec.Status == "" && run.DeletionTimestamp == nil
 }
 
 // resync looks at every Task that has started and not ended, whatever events came or did not.
@@ -93,20 +103,21 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 			facts.Asked = true
 			o = outcome.Observe(facts)
 		}
-		if !o.Settled(task, h.Now()) {
+		if !o.Settled(task, h.Now()) || asked == nil && o.OnlyStarts(task) {
 			return nil // the resync comes back to it
 		}
 		if err := h.tell(ctx, task, o); err != nil {
 			return err
 		}
-		written, err := client.PatchStatusOnce(ctx, tasks, task, func(t *v1alpha1.Task) { Apply(t, o, h.Now()) })
+		written, err := client.PatchStatusOnce(ctx, tasks, task, func(t *v1alpha1.Task) { outcome.Apply(t, o, h.Now()) })
 		switch {
 		case err == nil:
 			if written.Final() && !task.Final() {
 				telemetry.TaskEnded(ctx, o.Reason)
 				telemetry.Ran(ctx, written)
 			}
-			logging.FromContext(ctx).Infow("observed", "task", task.Namespace+"/"+task.Name, "outcome", o.Reason, "fact", Fact(written))
+			name := task.Namespace + "/" + task.Name
+			logging.FromContext(ctx).Infow("observed", "task", name, "outcome", o.Reason, "fact", outcome.Fact(written))
 			return nil
 		case !apierrors.IsConflict(err):
 			return client.IgnoreNotFound(err)
@@ -120,8 +131,8 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 // tell tells what the Task's status will say and does not yet.
 func (h *Handler) tell(ctx context.Context, task *v1alpha1.Task, o outcome.Observation) error {
 	after := task.DeepCopy()
-	Apply(after, o, h.Now())
-	for _, fact := range Facts(task, after, o) {
+	outcome.Apply(after, o, h.Now())
+	for _, fact := range outcome.Told(task, after, o, "status") {
 		if err := h.Emit(ctx, *fact); err != nil {
 			return fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), task.Namespace, task.Name, err)
 		}

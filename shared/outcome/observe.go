@@ -35,10 +35,11 @@ type Facts struct {
 type Observation struct {
 	Succeeded metav1.ConditionStatus // Unknown while it runs
 	Reason    string
-	Message   string // for the user: what happened and what to do about it
-	Vague     bool   // it waits, and Kubernetes' Events may say what for
-	Ran       bool   // it has ended, and its container had been started
-	ID        string // that runtask gave it
+	Message   string    // for the user: what happened and what to do about it
+	Vague     bool      // it waits, and Kubernetes' Events may say what for
+	Ran       bool      // it has ended, and its container had been started
+	ID        string    // that runtask gave it
+	Made      time.Time // when its run was
 	ExitCode  *int32
 	Usage     *v1alpha1.Usage
 	Deadline  *metav1.Time
@@ -56,8 +57,20 @@ const (
 // a moment later than Tekton's word of the end.
 const unsettled = 5 * time.Second
 
+// starting is how long after its run was made a Task that only starts is not reported: most run by then, and that costs no more than
+// the write that says so.
+const starting = 5 * time.Second
+
+// OnlyStarts says that nothing is known but that the Task starts, of one that says nothing yet.
+func (o Observation) OnlyStarts(t *v1alpha1.Task) bool {
+	return o.Reason == v1alpha1.ReasonPending && o.Message == "" && len(t.Status.Conditions) == 0
+}
+
 // Settled says whether what was observed of a Task is to be reported by now.
 func (o Observation) Settled(t *v1alpha1.Task, now time.Time) bool {
+	if o.OnlyStarts(t) && now.Sub(o.Made) < starting {
+		return false
+	}
 	signals := []int32{128 + int32(syscall.SIGTERM), 128 + int32(syscall.SIGKILL)}
 	bySignal := o.Reason == v1alpha1.ReasonFailed && o.ExitCode != nil && slices.Contains(signals, *o.ExitCode)
 	return !bySignal || t.Spec.Terminated || o.End == nil || now.Sub(o.End.Time) >= unsettled
@@ -125,7 +138,7 @@ func Observe(seen Facts) Observation {
 			}
 		}
 	}
-	o := Observation{Start: s.Run.Status.StartTime, ID: s.Run.Labels[v1alpha1.VersionLabel]}
+	o := Observation{Start: s.Run.Status.StartTime, ID: s.Run.Labels[v1alpha1.VersionLabel], Made: s.Run.CreationTimestamp.Time}
 	for _, r := range rules {
 		if message, applies := r.rule(s); applies {
 			o.Succeeded, o.Reason, o.Message = r.succeeded, r.reason, message
@@ -200,6 +213,14 @@ func (s situation) last() (last v1alpha1.TaskStart) {
 	return last
 }
 
+// begun says that the command was let begin in the run's Pod, as functions/start has noted: Tekton says so a moment later. A Pod that
+// Tekton has yet to make, to try again, is not that one.
+func (s situation) begun() bool {
+	last, pod := s.last(), s.Pod()
+	again := pod == "" && s.TaskRun != nil && len(s.TaskRun.Status.RetriesStatus) > 0
+	return last.PodUID != "" && last.Lost == "" && (pod == "" || pod == last.Pod) && !again
+}
+
 // unbegun says that the command was let begin in no Pod (functions/start): what ended there is Tekton's entrypoint, which waited.
 func (s situation) unbegun() bool { return s.Task.UID != "" && len(s.Task.Status.Starts) == 0 }
 
@@ -255,11 +276,12 @@ func lost(s situation) (string, bool) {
 		why != "" && s.run.IsFalse() && !s.Task.Spec.Terminated && !s.timedOut()
 }
 
-// running: so is a run that is being cancelled, until it has ended. Tekton calls a run Running whose Pod has yet to start.
+// running: its command has begun. So is a run that is being cancelled, until it has ended. Tekton calls a run Running whose Pod has yet to
+// start, and a container whose command has yet to begin.
 func running(s situation) (string, bool) {
 	reason := s.run.GetReason()
-	return "", s.run.IsUnknown() &&
-		(reason == tekton.PipelineRunReasonRunning.String() && s.started() || strings.Contains(reason, "Cancel"))
+	again := reason == tekton.PipelineRunReasonRunning.String() && s.started() && !s.unbegun()
+	return "", s.run.IsUnknown() && (s.begun() || again || strings.Contains(reason, "Cancel"))
 }
 
 func succeeded(s situation) (string, bool) { return "", s.run.IsTrue() }

@@ -24,7 +24,7 @@ func (s situation) started() bool { return s.step.Running != nil || s.step.Termi
 
 // waits says that the run goes on, and its container has not been started.
 func (s situation) waits() bool {
-	return s.run.IsUnknown() && s.taskRun.IsUnknown() && !s.started() && !strings.Contains(s.run.GetReason(), "Cancel")
+	return s.run.IsUnknown() && s.taskRun.IsUnknown() && !s.started() && !s.begun() && !strings.Contains(s.run.GetReason(), "Cancel")
 }
 
 // held: somebody has made the run wait, as Kueue does with those that have its label, until it lets them go.

@@ -82,7 +82,7 @@ func For(app *v1alpha1.App, task *v1alpha1.Task, id int, opts Options) (*tekton.
 			}},
 		}}},
 		TaskRunTemplate: tekton.PipelineTaskRunTemplate{
-			ServiceAccountName: serviceAccount(app),
+			ServiceAccountName: ServiceAccount(app),
 			PodTemplate:        podTemplate(podSpec),
 		},
 		Timeouts: timeouts(task, opts),
@@ -192,8 +192,8 @@ func ownLabels(task *v1alpha1.Task) map[string]string {
 	return l
 }
 
-// serviceAccount is that of the App's Pods. Where none is named it is Kubernetes' default, whatever Tekton's is.
-func serviceAccount(app *v1alpha1.App) string {
+// ServiceAccount is that of the App's Pods. Where none is named it is Kubernetes' default, whatever Tekton's is.
+func ServiceAccount(app *v1alpha1.App) string {
 	pod := app.Spec.Template.Spec
 	return cmp.Or(app.Status.ServiceAccountName, pod.ServiceAccountName, pod.DeprecatedServiceAccount, "default")
 }

@@ -103,6 +103,7 @@ func settle(t *testing.T) *settled {
 	run.Status.StartTime = &now
 	run.Status.ChildReferences = []tekton.ChildStatusReference{{Name: "runs-user-container", PipelineTaskName: v1alpha1.UserContainer}}
 	run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionUnknown, Reason: "Running"})
+	begins(t, s.Cluster, run)
 	reach(t, s.Cluster, run)
 	status.Deliver(harness.Updated("PipelineRun", run))
 	s.ended = task("ended")

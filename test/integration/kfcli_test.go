@@ -86,6 +86,7 @@ func (k *kfsOwn) tekton(task string, status corev1.ConditionStatus, reason strin
 	if status != corev1.ConditionUnknown {
 		run.Status.CompletionTime = &now
 	} else {
+		begins(k.T, k.Cluster, run)
 		run.Status.ChildReferences = []tekton.ChildStatusReference{{Name: k.container(run), PipelineTaskName: v1alpha1.UserContainer}}
 	}
 	run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: status, Reason: reason})

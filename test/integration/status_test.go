@@ -134,7 +134,7 @@ func TestTaskFollowsItsPipelineRun(t *testing.T) {
 	f := c.Function(t, "status", "K_SINK="+facts.URL)
 	told := 0
 	for i, want := range []struct{ reason, fact string }{
-		{"Unknown Pending", ""}, {"Unknown Running", events.TaskStarted}, {"False Failed", events.TaskFailed},
+		{"", ""}, {"Unknown Running", events.TaskStarted}, {"False Failed", events.TaskFailed},
 	} {
 		r := life2(t, c, run, 3)[i]
 		reach(t, c, r)

@@ -1,4 +1,4 @@
-package main
+package outcome
 
 import (
 	"testing"
@@ -9,26 +9,25 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
-	"github.com/kf-tasks/kf-tasks/shared/outcome"
 )
 
 func TestStatusNeverGoesBack(t *testing.T) {
 	now := time.Unix(1000, 0)
-	running := outcome.Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonRunning}
-	pending := outcome.Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending}
-	ended := outcome.Observation{Succeeded: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded}
-	failed := outcome.Observation{Succeeded: metav1.ConditionFalse, Reason: v1alpha1.ReasonFailed}
+	running := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonRunning}
+	pending := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending}
+	ended := Observation{Succeeded: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded}
+	failed := Observation{Succeeded: metav1.ConditionFalse, Reason: v1alpha1.ReasonFailed}
 	for name, test := range map[string]struct {
-		seen []outcome.Observation
+		seen []Observation
 		want string
 		fact string
 	}{
-		"natural order":       {[]outcome.Observation{pending, running, ended}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
-		"backwards":           {[]outcome.Observation{ended, running, pending}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
-		"an end stays":        {[]outcome.Observation{ended, failed}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
-		"run once, again":     {[]outcome.Observation{running, pending}, v1alpha1.ReasonRunning, events.TaskStarted},
-		"only the first":      {[]outcome.Observation{pending}, v1alpha1.ReasonPending, ""},
-		"failed, then others": {[]outcome.Observation{failed, ended, running}, v1alpha1.ReasonFailed, events.TaskFailed},
+		"natural order":       {[]Observation{pending, running, ended}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
+		"backwards":           {[]Observation{ended, running, pending}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
+		"an end stays":        {[]Observation{ended, failed}, v1alpha1.ReasonSucceeded, events.TaskSucceeded},
+		"run once, again":     {[]Observation{running, pending}, v1alpha1.ReasonRunning, events.TaskStarted},
+		"only the first":      {[]Observation{pending}, v1alpha1.ReasonPending, ""},
+		"failed, then others": {[]Observation{failed, ended, running}, v1alpha1.ReasonFailed, events.TaskFailed},
 	} {
 		task := &v1alpha1.Task{}
 		for _, o := range test.seen {
@@ -43,8 +42,8 @@ func TestStatusNeverGoesBack(t *testing.T) {
 }
 
 func TestWhoHasNotAskedLeavesWhatIsKnown(t *testing.T) {
-	asked := outcome.Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending, Message: `secret "db" not found`}
-	vague := outcome.Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending, Vague: true}
+	asked := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending, Message: `secret "db" not found`}
+	vague := Observation{Succeeded: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending, Vague: true}
 	task := &v1alpha1.Task{}
 	Apply(task, asked, time.Unix(1, 0))
 	Apply(task, vague, time.Unix(2, 0))
@@ -56,7 +55,7 @@ func TestWhoHasNotAskedLeavesWhatIsKnown(t *testing.T) {
 // TestACopyOfATaskNeitherRanNorFailed: what was restored without its status is told as nothing but that, and for ever.
 func TestACopyOfATaskNeitherRanNorFailed(t *testing.T) {
 	task := &v1alpha1.Task{ObjectMeta: metav1.ObjectMeta{UID: "new", Labels: map[string]string{v1alpha1.HandledLabel: "old"}}}
-	o := outcome.Observe(outcome.Facts{Task: task})
+	o := Observe(Facts{Task: task})
 	Apply(task, o, time.Unix(5, 0))
 	if c := task.Status.Conditions; len(c) != 1 || c[0].Status != metav1.ConditionUnknown || c[0].Reason != v1alpha1.ReasonRestored {
 		t.Errorf("conditions %v", c)

@@ -1,4 +1,4 @@
-package main
+package outcome
 
 import (
 	"strconv"
@@ -12,11 +12,10 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
-	"github.com/kf-tasks/kf-tasks/shared/outcome"
 )
 
 // Apply writes what was observed into the Task's status, unless the Task has ended already: an end stays.
-func Apply(t *v1alpha1.Task, o outcome.Observation, now time.Time) {
+func Apply(t *v1alpha1.Task, o Observation, now time.Time) {
 	if t.Final() {
 		return
 	}
@@ -80,18 +79,18 @@ func Fact(t *v1alpha1.Task) string {
 	return factOf[t.Outcome()]
 }
 
-// Facts are what a change of a Task's status is to tell, in their order. Of one that has ended between two looks it is told all the
-// same that it started.
-func Facts(before, after *v1alpha1.Task, o outcome.Observation) (facts []*cloudevents.Event) {
+// Told are the facts that a change of a Task's status is to tell, in their order; function is whose change it is. Of one that has ended
+// between two looks it is told all the same that it started.
+func Told(before, after *v1alpha1.Task, o Observation, function string) (facts []*cloudevents.Event) {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
 	kind := Fact(after)
 	if o.Ran && Unstarted(before) && kind != events.TaskStarted {
-		facts = append(facts, events.NewTaskFact(events.TaskStarted, "status", before))
+		facts = append(facts, events.NewTaskFact(events.TaskStarted, function, before))
 	}
 	if kind != "" && (kind != events.TaskStarted || Unstarted(before)) {
-		facts = append(facts, events.NewTaskFact(kind, "status", after))
+		facts = append(facts, events.NewTaskFact(kind, function, after))
 	}
 	return facts
 }

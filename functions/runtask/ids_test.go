@@ -1,0 +1,53 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+)
+
+// TestIDsAreReservedAhead by who has used all that it had: twice as many each time, and none by who has lost some.
+func TestIDsAreReservedAhead(t *testing.T) {
+	for name, c := range map[string]struct {
+		last block
+		want int
+	}{
+		"the first":                        {block{next: 1}, 0},
+		"none was spare":                   {block{next: 4, end: 3}, 1},
+		"all used":                         {block{next: 4, end: 3, ahead: 1}, 2},
+		"all used, of many":                {block{next: 90, end: 89, ahead: 20}, mostAhead},
+		"another instance has reserved it": {block{next: 3, end: 8, ahead: 6}, 0},
+	} {
+		if got := c.last.more(); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// TestASpareIDIsGivenWhileIDsIncrease: not when the counter says that others have been given since, nor to another App of the name.
+func TestASpareIDIsGivenWhileIDsIncrease(t *testing.T) {
+	for name, c := range map[string]struct {
+		uid     string
+		counter int
+		want    int
+	}{
+		"as it was written":          {"a", 8, 7},
+		"as it was before that":      {"a", 5, 7},
+		"another has reserved since": {"a", 9, 0},
+		"the App was made anew":      {"b", 0, 0},
+	} {
+		ids := newIDAllocator(nil)
+		ids.blocks.Add("s/shop", &block{app: "a", next: 7, end: 8}, time.Hour)
+		app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Namespace: "s", Name: "shop"}}
+		app.UID, app.Status.Tasks.UpdateRequests = "a", c.counter
+		if c.uid != "a" {
+			app.UID = "b"
+		}
+		if got, ok := ids.spare("s/shop", app); got != c.want || ok != (c.want != 0) {
+			t.Errorf("%s: %d %t, want %d", name, got, ok, c.want)
+		}
+	}
+}
