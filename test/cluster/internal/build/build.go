@@ -174,6 +174,15 @@ func (c *Cache) Start(ctx context.Context, programs ...Program) *Build {
 	return b
 }
 
+// End waits until a run whose context is done has ended: who builds next would find its files in the way. One that still waits for
+// another's run ends with the process.
+func (b *Build) End() {
+	select {
+	case <-b.done:
+	case <-time.After(20 * time.Second):
+	}
+}
+
 func (c *Cache) buildMissing(ctx context.Context, programs []Program) error {
 	if len(c.Missing(programs...)) == 0 {
 		return nil

@@ -103,6 +103,9 @@ func Programs(s Stage) []build.Program {
 	return out
 }
 
+// patience is how long a part may take that takes seconds: compilers may have all processors for minutes meanwhile.
+const patience = 4 * time.Minute
+
 // Up brings the cluster to a stage, each part as soon as its programs are built. exe is this program, which is started
 // again as pid 1 of the cluster's namespaces.
 func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
@@ -110,8 +113,11 @@ func (c *Cluster) Up(ctx context.Context, stage Stage, exe string) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c.build = c.Cache.Start(ctx, Programs(stage)...)
+	defer func() {
+		cancel()
+		c.build.End()
+	}()
 	needs := host.ForControlPlane
 	if stage >= Tekton {
 		needs = slices.Concat(needs, host.ForNode, host.ForImages)
@@ -320,7 +326,7 @@ func (c *Cluster) controlPlane(ctx context.Context) error {
 	if c.kube, err = kubernetes.NewForConfig(cfg); err != nil {
 		return err
 	}
-	err = c.poll(ctx, 90*time.Second, "the API server (see "+c.Plan.Log("kube-apiserver")+")", func() error {
+	err = c.poll(ctx, patience, "the API server (see "+c.Plan.Log("kube-apiserver")+")", func() error {
 		return c.kube.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
 	if err != nil {
@@ -354,7 +360,7 @@ func (c *Cluster) tektonAdmissionProcess(ctx context.Context) error {
 	if err := c.nodeClient.Start(parts.TektonWebhook(c.Plan, c.binaries())); err != nil {
 		return err
 	}
-	return c.poll(ctx, 60*time.Second, "Tekton's admission (see "+c.Plan.Log("tekton-webhook")+")", func() error {
+	return c.poll(ctx, patience, "Tekton's admission (see "+c.Plan.Log("tekton-webhook")+")", func() error {
 		return c.kubectlQuiet(ctx, "create", "--dry-run=server", "-f", c.write("probe.yaml", `apiVersion: tekton.dev/v1
 kind: PipelineRun
 metadata: {name: probe, namespace: default}
@@ -374,7 +380,7 @@ func (c *Cluster) node(ctx context.Context) error {
 	if err := c.startAll(parts.Node(c.Plan, b)); err != nil {
 		return err
 	}
-	err := c.poll(ctx, 90*time.Second, "the node (see "+c.Plan.Log("kubelet")+")", func() error {
+	err := c.poll(ctx, patience, "the node (see "+c.Plan.Log("kubelet")+")", func() error {
 		n, err := c.kube.CoreV1().Nodes().Get(ctx, pki.NodeName, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -643,7 +649,7 @@ func (c *Cluster) write(name, content string) string {
 // kubectl runs kubectl until it succeeds: just after a start, webhooks refuse what they will take a second later, and a
 // kind may be applied before its CRD is served.
 func (c *Cluster) kubectl(ctx context.Context, args ...string) error {
-	return c.poll(ctx, 90*time.Second, "kubectl "+strings.Join(args, " "), func() error { return c.kubectlQuiet(ctx, args...) })
+	return c.poll(ctx, patience, "kubectl "+strings.Join(args, " "), func() error { return c.kubectlQuiet(ctx, args...) })
 }
 
 func (c *Cluster) kubectlQuiet(ctx context.Context, args ...string) error {
