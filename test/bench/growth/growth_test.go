@@ -116,6 +116,8 @@ func (w *world) rounds(b *testing.B) {
 		b.ReportMetric(float64((after.cpu - before.cpu).Milliseconds()), unit+"-cpu-ms")
 	}
 	measure("tick", "every-minute", w.tick)
+	w.Must(w.Kf.Tasks(w.Namespace).DeleteCollection(b.Context(), metav1.DeleteOptions{}, // what was due would be Tasks that run, in all that comes after
+		metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel}))
 	measure("resyncs", "resync", w.resyncs...)
 	measure("prune", "every-hour", w.prune)
 	for _, list := range []string{"tasks", "jobs"} {
