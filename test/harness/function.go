@@ -390,7 +390,7 @@ var (
 )
 
 // binary builds a program of a tree, once for each test program: with the race detector, unless HARNESS_RACE=0 says that
-// something is measured.
+// something is measured. One that HARNESS_BIN, a folder, has from before is not linked again: benchmarks are many programs.
 func binary(t testing.TB, tree, program string) string {
 	t.Helper()
 	buildMu.Lock()
@@ -399,7 +399,10 @@ func binary(t testing.TB, tree, program string) string {
 	if bin, ok := built[tree+program+race]; ok {
 		return bin
 	}
-	dir, err := os.MkdirTemp("", "kf-tasks-test-")
+	dir, err := os.Getenv("HARNESS_BIN"), error(nil)
+	if dir == "" {
+		dir, err = os.MkdirTemp("", "kf-tasks-test-")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

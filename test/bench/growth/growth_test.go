@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,7 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -59,24 +66,41 @@ type world struct {
 	app         *v1alpha1.App
 	tick, prune *harness.Function
 	resyncs     []*harness.Function
+	image       string    // which build finds
 	due         time.Time // when the Jobs are that were made last
 }
 
 func start(b *testing.B) *world {
 	w := &world{World: harness.NewWorld(b)}
-	w.app = w.App("app", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited})
+	w.app = w.App("app", map[string]string{v1alpha1.RetainAnnotation: "1000000"}) // none is pruned, and prune has to count
+	w.image = pushed(b)
 	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	b.Cleanup(sink.Close)
-	function := func(name string) *harness.Function {
-		f := w.Function(b, name, "K_SINK="+sink.URL, "LOG_LEVEL=error", "SWEEP_INTERVAL=1ms")
+	function := func(of string) *harness.Function {
+		f := w.Function(b, of, "K_SINK="+sink.URL, "LOG_LEVEL=error", "SWEEP_INTERVAL=1ms")
 		f.Proxy.Inject(nil)
 		return f
 	}
 	w.tick, w.prune = function("tick"), function("prune")
-	for _, name := range []string{"runtask", "status", "terminate", "start", "build", "space", "bind"} {
-		w.resyncs = append(w.resyncs, function(name))
+	for _, of := range []string{"runtask", "status", "terminate", "start", "build", "space", "bind"} {
+		w.resyncs = append(w.resyncs, function(of))
 	}
+	w.RunKf(b, w.Namespace, "tasks", w.app.Name) // which builds it
 	return w
+}
+
+// pushed is an image in a registry that goes with the benchmark.
+func pushed(b *testing.B) string {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	b.Cleanup(server.Close)
+	ref, err := name.ParseReference(strings.TrimPrefix(server.URL, "http://") + "/app:1")
+	if err == nil {
+		err = remote.Write(ref, empty.Image)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ref.String()
 }
 
 // cost is what functions have used so far.
@@ -116,6 +140,9 @@ func (w *world) rounds(b *testing.B) {
 		b.ReportMetric(float64((after.cpu - before.cpu).Milliseconds()), unit+"-cpu-ms")
 	}
 	measure("tick", "every-minute", w.tick)
+	w.Must(w.Kf.Tasks(w.Namespace).DeleteCollection(b.Context(), metav1.DeleteOptions{}, // what was due would be Tasks that run, in all that comes after
+		metav1.ListOptions{LabelSelector: v1alpha1.TaskScheduleLabel}))
+	w.tick.Deliver(harness.Ping("every-minute")) // sees that they are gone
 	measure("resyncs", "resync", w.resyncs...)
 	measure("prune", "every-hour", w.prune)
 	for _, list := range []string{"tasks", "jobs"} {
@@ -147,8 +174,21 @@ func (w *world) spaces(_ context.Context, from, to int) {
 
 func (w *world) apps(_ context.Context, from, to int) {
 	w.Parallel(to-from, atOnce, func(ctx context.Context, i int) error {
-		_, err := w.Kf.Apps(w.Namespace).Create(ctx, harness.NewApp(w.Namespace, fmt.Sprintf("app%d", from+i), "registry.example/app:1"), metav1.CreateOptions{})
+		_, err := w.Kf.Apps(w.Namespace).Create(ctx, harness.NewApp(w.Namespace, fmt.Sprintf("app%d", from+i), w.image), metav1.CreateOptions{})
 		return err
+	})
+	harness.Eventually(w, 10*time.Minute, func() error { // until build has settled them: what it has yet to do is no part of a round
+		for _, f := range w.resyncs {
+			f.Deliver(harness.Ping("resync"))
+		}
+		list, err := w.Kf.Apps(w.Namespace).List(w.Context(), metav1.ListOptions{})
+		w.Must(err)
+		for _, a := range list.Items {
+			if a.Name != w.app.Name && !meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionReady) {
+				return fmt.Errorf("App %s is not ready: %+v", a.Name, a.Status)
+			}
+		}
+		return nil
 	})
 }
 
@@ -176,7 +216,7 @@ func (w *world) jobs(due bool) func(ctx context.Context, from, to int) {
 func (w *world) tasks(_ context.Context, from, to int) {
 	w.Parallel(to-from, atOnce, func(ctx context.Context, _ int) error {
 		task, err := w.Add(ctx, w.app, func(t *v1alpha1.Task) {
-			t.Labels = map[string]string{v1alpha1.HandledLabel: "yes"}
+			t.Labels = map[string]string{v1alpha1.HandledLabel: "yes", v1alpha1.NameLabel: w.app.Name}
 		})
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -69,7 +70,7 @@ func run(ctx context.Context, size string, count int, only, out string) error {
 
 // measure runs a benchmark, writes its output to a file, and says why there is none.
 func (b bench) measure(ctx context.Context, size string, count int, file string) (why string) {
-	args := []string{"test", "-run", "-", "-bench", b.run, "-benchtime", "1x", "-count", fmt.Sprint(count), "-timeout", "6h", "./test/bench/" + b.folder}
+	args := []string{"test", "-vet=off", "-run", "-", "-bench", b.run, "-benchtime", cmp.Or(b.times, "1x"), "-count", fmt.Sprint(count), "-timeout", "6h", "./" + b.folder}
 	settings := b.settings(size)
 	var printed bytes.Buffer
 	fmt.Fprintf(&printed, "command: %s\n", strings.Join(append(settings, "go "+strings.Join(args, " ")), " "))
@@ -78,7 +79,9 @@ func (b bench) measure(ctx context.Context, size string, count int, file string)
 	if b.full {
 		cmd = exec.CommandContext(ctx, "bash", append([]string{"-c", `. "$0/env" && exec go "$@"`, clusterDir()}, args...)...)
 	}
-	cmd.Env = append(append(os.Environ(), "HARNESS_RACE=0"), settings...)
+	// Functions are built as their images are: what is measured is what is shipped, and what deploy has compiled is compiled.
+	cmd.Env = append(append(os.Environ(), "HARNESS_RACE=0", "HARNESS_BIN="+filepath.Join(root(), "bin"), "CGO_ENABLED=0",
+		"GOFLAGS=-buildvcs=false -trimpath", "CLUSTER_DIR="+clusterDir()), settings...)
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&printed, os.Stdout), io.MultiWriter(&printed, os.Stderr)
 	if err := cmd.Run(); err != nil {
 		return "its benchmark failed: " + err.Error()

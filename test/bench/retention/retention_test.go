@@ -278,6 +278,9 @@ func BenchmarkBurst(t *testing.B) {
 			}
 			t.Logf("created in %s (%.0f/s), all had ended after %s; from then: at the limit after %s, no orphan after %s",
 				creating.Round(time.Millisecond), float64(tt.tasks)/creating.Seconds(), ran.Round(time.Second), tasks.Round(time.Millisecond*100), orphans.Round(time.Millisecond*100))
+			t.ReportMetric(float64(tt.tasks)/creating.Seconds(), "created/s")
+			t.ReportMetric(tasks.Seconds(), "s-to-the-limit")
+			t.ReportMetric(orphans.Seconds(), "s-to-no-orphan")
 			file, used = etcdBytes(t)
 			t.Logf("etcd: peak %.0f MB in use; after %.0f MB, %.0f in use", peak, file, used)
 		})
@@ -306,6 +309,8 @@ func BenchmarkSlowDown(t *testing.B) {
 		end[which] += e
 		settled(p.World, 10*time.Minute, with)
 	}
+	t.ReportMetric(create[1].Seconds()/create[0].Seconds(), "creating")
+	t.ReportMetric(end[1].Seconds()/end[0].Seconds(), "to-their-end")
 	t.Logf("%d Tasks created: %s without pruning, %s with: %+.1f%%", rounds*perRound, create[0], create[1], 100*(create[1].Seconds()/create[0].Seconds()-1))
 	t.Logf("%d Tasks run to their end: %s without pruning, %s with: %+.1f%%", rounds*perRound, end[0], end[1], 100*(end[1].Seconds()/end[0].Seconds()-1))
 }

@@ -72,7 +72,10 @@ func push(dir, registry string) error {
 func mb(n int64) float64 { return float64(n) / 1e6 }
 
 // cost is what a command took: on a clock, and of processors, which says more where the machine does other things too.
-type cost struct{ clock, processor time.Duration }
+type cost struct {
+	clock, processor time.Duration
+	memory           float64 // in MB; 0 where nobody looked
+}
 
 func (c cost) String() string {
 	return fmt.Sprintf("%.1f s, of processors %.1f s", c.clock.Seconds(), c.processor.Seconds())
@@ -89,7 +92,12 @@ func measured(b *testing.B, what, dir, registry string) cost {
 	if err != nil {
 		b.Fatal(err)
 	}
-	took := cost{time.Since(began), c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
+	took := cost{clock: time.Since(began), processor: c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
+	_, peak, _ := strings.Cut(string(out), "at most ")
+	if _, err := fmt.Sscan(peak, &took.memory); err != nil {
+		b.Fatalf("no memory in %q: %v", out, err)
+	}
+	took.memory /= 1000 // from kB
 	b.Logf("%s: %s; in all %s", what, out, took)
 	return took
 }
@@ -132,25 +140,40 @@ func folder(b *testing.B, files, bytes int) string {
 // BenchmarkPush: 100 MB of source, beside what the shell needs for it, by turns, each into an empty registry: the machine may do other things too.
 func BenchmarkPush(b *testing.B) {
 	dir := folder(b, 2000, 50_000)
-	var ours, shells []cost
+	var ours, again, shells []cost
 	for range 5 {
 		to := newRegistry(b)
 		ours = append(ours, measured(b, "100 MB", dir, to))
-		measured(b, "the same again", dir, to)
+		again = append(again, measured(b, "the same again", dir, to))
 		shells = append(shells, shell(b, dir, newRegistry(b)))
 	}
-	for what, of := range map[string]func(cost) time.Duration{
-		"on a clock": func(c cost) time.Duration { return c.clock }, "of processors": func(c cost) time.Duration { return c.processor },
-	} {
-		push, shell := median(ours, of), median(shells, of)
-		b.Logf("medians %s: push %.1f s, tar | gzip | curl %.1f s: %.2f times that", what, push, shell, push/shell)
-	}
+	of := median(shells, processor)
+	report(b, "tar, gzip and curl of 100 MB in 2,000 files", shells, of)
+	report(b, "push of it", ours, of)
+	report(b, "push of the same again", again, of)
 }
 
-// median is in seconds.
-func median(costs []cost, of func(cost) time.Duration) float64 {
+func clock(c cost) float64     { return c.clock.Seconds() }
+func processor(c cost) float64 { return c.processor.Seconds() }
+func memory(c cost) float64    { return c.memory }
+
+func median(costs []cost, of func(cost) float64) float64 {
 	slices.SortFunc(costs, func(a, b cost) int { return cmp.Compare(of(a), of(b)) })
-	return of(costs[len(costs)/2]).Seconds()
+	return of(costs[len(costs)/2])
+}
+
+// report says the medians of what was measured by turns; shell, if it is known, is the processor time of the shell's way.
+func report(b *testing.B, name string, costs []cost, shell float64) {
+	b.Run(name, func(b *testing.B) {
+		b.ReportMetric(median(costs, processor), "cpu-s")
+		b.ReportMetric(median(costs, clock), "clock-s")
+		if most := median(costs, memory); most > 0 {
+			b.ReportMetric(most, "MB-of-memory")
+		}
+		if shell > 0 {
+			b.ReportMetric(median(costs, processor)/shell, "of-shell")
+		}
+	})
 }
 
 // shell uploads a folder as a layer without a program of ours; it does not learn the digest.
@@ -166,12 +189,12 @@ func shell(b *testing.B, dir, to string) cost {
 	if out, err := c.CombinedOutput(); err != nil {
 		b.Fatalf("tar | gzip | curl: %v %s", err, out)
 	}
-	return cost{time.Since(began), c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
+	return cost{clock: time.Since(began), processor: c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
 }
 
 // BenchmarkManyFiles: a hundred thousand.
 func BenchmarkManyFiles(b *testing.B) {
-	measured(b, "100,000 files", folder(b, 100_000, 500), newRegistry(b))
+	report(b, "push of 100,000 files of 500 bytes", []cost{measured(b, "100,000 files", folder(b, 100_000, 500), newRegistry(b))}, 0)
 }
 
 // BenchmarkLargeFile: one of 2 GiB, of zeros that have no place on disk.
@@ -186,5 +209,5 @@ func BenchmarkLargeFile(b *testing.B) {
 	if err := os.Truncate(filepath.Join(dir, "large"), 2<<30); err != nil {
 		b.Fatal(err)
 	}
-	measured(b, "one file of 2 GiB", dir, newRegistry(b))
+	report(b, "push of one file of 2 GiB, of zeros", []cost{measured(b, "one file of 2 GiB", dir, newRegistry(b))}, 0)
 }
