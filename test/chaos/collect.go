@@ -85,7 +85,7 @@ func (r *record) collect(ctx context.Context, end time.Time) (State, error) {
 		return State{}, err
 	}
 	r.settle(ctx, time.Now(), time.Minute)
-	s := State{Hanging: r.hanging(ctx, time.Now()), Kept: map[string]int{}}
+	s := State{Hanging: r.hanging(ctx, time.Now()), Kept: map[string]int{}, Unread: r.unread()}
 	s.Tasks, s.Jobs = r.seen.all(owed)
 	r.load.mu.Lock()
 	s.Accepted = slices.Clone(r.load.ledger)
@@ -98,6 +98,18 @@ func (r *record) collect(ctx context.Context, end time.Time) (State, error) {
 		return s, err
 	}
 	return s, r.kept(ctx, s)
+}
+
+// unread are the times at which containerd was away, or only just back: a command takes a moment from its begin to its lines.
+func (r *record) unread() (all []span) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.done {
+		if d.Fault == killContainerd && d.Err == nil {
+			all = append(all, span{d.At.Add(-3 * time.Second), d.End.Add(3 * time.Second)})
+		}
+	}
+	return all
 }
 
 // undecided says which instant before a time has no word in its history yet.
@@ -136,6 +148,10 @@ func readRecord(b []byte) (w Wrote) {
 		switch {
 		case strings.HasPrefix(line, "begin"):
 			w.Begins++
+			var at int64
+			if _, err := fmt.Sscanf(line, "begin %d", &at); err == nil {
+				w.Began = time.Unix(at, 0)
+			}
 		case strings.TrimSpace(line) == "end":
 			w.Ended = true
 		default:
