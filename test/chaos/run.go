@@ -126,7 +126,7 @@ func (r *record) run(ctx context.Context) error {
 			second = append(second, s)
 		}
 	}
-	r.say("%d faults; the same again: %s", len(steps), again(r.options))
+	r.say("%d faults; the same again: %s", len(steps), again(r.options, r.broker))
 	r.phase(ctx, "on", half, first, catalogue)
 	resync, err := r.stopResync(ctx)
 	if err != nil {
