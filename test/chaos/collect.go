@@ -18,23 +18,31 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
-// hanging lists what has not come to its end, of the Tasks that were there before a time.
+// hanging lists what has not come to its end, of the Tasks that were there before a time, or why that is not known.
 func (r *record) hanging(ctx context.Context, before time.Time) []string {
+	all, err := r.look(ctx, before)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return all
+}
+
+func (r *record) look(ctx context.Context, before time.Time) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tasks, err := r.Kf.Tasks(r.space).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return []string{err.Error()}
+		return nil, err
 	}
 	runs, err := r.Tekton.PipelineRuns(r.space).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return []string{err.Error()}
+		return nil, err
 	}
 	pods, err := r.Kube.CoreV1().Pods(r.space).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel})
 	if err != nil {
-		return []string{err.Error()}
+		return nil, err
 	}
-	return hangs(tasks.Items, runs.Items, pods.Items, before)
+	return hangs(tasks.Items, runs.Items, pods.Items, before), nil
 }
 
 // hangs is what of it hangs. Each Task's run, and of one that was stopped its Pod, goes with it.
