@@ -122,11 +122,11 @@ minutes = $(if $(filter file,$(origin MINUTES)),$(1),$(MINUTES))
 EVERY ?= 5s
 PROOF = $(shell [ $(call minutes,8) -lt 60 ] || echo docs/proof.md)
 chaos: FSYNC := --fsync
-chaos: cluster-full deploy ## Break the full cluster under a steady load for MINUTES (8) by a SEED, then check every promise; of an hour docs/proof.md is written
-	@. hack/env.sh && go run ./test/chaos -dir "$(CLUSTER_DIR)" -length $(call minutes,8)m -seed $(or $(SEED),$(shell date +%s)) -every $(EVERY) $(if $(PROOF),-proof $(PROOF))
+chaos: cluster-full deploy ## Break the full cluster under a steady load for MINUTES (8) by a SEED, then check every promise; of an hour docs/proof.md and operate.md are written
+	@. hack/env.sh && CGO_ENABLED=0 go run -trimpath ./test/chaos -dir "$(CLUSTER_DIR)" -length $(call minutes,8)m -seed $(or $(SEED),$(shell date +%s)) -every $(EVERY) $(if $(PROOF),-proof $(PROOF) -lost docs/operate.md)
 
 soak: cluster-full deploy ## Run a steady load for MINUTES (60), and see whether memory, goroutines, open files, connections and etcd grow
-	@. hack/env.sh && go run ./test/chaos -soak -dir "$(CLUSTER_DIR)" -length $(call minutes,60)m -every $(EVERY) -report dist/soak.md -log dist/soak.log
+	@. hack/env.sh && CGO_ENABLED=0 go run -trimpath ./test/chaos -soak -dir "$(CLUSTER_DIR)" -length $(call minutes,60)m -every $(EVERY) -report dist/soak.md -log dist/soak.log $(if $(PROOF),-proof $(PROOF))
 
 soak-jobs: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak

@@ -18,23 +18,31 @@ import (
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 )
 
-// hanging lists what has not come to its end, of the Tasks that were there before a time.
+// hanging lists what has not come to its end, of the Tasks that were there before a time, or why that is not known.
 func (r *record) hanging(ctx context.Context, before time.Time) []string {
+	all, err := r.look(ctx, before)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return all
+}
+
+func (r *record) look(ctx context.Context, before time.Time) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tasks, err := r.Kf.Tasks(r.space).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return []string{err.Error()}
+		return nil, err
 	}
 	runs, err := r.Tekton.PipelineRuns(r.space).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return []string{err.Error()}
+		return nil, err
 	}
 	pods, err := r.Kube.CoreV1().Pods(r.space).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel})
 	if err != nil {
-		return []string{err.Error()}
+		return nil, err
 	}
-	return hangs(tasks.Items, runs.Items, pods.Items, before)
+	return hangs(tasks.Items, runs.Items, pods.Items, before), nil
 }
 
 // hangs is what of it hangs. Each Task's run, and of one that was stopped its Pod, goes with it.
@@ -85,7 +93,7 @@ func (r *record) collect(ctx context.Context, end time.Time) (State, error) {
 		return State{}, err
 	}
 	r.settle(ctx, time.Now(), time.Minute)
-	s := State{Hanging: r.hanging(ctx, time.Now()), Kept: map[string]int{}}
+	s := State{Hanging: r.hanging(ctx, time.Now()), Kept: map[string]int{}, Unread: r.unread()}
 	s.Tasks, s.Jobs = r.seen.all(owed)
 	r.load.mu.Lock()
 	s.Accepted = slices.Clone(r.load.ledger)
@@ -98,6 +106,18 @@ func (r *record) collect(ctx context.Context, end time.Time) (State, error) {
 		return s, err
 	}
 	return s, r.kept(ctx, s)
+}
+
+// unread are the times at which containerd was away, or only just back: a command takes a moment from its begin to its lines.
+func (r *record) unread() (all []span) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.done {
+		if d.Fault == killContainerd && d.Err == nil {
+			all = append(all, span{d.At.Add(-3 * time.Second), d.End.Add(3 * time.Second)})
+		}
+	}
+	return all
 }
 
 // undecided says which instant before a time has no word in its history yet.
@@ -136,6 +156,10 @@ func readRecord(b []byte) (w Wrote) {
 		switch {
 		case strings.HasPrefix(line, "begin"):
 			w.Begins++
+			var at int64
+			if _, err := fmt.Sscanf(line, "begin %d", &at); err == nil {
+				w.Began = time.Unix(at, 0)
+			}
 		case strings.TrimSpace(line) == "end":
 			w.Ended = true
 		default:

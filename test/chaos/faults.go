@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -20,6 +21,9 @@ const (
 	inMemory  = "in-memory"
 	jetStream = "jetstream"
 )
+
+// killContainerd is a fault that the check of logs knows of.
+const killContainerd = "kill containerd"
 
 // Fault is one that is done, and undone after it has lasted. What it did is told by do, for the log.
 type Fault struct {
@@ -51,7 +55,7 @@ func faults(broker string) (all []Fault) {
 		Fault{Name: "kill Tekton's controller", do: killPod("tekton-pipelines", "tekton-pipelines-controller-")},
 		Fault{Name: "kill Tekton's webhook", do: killPod("tekton-pipelines", "tekton-pipelines-webhook-")},
 		Fault{Name: "kill the kubelet", do: killPart("kubelet")},
-		Fault{Name: "kill containerd", do: killPart("containerd")},
+		Fault{Name: killContainerd, Lasts: time.Second, do: killPart("containerd"), undo: containerdAnswers},
 		Fault{Name: "kill etcd", do: killPart("etcd")},
 		Fault{Name: "kill the API server", do: killPart("kube-apiserver")},
 		Fault{Name: "API calls are slow: the API server stands still", Lasts: 8 * time.Second, do: signalPart("kube-apiserver", syscall.SIGSTOP), undo: resume("kube-apiserver")},
@@ -142,6 +146,19 @@ func killPart(part string) do {
 	return func(_ context.Context, c *Cluster, _ *rand.Rand) (string, error) {
 		return part, c.program("kill", part)
 	}
+}
+
+// containerdAnswers is when it is back, which it comes by itself: its socket is in the node's own /run.
+func containerdAnswers(ctx context.Context, c *Cluster) error {
+	pid, err := c.part("containerd")
+	if err != nil {
+		return err
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/%d/root/run/containerd/containerd.sock", pid))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // servers are those of NATS, parts of the cluster.

@@ -21,7 +21,8 @@ func main() {
 	flag.StringVar(&o.dir, "dir", ".cluster", "the cluster's folder")
 	flag.StringVar(&o.binary, "cluster", "bin/cluster", "the program that started it")
 	flag.StringVar(&o.report, "report", "dist/chaos.md", "where the report goes")
-	flag.StringVar(&o.proof, "proof", "", "a page whose part below a marker the report takes the place of, besides")
+	flag.StringVar(&o.proof, "proof", "", "a page which has a place for the report, besides")
+	flag.StringVar(&o.lost, "lost", "", "a page which has a place for the table of what is lost when what dies")
 	flag.StringVar(&o.log, "log", "dist/chaos.log", "where each fault is logged")
 	flag.BoolVar(&o.soak, "soak", false, "break nothing, and watch memory, goroutines, open files and etcd")
 	plan := flag.Bool("plan", false, "print the plan, and do nothing")
@@ -41,10 +42,10 @@ func main() {
 }
 
 type options struct {
-	seed                            uint64
-	length, every                   time.Duration
-	dir, binary, report, proof, log string
-	soak                            bool
+	seed                                  uint64
+	length, every                         time.Duration
+	dir, binary, report, proof, lost, log string
+	soak                                  bool
 }
 
 // window is how long faults come: the rest of the time things recover.

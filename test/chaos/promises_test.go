@@ -22,6 +22,7 @@ func good() State {
 	}
 	job := "tick-" + "1764417660"
 	at := time.Unix(1764417660, 0)
+	all := Wrote{Begins: 1, Lines: 5, Ended: true, Began: noon}
 	return State{
 		Accepted: []Run{{Key: "r1", By: "API", Asked: noon}, {Key: "r2", By: "command", Asked: noon, Stop: true}},
 		Tasks: []Seen{
@@ -30,7 +31,7 @@ func good() State {
 				Termination: &v1alpha1.Termination{Log: v1alpha1.LogComplete}},
 			{Name: job, Job: "tick", Created: at, Ended: at, Reason: "Succeeded", Started: true, Runs: 1},
 		},
-		Wrote:     map[string]Wrote{"r1": {1, 5, true}, "r2": {1, 3, false}, job: {1, 5, true}},
+		Wrote:     map[string]Wrote{"r1": all, "r2": {Begins: 1, Lines: 3}, job: all},
 		Delivered: map[string]map[int]bool{"t2": {1: true, 2: true, 3: true}},
 		Kept:      map[string]int{"t1": 5, job: 5},
 		Facts: map[string]map[string]map[string]int{
@@ -55,12 +56,16 @@ func TestPromises(t *testing.T) {
 		promise []string
 		says    string
 	}{
-		"a Task is lost":                {func(s *State) { s.Tasks = s.Tasks[1:] }, []string{"each accepted run"}, "lost: r1"},
-		"a Task is doubled":             {func(s *State) { s.Tasks[1].Key = "r1"; s.Accepted = s.Accepted[:1]; s.Wrote["r1"] = Wrote{1, 3, true} }, []string{"each accepted run"}, "doubled: r1"},
+		"a Task is lost": {func(s *State) { s.Tasks = s.Tasks[1:] }, []string{"each accepted run"}, "lost: r1"},
+		"a Task is doubled": {func(s *State) {
+			s.Tasks[1].Key = "r1"
+			s.Accepted = s.Accepted[:1]
+			s.Wrote["r1"] = Wrote{Begins: 1, Lines: 3, Ended: true}
+		}, []string{"each accepted run"}, "doubled: r1"},
 		"two PipelineRuns":              {func(s *State) { s.Tasks[0].Runs = 2 }, []string{"each Task has"}, "t1 has had 2"},
 		"no PipelineRun":                {func(s *State) { s.Tasks[0].Runs = 0 }, []string{"each Task has"}, "t1 has had 0"},
-		"a command began twice":         {func(s *State) { s.Wrote["r1"] = Wrote{2, 5, true} }, []string{"each command began"}, "t1 began 2 times"},
-		"succeeded and never began":     {func(s *State) { s.Wrote["r1"] = Wrote{0, 0, true} }, []string{"each command began"}, "never began"},
+		"a command began twice":         {func(s *State) { s.Wrote["r1"] = Wrote{Begins: 2, Lines: 5, Ended: true} }, []string{"each command began"}, "t1 began 2 times"},
+		"succeeded and never began":     {func(s *State) { s.Wrote["r1"] = Wrote{Ended: true} }, []string{"each command began"}, "never began"},
 		"an instant ran twice":          {func(s *State) { s.Tasks = append(s.Tasks, job) }, []string{"each instant"}, "doubled: tick"},
 		"an instant has no word":        {func(s *State) { delete(s.Jobs[0].Said, instant) }, []string{"each instant"}, `its history says ""`},
 		"said to have run, and no Task": {func(s *State) { s.Tasks = s.Tasks[:2] }, []string{"each instant"}, "lost: tick"},
@@ -72,12 +77,15 @@ func TestPromises(t *testing.T) {
 		"a line is lost without a word": {func(s *State) { delete(s.Delivered["t2"], 2) }, []string{"each line of a stopped"}, "1 of 3"},
 		"incomplete, and not what":      {func(s *State) { delete(s.Delivered["t2"], 2); s.Tasks[1].Termination.Log = v1alpha1.LogIncomplete }, []string{"each line of a stopped"}, "1 of 3"},
 		"a kept line is lost":           {func(s *State) { s.Kept["t1"] = 4 }, []string{"each line of an ended"}, "4 are kept"},
-		"a fact is untold":              {func(s *State) { delete(s.Facts[events.TaskStarted], "t1") }, []string{"each fact"}, "untold: dev.kf.task.started.v1"},
-		"a fact has two ids":            {func(s *State) { s.Facts[events.TaskCreated]["t1"]["other"] = 1 }, []string{"each fact"}, "under 2 ids"},
-		"two ends are told":             {func(s *State) { s.Facts[events.TaskFailed] = map[string]map[string]int{"t1": {"other": 1}} }, []string{"each fact"}, "its end of t1"},
-		"a Task has not ended":          {func(s *State) { s.Tasks[0].Ended, s.Tasks[0].Reason = time.Time{}, "" }, []string{"nothing is left"}, "t1 has not ended"},
-		"a log is under way":            {func(s *State) { s.Tasks[1].Termination.Log = v1alpha1.LogDelivering }, []string{"nothing is left"}, "t2"},
-		"something else hangs":          {func(s *State) { s.Hanging = []string{"Pod p has no Task"} }, []string{"nothing is left"}, "Pod p"},
+		"lost, and containerd was away at another time": {func(s *State) {
+			s.Kept["t1"], s.Unread = 0, []span{{noon.Add(time.Second), noon.Add(time.Minute)}}
+		}, []string{"each line of an ended"}, "0 are kept"},
+		"a fact is untold":     {func(s *State) { delete(s.Facts[events.TaskStarted], "t1") }, []string{"each fact"}, "untold: dev.kf.task.started.v1"},
+		"a fact has two ids":   {func(s *State) { s.Facts[events.TaskCreated]["t1"]["other"] = 1 }, []string{"each fact"}, "under 2 ids"},
+		"two ends are told":    {func(s *State) { s.Facts[events.TaskFailed] = map[string]map[string]int{"t1": {"other": 1}} }, []string{"each fact"}, "its end of t1"},
+		"a Task has not ended": {func(s *State) { s.Tasks[0].Ended, s.Tasks[0].Reason = time.Time{}, "" }, []string{"nothing is left"}, "t1 has not ended"},
+		"a log is under way":   {func(s *State) { s.Tasks[1].Termination.Log = v1alpha1.LogDelivering }, []string{"nothing is left"}, "t2"},
+		"something else hangs": {func(s *State) { s.Hanging = []string{"Pod p has no Task"} }, []string{"nothing is left"}, "Pod p"},
 	} {
 		s := good()
 		c.breaks(&s)
@@ -104,12 +112,16 @@ func TestWhatBreaksNothing(t *testing.T) {
 			delete(s.Delivered["t2"], 2)
 			s.Tasks[1].Termination.Log, s.Tasks[1].Termination.Message = v1alpha1.LogIncomplete, "lines may be missing"
 		},
-		"stopped after it had come to its end": func(s *State) { s.Tasks[1].Reason = "Succeeded"; s.Wrote["r2"] = Wrote{1, 3, true} },
+		"stopped after it had come to its end": func(s *State) {
+			s.Tasks[1].Reason = "Succeeded"
+			s.Wrote["r2"] = Wrote{Begins: 1, Lines: 3, Ended: true}
+		},
 		"stopped before it had a run": func(s *State) {
 			s.Tasks[1].Runs, s.Tasks[1].Started, s.Tasks[1].Termination.Log = 0, false, v1alpha1.LogNone
 			s.Wrote["r2"] = Wrote{}
 		},
 		"lost with its Pod before it began": func(s *State) { s.Tasks[0].Reason, s.Wrote["r1"] = "PodDeleted", Wrote{}; delete(s.Kept, "t1") },
+		"written while containerd was away": func(s *State) { s.Kept["t1"], s.Unread = 0, []span{{noon.Add(-time.Second), noon.Add(time.Second)}} },
 		"pruned":                            func(s *State) { s.Tasks[0].Gone = true; delete(s.Kept, "t1") },
 	} {
 		s := good()
@@ -138,9 +150,9 @@ func TestPhases(t *testing.T) {
 func TestReadRecord(t *testing.T) {
 	for text, want := range map[string]Wrote{
 		"":                                   {},
-		"begin 1\nline 1\nline 2\nend\n":     {1, 2, true},
-		"begin 1\nline 1\nbegin 2\nline 1\n": {2, 1, false},
-		"begin 1\nline 12":                   {1, 12, false},
+		"begin 1\nline 1\nline 2\nend\n":     {1, 2, true, time.Unix(1, 0)},
+		"begin 1\nline 1\nbegin 2\nline 1\n": {2, 1, false, time.Unix(2, 0)},
+		"begin 1\nline 12":                   {1, 12, false, time.Unix(1, 0)},
 	} {
 		if got := readRecord([]byte(text)); got != want {
 			t.Errorf("%q: %+v, want %+v", text, got, want)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -195,8 +196,12 @@ func (o Outcome) faults(say func(string, ...any)) {
 }
 
 // again is the command that makes the same plan under the same load.
-func again(o options) string {
-	return fmt.Sprintf("make chaos MINUTES=%g SEED=%d EVERY=%s", o.length.Minutes(), o.seed, o.every)
+func again(o options, broker string) string {
+	command := fmt.Sprintf("make chaos MINUTES=%g SEED=%d EVERY=%s", o.length.Minutes(), o.seed, o.every)
+	if broker == jetStream {
+		command += " BROKER=" + broker
+	}
+	return command
 }
 
 // tell writes the report.
@@ -204,10 +209,10 @@ func (r *record) tell(s State) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := Outcome{
-		Command: again(r.options),
+		Command: again(r.options, r.broker),
 		Says: []string{r.began.UTC().Format("2006-01-02 15:04 UTC"), fmt.Sprintf("%s in all", time.Since(r.began).Round(time.Second)), "commit " + r.commit, "Broker " + r.broker,
 			"etcd with fsync", fmt.Sprintf("something asked for every %s: %d asked, in %d tries", r.every, len(r.load.ledger)+len(r.load.refused), r.load.tries),
-			fmt.Sprintf("load average of the machine %s before, %s after", r.average, average())},
+			machine(), fmt.Sprintf("its load average %s before, %s after", r.average, average())},
 		Broker: r.broker, Phases: r.phases, Ends: []time.Time{r.phases[1].From, time.Now()}, Done: r.done, NotDone: notDone(r.broker),
 		Refused: r.load.refused, State: s,
 	}
@@ -219,30 +224,11 @@ func (r *record) tell(s State) error {
 	if err := os.WriteFile(r.report, []byte("# Chaos\n\n"+page), 0o644); err != nil {
 		return err
 	}
-	if err := r.prove(page); err != nil {
+	if err := errors.Join(fill(r.proof, r.broker, page), fill(r.lost, "what is lost, "+r.broker, o.losses())); err != nil {
 		return err
 	}
 	if !holds {
 		return errBroken
 	}
 	return nil
-}
-
-// marker is what the proof's page says by hand ends with.
-const marker = "<!-- Below is what the command wrote. -->"
-
-// prove puts the report below the marker of the proof's page.
-func (r *record) prove(page string) error {
-	if r.proof == "" {
-		return nil
-	}
-	b, err := os.ReadFile(r.proof)
-	if err != nil {
-		return err
-	}
-	head, _, found := strings.Cut(string(b), marker)
-	if !found {
-		return fmt.Errorf("%s has no line %q", r.proof, marker)
-	}
-	return os.WriteFile(r.proof, []byte(head+marker+"\n\n"+page), 0o644)
 }

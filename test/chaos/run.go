@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -126,7 +127,7 @@ func (r *record) run(ctx context.Context) error {
 			second = append(second, s)
 		}
 	}
-	r.say("%d faults; the same again: %s", len(steps), again(r.options))
+	r.say("%d faults; the same again: %s", len(steps), again(r.options, r.broker))
 	r.phase(ctx, "on", half, first, catalogue)
 	resync, err := r.stopResync(ctx)
 	if err != nil {
@@ -209,21 +210,44 @@ func text(err error) string {
 	return "(" + err.Error() + ")"
 }
 
-// settle waits until nothing of what was asked for before a time hangs, and returns when; the zero time if it did to the end.
-func (r *record) settle(ctx context.Context, before time.Time, limit time.Duration) time.Time {
+// settle waits until nothing of what was asked for before a time hangs, and returns when; the zero time if it never came to that. A busy
+// machine takes long to run what it was given, and that is no fault: it is waited for as long as something of it comes to its end.
+func (r *record) settle(ctx context.Context, before time.Time, patience time.Duration) time.Time {
 	var hangs []string
-	err := until(ctx, limit, func() error {
-		if hangs = r.hanging(ctx, before); len(hangs) > 0 {
-			return errors.New("not settled")
+	err := whileItShrinks(ctx, patience, func() (int, error) {
+		all, err := r.look(ctx, before)
+		if err == nil {
+			hangs = all
 		}
-		return nil
+		return len(all), err
 	})
 	if err != nil {
-		r.say("not settled in %s: %s", limit, strings.Join(hangs[:min(len(hangs), 10)], "; "))
+		r.say("not settled, and nothing ended for %s: %s (%v)", patience, strings.Join(hangs[:min(len(hangs), 10)], "; "), err)
 		return time.Time{}
 	}
 	r.say("settled, %s after the last fault", time.Since(before).Round(time.Second))
 	return time.Now()
+}
+
+// whileItShrinks counts until there is none left, and gives up when there have not been fewer for so long, or can't be counted.
+func whileItShrinks(ctx context.Context, patience time.Duration, count func() (int, error)) error {
+	fewest, since := math.MaxInt, time.Now()
+	for {
+		n, err := count()
+		if err == nil && n == 0 {
+			return nil
+		}
+		if err == nil && n < fewest {
+			fewest, since = n, time.Now()
+		}
+		if time.Since(since) >= patience || ctx.Err() != nil {
+			return errors.Join(err, context.Cause(ctx), fmt.Errorf("%d are left", fewest))
+		}
+		select {
+		case <-time.After(min(time.Second, patience)):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // stopResync takes away the ping by which functions find what they missed.

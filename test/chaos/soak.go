@@ -62,13 +62,16 @@ func soak(ctx context.Context, r *record) error {
 	loaded.Wait()
 	tasks, _ := r.seen.all(time.Now())
 	page, flat := Soaked(series, r.length)
-	page = fmt.Sprintf("`make soak MINUTES=%g`: %s, commit %s, %d Tasks, load average of the machine %s before, %s after.\n\n",
-		r.length.Minutes(), r.began.UTC().Format("2006-01-02 15:04 UTC"), r.commit, len(tasks), r.average, average()) + page
+	page = fmt.Sprintf("`make soak MINUTES=%g EVERY=%s`: %s, commit %s, Broker %s, %d Tasks, %s, its load average %s before, %s after.\n\n",
+		r.length.Minutes(), r.every, r.began.UTC().Format("2006-01-02 15:04 UTC"), r.commit, r.broker, len(tasks), machine(), r.average, average()) + page
 	fmt.Println(page)
 	if err := os.MkdirAll(filepath.Dir(r.report), 0o755); err != nil {
 		return err
 	}
 	if err := os.WriteFile(r.report, []byte("# Soak\n\n"+page), 0o644); err != nil {
+		return err
+	}
+	if err := fill(r.proof, "soak", page); err != nil {
 		return err
 	}
 	if !flat {
