@@ -138,8 +138,8 @@ func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) 
 		}
 		a.apps[key].waiting = nil
 		last := a.blockOf(key, app)
+		ahead := last.more() // while nobody takes of it
 		a.mu.Unlock()
-		ahead := last.more()
 		if last.written != nil && version(last.written) > version(app) {
 			app = last.written // what was read for many may be older
 		}
