@@ -85,8 +85,13 @@ func (b *block) more() int {
 }
 
 type idQueue struct {
-	waiting []chan<- allocation
+	waiting []request
 	busy    bool
+}
+
+type request struct {
+	app *v1alpha1.App // as it was after the Task was made, or later
+	got chan<- allocation
 }
 
 type allocation struct {
@@ -111,7 +116,7 @@ func (a *idAllocator) next(ctx context.Context, app *v1alpha1.App) (int, error) 
 		q = &idQueue{}
 		a.apps[key] = q
 	}
-	q.waiting = append(q.waiting, mine)
+	q.waiting = append(q.waiting, request{app, mine})
 	if !q.busy {
 		q.busy = true
 		// The write serves others too: it must not end with this request.
@@ -126,17 +131,16 @@ func (a *idAllocator) next(ctx context.Context, app *v1alpha1.App) (int, error) 
 	}
 }
 
-// serve reserves as many IDs as there are requests, in one write, until there are none.
+// serve gives those who wait what is spare, and reserves for the others in one write, until nobody waits.
 func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) {
 	for {
 		a.mu.Lock()
-		batch := a.apps[key].waiting
+		batch := a.unserved(key)
 		if len(batch) == 0 {
 			delete(a.apps, key)
 			a.mu.Unlock()
 			return
 		}
-		a.apps[key].waiting = nil
 		last := a.blockOf(key, app)
 		ahead := last.more() // while nobody takes of it
 		a.mu.Unlock()
@@ -150,15 +154,28 @@ func (a *idAllocator) serve(ctx context.Context, key string, app *v1alpha1.App) 
 		}
 		end := app.Status.Tasks.UpdateRequests
 		first := end - ahead - len(batch) + 1
-		for i, c := range batch {
-			c <- allocation{id: first + i, err: err}
-		}
-		if err == nil {
+		if err == nil { // before anybody has an answer, and comes again
 			a.mu.Lock()
 			a.blocks.Add(key, &block{app: app.UID, next: first + len(batch), end: end, ahead: ahead, written: app}, time.Hour)
 			a.mu.Unlock()
 		}
+		for i, r := range batch {
+			r.got <- allocation{id: first + i, err: err}
+		}
 	}
+}
+
+// unserved takes those who wait off the queue, as far as nothing is spare for them.
+func (a *idAllocator) unserved(key string) (batch []request) {
+	for _, r := range a.apps[key].waiting {
+		if id, ok := a.spare(key, r.app); ok {
+			r.got <- allocation{id: id}
+			continue
+		}
+		batch = append(batch, r)
+	}
+	a.apps[key].waiting = nil
+	return batch
 }
 
 // reserve moves the counter on by n. One that begins is that of a new App, or of one that was restored or made anew: then it

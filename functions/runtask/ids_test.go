@@ -51,3 +51,23 @@ func TestASpareIDIsGivenWhileIDsIncrease(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoWaitedIsGivenWhatIsSpare: who asked while a write was under way takes of what it reserved, as far as that is newer than their Task.
+func TestWhoWaitedIsGivenWhatIsSpare(t *testing.T) {
+	ids, queue := newIDAllocator(nil), &idQueue{}
+	ids.apps = map[string]*idQueue{"s/shop": queue}
+	ids.blocks.Add("s/shop", &block{app: "a", next: 7, end: 8}, time.Hour)
+	var got []chan allocation
+	for _, counter := range []int{8, 9, 5, 8} { // the second has seen that another instance reserved since
+		app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Namespace: "s", Name: "shop", UID: "a"}}
+		app.Status.Tasks.UpdateRequests = counter
+		got = append(got, make(chan allocation, 1))
+		queue.waiting = append(queue.waiting, request{app, got[len(got)-1]})
+	}
+	if left := ids.unserved("s/shop"); len(left) != 2 || left[0].app.Status.Tasks.UpdateRequests != 9 || len(queue.waiting) != 0 {
+		t.Errorf("%d are left, and %d wait", len(left), len(queue.waiting))
+	}
+	if a, b := <-got[0], <-got[2]; a.id != 7 || b.id != 8 {
+		t.Errorf("they have %d and %d", a.id, b.id)
+	}
+}
