@@ -19,7 +19,7 @@ func TestTheRelayEndsAsTheProgramDid(t *testing.T) {
 		tried++
 		for script, want := range map[string]int{
 			"true": 0, "exit 3": 3, "exit 255": 255, "kill -SEGV $$": 128 + 11, "s=7 exec false": 1, "exec /none": 127,
-			"sleep 0.2; exit 4": 4, // and has the signal that the container gets
+			"sleep 1; exit 4": 4, // and has the signal that the container gets
 		} {
 			c := exec.Command(program, append(shell[1:], "-c", relay, "sh", "sh", "-c", script)...)
 			c.Env = append(c.Environ(), "s=9")
@@ -27,7 +27,7 @@ func TestTheRelayEndsAsTheProgramDid(t *testing.T) {
 				t.Fatal(err)
 			}
 			if want == 4 {
-				time.AfterFunc(100*time.Millisecond, func() { _ = c.Process.Signal(syscall.SIGTERM) }) // to the relay alone
+				time.AfterFunc(500*time.Millisecond, func() { _ = c.Process.Signal(syscall.SIGTERM) }) // to the relay alone
 			}
 			err := c.Wait()
 			code := 0

@@ -292,7 +292,7 @@ func (s *settled) forgeries(attributes map[string]string) map[string]cloudevents
 // answers that it is done with it, or that it never will be, and goes on to handle what is true.
 func TestForgedHintsWriteNothing(t *testing.T) {
 	s := settle(t)
-	for _, function := range []string{"build", "prune", "runtask", "start", "status", "terminate", "tick"} { // command asks who commands
+	for _, function := range []string{"start", "build", "prune", "runtask", "status", "terminate", "tick"} { // command asks who commands
 		t.Run(function, func(t *testing.T) {
 			facts := harness.NewFacts(t)
 			f := s.Function(t, function, "K_SINK="+facts.URL, "SWEEP_INTERVAL=1ms")
