@@ -67,6 +67,17 @@ func (f *Facts) Told(eventType, subject string) (n int) {
 	return n
 }
 
+// IDs is under how many ids that was: a fact may be told twice, by two deliveries at once, and is one fact then.
+func (f *Facts) IDs(eventType, subject string) int {
+	ids := map[string]bool{}
+	for _, e := range f.All() {
+		if e.Type() == eventType && e.Subject() == subject {
+			ids[e.ID()] = true
+		}
+	}
+	return len(ids)
+}
+
 // Delivered delivers an event to a function that posts its facts here, and returns the first that it told meanwhile, nil for none.
 func (f *Facts) Delivered(to *Function, e cloudevents.Event) *cloudevents.Event {
 	to.t.Helper()

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"knative.dev/pkg/apis"
 	"sigs.k8s.io/yaml"
 
@@ -103,8 +104,11 @@ func settle(t *testing.T) *settled {
 	run.Status.StartTime = &now
 	run.Status.ChildReferences = []tekton.ChildStatusReference{{Name: "runs-user-container", PipelineTaskName: v1alpha1.UserContainer}}
 	run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionUnknown, Reason: "Running"})
-	begins(t, s.Cluster, run)
 	reach(t, s.Cluster, run)
+	pod, err := s.Kube.CoreV1().Pods(s.Namespace).Patch(ctx, "runs-pod", types.MergePatchType, []byte(`{"status":{"phase":"Running"}}`),
+		metav1.PatchOptions{}, "status")
+	s.Must(err)
+	s.Function(t, "start").Deliver(harness.Updated("Pod", pod))
 	status.Deliver(harness.Updated("PipelineRun", run))
 	s.ended = task("ended")
 	s.Must(s.End(ctx, s.ended))

@@ -60,8 +60,8 @@ func TestATaskCostsThreeWrites(t *testing.T) {
 			}
 			for _, name := range names {
 				for _, fact := range []string{events.TaskCreated, events.TaskStarted, events.TaskSucceeded} {
-					if n := b.facts.Told(fact, b.Namespace+"/"+name); n != 1 {
-						t.Errorf("%s of %s was told %d times", fact, name, n)
+					if n := b.facts.IDs(fact, b.Namespace+"/"+name); n != 1 {
+						t.Errorf("%s of %s was told under %d ids, want one", fact, name, n)
 					}
 				}
 			}
