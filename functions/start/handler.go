@@ -178,10 +178,8 @@ func (h *Handler) begin(ctx context.Context, f Facts) error {
 	}
 	after := f.Task.DeepCopy()
 	begin(after)
-	for _, fact := range outcome.Told(f.Task, after, o, "start") {
-		if err := h.Emit(ctx, *fact); err != nil {
-			return fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), f.Task.Namespace, f.Task.Name, err)
-		}
+	if err := outcome.Tell(ctx, h.Emit, f.Task, after, o, "start"); err != nil {
+		return err
 	}
 	_, err := client.PatchStatusOnce(ctx, h.Kf.Tasks(f.Pod.Namespace), f.Task, begin)
 	return err

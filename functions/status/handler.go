@@ -106,7 +106,9 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 		if !o.Settled(task, h.Now()) || asked == nil && o.OnlyStarts(task) {
 			return nil // the resync comes back to it
 		}
-		if err := h.tell(ctx, task, o); err != nil {
+		after := task.DeepCopy()
+		outcome.Apply(after, o, h.Now())
+		if err := outcome.Tell(ctx, h.Emit, task, after, o, "status"); err != nil {
 			return err
 		}
 		written, err := client.PatchStatusOnce(ctx, tasks, task, func(t *v1alpha1.Task) { outcome.Apply(t, o, h.Now()) })
@@ -126,18 +128,6 @@ func (h *Handler) reconcile(ctx context.Context, task *v1alpha1.Task, hint event
 			return err
 		}
 	}
-}
-
-// tell tells what the Task's status will say and does not yet.
-func (h *Handler) tell(ctx context.Context, task *v1alpha1.Task, o outcome.Observation) error {
-	after := task.DeepCopy()
-	outcome.Apply(after, o, h.Now())
-	for _, fact := range outcome.Told(task, after, o, "status") {
-		if err := h.Emit(ctx, *fact); err != nil {
-			return fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), task.Namespace, task.Name, err)
-		}
-	}
-	return nil
 }
 
 // gather reads the run of a Task, and its TaskRun. It tells nothing where there is no such run, nor has been one.

@@ -1,6 +1,8 @@
 package outcome
 
 import (
+	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -77,6 +79,20 @@ func Fact(t *v1alpha1.Task) string {
 		return events.TaskStarted
 	}
 	return factOf[t.Outcome()]
+}
+
+// Tell tells the facts that a change of a Task's status is to tell. It comes before the write: whoever dies in between tells them
+// again, under the same ids. emit's first error ends it.
+func Tell(
+	ctx context.Context, emit func(context.Context, cloudevents.Event) error,
+	before, after *v1alpha1.Task, o Observation, function string,
+) error {
+	for _, fact := range Told(before, after, o, function) {
+		if err := emit(ctx, *fact); err != nil {
+			return fmt.Errorf("tell %s of Task %s/%s: %w", fact.Type(), after.Namespace, after.Name, err)
+		}
+	}
+	return nil
 }
 
 // Told are the facts that a change of a Task's status is to tell, in their order; function is whose change it is. Of one that has ended
