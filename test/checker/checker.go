@@ -12,6 +12,7 @@ package checker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -467,14 +468,18 @@ func (w *world) killAPI(after time.Duration) {
 	time.Sleep(300 * time.Millisecond) // until it is gone for sure
 }
 
-// up waits for the API server.
+// up waits for the API server, and for its caches: each kind's is filled by itself, and until then its lists are refused.
 func (w *world) up() {
 	if *killAPI == "" {
 		return
 	}
 	harness.Eventually(w, time.Minute, func() error {
-		_, err := w.user.Apps(w.ns).Get(w.ctx, "app", metav1.GetOptions{})
-		return err
+		none := metav1.ListOptions{LabelSelector: "none=none"}
+		_, ofApps := w.user.Apps(w.ns).List(w.ctx, none)
+		_, ofJobs := w.user.TaskSchedules(w.ns).List(w.ctx, none)
+		_, ofTasks := w.user.Tasks(w.ns).List(w.ctx, none)
+		_, ofSpaces := w.user.Spaces().List(w.ctx, none)
+		return errors.Join(ofApps, ofJobs, ofTasks, ofSpaces)
 	})
 }
 

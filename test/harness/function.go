@@ -327,8 +327,8 @@ func (f *Function) Redeliver(e cloudevents.Event) *cloudevents.Event {
 
 func (f *Function) deliver(e cloudevents.Event, mayFail func() bool) *cloudevents.Event {
 	f.t.Helper()
-	const tries = 60 // at most a second apart: where each of ten requests fails once, a wait that doubles each time is most of the test
-	for try, wait := 1, 50*time.Millisecond; ; try, wait = try+1, min(2*wait, time.Second) {
+	const tries, longest = 240, 250 * time.Millisecond // where each of ten requests fails once, a longer wait is most of the test
+	for try, wait := 1, 50*time.Millisecond; ; try, wait = try+1, min(2*wait, longest) {
 		forgiven := mayFail()
 		status, reply, said := f.send(e)
 		switch {
