@@ -298,6 +298,7 @@ func (w *world) add(name string, j *v1alpha1.TaskSchedule, e epoch) {
 	w.mu.Lock()
 	w.jobs[name] = &seen{job: j, zone: zone, jitter: job.Jitter(j), epochs: []epoch{e}, // which second of jitter is nobody's promise
 		created: map[int64]int{}, early: map[int64]time.Duration{}, ledger: map[int64]v1alpha1.Outcome{}, fired: map[int64]bool{},
+		why: map[int64]string{}, beyond: map[int64]bool{},
 		spacePauses: &w.spacePauses}
 	if j.Spec.TaskTemplate.AppRef.Name == "dark" {
 		w.jobs[name].windows = w.windows
@@ -592,9 +593,9 @@ func run(t *testing.T, seed uint64, tick Tick, steps bool) {
 
 // report says in one line what was checked and found, and then what was done to tick meanwhile.
 func (w *world) report(t *testing.T, seed uint64, broken []string, took time.Duration) {
-	owed, madeUp, leftOut, outcomes, zones := 0, 0, 0, map[v1alpha1.Outcome]int{}, map[string]bool{}
+	owed, beyond, madeUp, leftOut, outcomes, zones := 0, 0, 0, 0, map[v1alpha1.Outcome]int{}, map[string]bool{}
 	for _, s := range w.jobs {
-		owed += len(s.owed(w.clock()))
+		owed, beyond = owed+len(s.owed(w.clock())), beyond+len(s.beyond)
 		up, out := s.clockChanges(w.clock())
 		madeUp, leftOut = madeUp+up, leftOut+out
 		zones[s.zone.String()] = true
@@ -605,9 +606,9 @@ func (w *world) report(t *testing.T, seed uint64, broken []string, took time.Dur
 	t.Logf("checked %d instants: %s", owed, verdict(broken))
 	t.Logf("seed %d: %d Jobs in %d zones, %d minutes, %d edits; "+
 		"%d instants made up for a skipped hour, %d were left out of a repeated one; %d ticks, %d of them answered with success; "+
-		"%d Tasks, %d of them long after their time; %d steps of the clocks, %d kills of the API server; history %v; %s",
+		"%d Tasks, %d of them long after their time; %d instants given up, for more were owed than a Job holds; %d steps of the clocks, %d kills of the API server; history %v; %s",
 		seed, len(w.jobs), len(zones), *minutes, w.sum["edits"], madeUp, leftOut, w.sum["ticks"], len(w.ticks),
-		w.sum["created"], w.sum["run long after their time"], w.sum["steps"], w.sum["kills of the API server"], outcomes, took.Round(time.Second))
+		w.sum["created"], w.sum["run long after their time"], beyond, w.sum["steps"], w.sum["kills of the API server"], outcomes, took.Round(time.Second))
 	kinds := []v1alpha1.Outcome{v1alpha1.OutcomeRan, v1alpha1.OutcomeMissed, v1alpha1.OutcomeBlackedOut}
 	if !w.steps {
 		kinds = append(kinds, v1alpha1.OutcomePaused)

@@ -151,12 +151,17 @@ type seen struct {
 	created map[int64]int              // Tasks, by instant: as the API server took them
 	early   map[int64]time.Duration    // how long before its start an instant ran
 	ledger  map[int64]v1alpha1.Outcome // all that the history has ever said
+	why     map[int64]string           // its message, of what it said of one instant by itself
+	beyond  map[int64]bool             // given up because more ranges were owed than the Job's status holds
 	fired   map[int64]bool             // facts
 
 	pauses, windows []hold // its own pauses, and its App's blackouts
 	spacePauses     *[]hold
 	owing           []v1alpha1.Owed // as it says now
 }
+
+// mostOwed is how many ranges of instants a Job's status can owe, by its CRD; of more, the oldest are missed.
+const mostOwed = 16
 
 // ran is a tick that was answered with success, by its own clock.
 type ran struct{ begin, end time.Time }
@@ -240,9 +245,9 @@ func violations(jobs map[string]*seen, ticks []ran, last time.Time) (broken []st
 				superseded = superseded || other > instant && !time.Unix(other, 0).Add(s.jitter).After(ticks[i].end)
 			}
 			expired := s.expired(ticks[i].end.Sub(start))
-			if (!superseded || s.catchesUpAll()) && !expired && outcome != v1alpha1.OutcomeSkipped {
-				bad(instant, lost+": the tick of %s was the first to see it, and the history says %q",
-					ticks[i].begin.Format(time.RFC3339), s.ledger[instant])
+			if (!superseded || s.catchesUpAll()) && !expired && !s.beyond[instant] && outcome != v1alpha1.OutcomeSkipped {
+				bad(instant, lost+": the tick of %s was the first to see it, and the history says %q: %s",
+					ticks[i].begin.Format(time.RFC3339), s.ledger[instant], s.why[instant])
 			}
 		}
 	}
@@ -315,7 +320,11 @@ func (s *seen) learn(job *v1alpha1.TaskSchedule) (contradictions []string) {
 					fmt.Sprintf("Job %s at %s: the history said %s, and now %s", job.Name, t, was, d.Outcome))
 			}
 			if was == "" || d.Count <= 1 {
-				s.ledger[t.Unix()] = d.Outcome
+				s.ledger[t.Unix()], s.why[t.Unix()] = d.Outcome, d.Message
+			}
+			given := d.Outcome == v1alpha1.OutcomeMissed && strings.HasSuffix(d.Message, "; more were held back than can be run after it")
+			if was == "" && given && len(job.Status.Owed) == mostOwed {
+				s.beyond[t.Unix()] = true
 			}
 		}
 	}

@@ -91,13 +91,8 @@ func newBus(t *testing.T) *bus {
 	_, err := nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: noNode(b.World)}}, metav1.CreateOptions{})
 	b.Must(err)
 	t.Cleanup(func() { _ = nodes.Delete(context.Background(), noNode(b.World), metav1.DeleteOptions{}) })
-	forWatch := metav1.ListOptions{}
-	tasks, err := b.Kf.Tasks(b.Namespace).Watch(t.Context(), forWatch)
-	b.Must(err)
-	runs, err := b.Tekton.PipelineRuns(b.Namespace).Watch(t.Context(), forWatch)
-	b.Must(err)
-	pods, err := b.Kube.CoreV1().Pods(b.Namespace).Watch(t.Context(), forWatch)
-	b.Must(err)
+	tasks, runs := harness.Watch(t, b.Kf.Tasks(b.Namespace)), harness.Watch(t, b.Tekton.PipelineRuns(b.Namespace))
+	pods := harness.Watch(t, b.Kube.CoreV1().Pods(b.Namespace))
 	var watching sync.WaitGroup
 	for kind, w := range map[string]watch.Interface{"Task": tasks, "PipelineRun": runs, "Pod": pods} {
 		watching.Go(func() {

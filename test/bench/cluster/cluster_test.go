@@ -5,7 +5,6 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -163,13 +162,10 @@ func (a *arrivals) count() int {
 	return len(a.at)
 }
 
-// arriving watches until the benchmark ends, and notes of each object when it first passed.
-func (w *world) arriving(start func(context.Context, metav1.ListOptions) (watch.Interface, error), passes func(metav1.Object) bool) *arrivals {
+// arriving notes of each object that is watched when it first passed.
+func (w *world) arriving(watching watch.Interface, passes func(metav1.Object) bool) *arrivals {
 	w.Helper()
 	a := &arrivals{at: map[string]time.Time{}}
-	watching, err := start(w.Context(), metav1.ListOptions{})
-	w.must(err)
-	w.Cleanup(watching.Stop)
 	go func() {
 		for e := range watching.ResultChan() {
 			obj, ok := e.Object.(metav1.Object)

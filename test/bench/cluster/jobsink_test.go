@@ -33,9 +33,9 @@ const (
 func BenchmarkJobSink(b *testing.B) {
 	w := newWorld(b)
 	broker, sink := w.broker(), w.jobSink()
-	tasks := w.arriving(w.Kf.Tasks(w.space).Watch, anything)
-	runs := w.arriving(w.Tekton.PipelineRuns(w.space).Watch, anything)
-	jobs := w.arriving(w.Kube.BatchV1().Jobs(w.space).Watch, anything)
+	tasks := w.arriving(harness.Watch(w, w.Kf.Tasks(w.space)), anything)
+	runs := w.arriving(harness.Watch(w, w.Tekton.PipelineRuns(w.space)), anything)
+	jobs := w.arriving(harness.Watch(w, w.Kube.BatchV1().Jobs(w.space)), anything)
 	var toTask, toRun, toJob rate
 	for round := range rounds {
 		turns := []func(){

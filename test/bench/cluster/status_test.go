@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
 // BenchmarkStatus has fifty Tasks run at once, lets them end one after another, and says how long after a PipelineRun's end a watch sees the
@@ -27,8 +28,8 @@ func BenchmarkStatus(b *testing.B) {
 		case <-r.Context().Done():
 		}
 	})
-	ended := w.arriving(w.Tekton.PipelineRuns(w.space).Watch, func(o metav1.Object) bool { run, ok := o.(*tekton.PipelineRun); return ok && run.IsDone() })
-	final := w.arriving(w.Kf.Tasks(w.space).Watch, func(o metav1.Object) bool { task, ok := o.(*v1alpha1.Task); return ok && task.Final() })
+	ended := w.arriving(harness.Watch(w, w.Tekton.PipelineRuns(w.space)), func(o metav1.Object) bool { run, ok := o.(*tekton.PipelineRun); return ok && run.IsDone() })
+	final := w.arriving(harness.Watch(w, w.Kf.Tasks(w.space)), func(o metav1.Object) bool { task, ok := o.(*v1alpha1.Task); return ok && task.Final() })
 	began := time.Now()
 	names := make([]string, tasks)
 	for i := range names {

@@ -93,11 +93,7 @@ func start(b *testing.B) *setup {
 	b.Cleanup(sink.Close)
 	s.runtask = s.c.Shipped(b, "runtask", "K_SINK="+sink.URL, "LOG_LEVEL=warn")
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64 // else most senders would connect anew each time
-	runs, err := s.c.Tekton.PipelineRuns(s.ns).Watch(b.Context(), metav1.ListOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(runs.Stop)
+	runs := harness.Watch(b, s.c.Tekton.PipelineRuns(s.ns))
 	go func() {
 		for e := range runs.ResultChan() {
 			if run, ok := e.Object.(metav1.Object); ok && e.Type == watch.Added {

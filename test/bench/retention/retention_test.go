@@ -27,8 +27,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
-	toolswatch "k8s.io/client-go/tools/watch"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
@@ -78,15 +76,7 @@ func (p *prune) deliver(ctx context.Context, e cloudevents.Event) {
 // until the returned function is called.
 func (p *prune) feed() (stop func()) {
 	ctx, cancel := context.WithCancel(p.Context())
-	now, err := p.Kf.Tasks(p.Namespace).List(ctx, metav1.ListOptions{})
-	p.Must(err)
-	// A watch ends when the API server is busy, and is to be taken up again where it ended, as the real source does.
-	watching, err := toolswatch.NewRetryWatcherWithContext(ctx, now.ResourceVersion, &cache.ListWatch{
-		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			return p.Kf.Tasks(p.Namespace).Watch(ctx, opts)
-		},
-	})
-	p.Must(err)
+	watching := harness.Watch(p, p.Kf.Tasks(p.Namespace))
 	var all sync.WaitGroup
 	all.Go(func() {
 		told := map[types.UID]bool{}

@@ -128,15 +128,12 @@ func quantile(d []time.Duration, percent int) time.Duration {
 // firstSeen tells when a watch saw the PipelineRun.
 func firstSeen(t testing.TB, c *harness.Cluster, ns, name string) <-chan time.Time {
 	t.Helper()
-	w, err := c.Tekton.PipelineRuns(ns).Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := harness.Watch(t, c.Tekton.PipelineRuns(ns))
 	seen := make(chan time.Time, 1)
 	go func() {
 		defer w.Stop()
 		for e := range w.ResultChan() {
-			if e.Type == watch.Added {
+			if run, ok := e.Object.(metav1.Object); ok && e.Type == watch.Added && run.GetName() == name {
 				seen <- time.Now()
 				return
 			}

@@ -117,7 +117,7 @@ func (b *tick) share(instances []*harness.Function, tasks int, prefix string) (l
 		b.Fatalf("to make %d Jobs took until %s after their minute: a tick that is due now is not what is to be measured", tasks, time.Since(instant))
 	}
 	time.Sleep(time.Until(instant.Add(100 * time.Millisecond)))
-	w := b.watchTasks()
+	w := harness.Watch(b, b.c.Kf.Tasks(b.ns))
 	for _, f := range instances {
 		cpu -= f.CPU()
 	}

@@ -17,8 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
-	toolswatch "k8s.io/client-go/tools/watch"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
@@ -157,24 +155,10 @@ func (b *tick) report(what string, instant time.Time, seen []time.Time) (last ti
 	return late(len(seen) - 1)
 }
 
-// watchTasks tells of the Tasks that are made from now on. A busy API server ends watches; the next one takes up where it ended.
-func (b *tick) watchTasks() watch.Interface {
-	b.Helper()
-	now, err := b.c.Kf.Tasks(b.ns).List(context.Background(), metav1.ListOptions{})
-	b.must(err)
-	w, err := toolswatch.NewRetryWatcherWithContext(context.Background(), now.ResourceVersion, &cache.ListWatch{
-		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			return b.c.Kf.Tasks(b.ns).Watch(ctx, opts)
-		},
-	})
-	b.must(err)
-	return w
-}
-
 // fire waits for the instant, sends the tick as PingSource does, and reports how late the Tasks came.
 func (b *tick) fire(n int, instant time.Time) (last time.Duration) {
 	b.Helper()
-	w := b.watchTasks()
+	w := harness.Watch(b, b.c.Kf.Tasks(b.ns))
 	if left := time.Until(instant); left < 0 {
 		b.Fatalf("the Jobs were not ready in time: %s late", -left)
 	}
