@@ -121,7 +121,7 @@ check-rights: ## Compare the rights of config/rbac with what the tests' runs use
 minutes = $(if $(filter file,$(origin MINUTES)),$(1),$(MINUTES))
 EVERY ?= 5s
 PROOF = $(shell [ $(call minutes,8) -lt 60 ] || echo docs/proof.md)
-chaos: FSYNC := --fsync
+chaos soak: FSYNC := --fsync
 chaos: cluster-full deploy ## Break the full cluster under a steady load for MINUTES (8) by a SEED, then check every promise; of an hour docs/proof.md and operate.md are written
 	@. hack/env.sh && CGO_ENABLED=0 go run -trimpath ./test/chaos -dir "$(CLUSTER_DIR)" -length $(call minutes,8)m -seed $(or $(SEED),$(shell date +%s)) -every $(EVERY) $(if $(PROOF),-proof $(PROOF) -lost docs/operate.md)
 
