@@ -24,6 +24,8 @@ type settlement struct {
 	owed    []v1alpha1.Owed
 	until   time.Time // the watermark then
 	created bool      // the last of those that are decided is to run
+
+	of *v1alpha1.Owed // what that is of, if it was owed
 }
 
 // settle decides the instant that is due, if any, and those before it; else the oldest of those that are owed.
@@ -169,6 +171,7 @@ func (s situation) settleOwed(is settlement) settlement {
 		message = o.Message
 	}
 	is.decided, is.created = []v1alpha1.Decision{decision(s.job, s.due, outcome, message)}, outcome == v1alpha1.OutcomeRan
+	is.of = o
 	if o.After = (metav1.Time{Time: s.due}); !s.due.Before(o.Until.Time) {
 		is.owed = is.owed[1:]
 	}

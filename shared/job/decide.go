@@ -167,7 +167,7 @@ func decide(s situation, tick bool) (Plan, Need) {
 		status.Active, plan.Ended = follow(j.Status.Active, s.facts.Running)
 	}
 	if is.created {
-		s.due = is.ran()
+		s.due, s.owed = is.ran(), is.of
 		plan.Terminate, plan.Create = s.run()
 	}
 	if plan.Create != nil {
@@ -213,7 +213,7 @@ func (s situation) unread(refresh, asked, judge bool) Need {
 // run is what running the instant that is due takes: the Tasks to terminate first, and the one to create, if it is not
 // known to be there.
 func (s situation) run() (terminate []v1alpha1.Task, create *v1alpha1.Task) {
-	if s.job.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyReplace {
+	if s.job.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyReplace && s.owed == nil { // what is owed stops none
 		terminate = slices.DeleteFunc(s.others(), func(t v1alpha1.Task) bool { return t.Spec.Terminated })
 	}
 	if !s.facts.Made[s.due.Unix()] {

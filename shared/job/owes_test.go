@@ -75,3 +75,27 @@ func TestWhatAClockAheadRanBeforeAnEditIsOnRecord(t *testing.T) {
 		t.Errorf("needs %q, records %+v", need, plan.Records)
 	}
 }
+
+// A tick that died after it had created the Task of an instant that is owed has not said so: while that Task runs beside another, it is
+// put on record all the same, and the other is not stopped.
+func TestWhatIsOwedAndRunsIsOnRecordBesideAnother(t *testing.T) {
+	yes := true
+	for _, policy := range []v1alpha1.ConcurrencyPolicy{v1alpha1.ConcurrencyForbid, v1alpha1.ConcurrencyReplace} {
+		j := owing(settled("0 * * * *", "13:00"), "11:59:59", "12:00")
+		j.Spec.ConcurrencyPolicy = policy
+		task := func(at string) (t v1alpha1.Task) { t.Name = fmt.Sprint("job-", day(at).Unix()); return t }
+
+		plan, need := Decide(j, Facts{App: &yes, Running: []v1alpha1.Task{task("12:00"), task("13:00")}}, day("13:10"))
+		if need != NeedNothing || len(plan.Records) != 1 || plan.Records[0].Outcome != v1alpha1.OutcomeRan || !plan.Records[0].Instant.Equal(mt("12:00")) {
+			t.Errorf("%s: needs %q, records %+v", policy, need, plan.Records)
+		}
+		if len(plan.Terminate) > 0 || plan.Status == nil || len(plan.Status.Owed) > 0 {
+			t.Errorf("%s: terminates %v, status %+v", policy, plan.Terminate, plan.Status)
+		}
+
+		plan, need = Decide(j, Facts{App: &yes, Running: []v1alpha1.Task{task("13:00")}}, day("13:10"))
+		if need != NeedNothing || plan.Create != nil || plan.Records != nil {
+			t.Errorf("%s: beside another alone: needs %q, creates %v, records %+v", policy, need, plan.Create, plan.Records)
+		}
+	}
+}

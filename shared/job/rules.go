@@ -144,8 +144,10 @@ func watermarkInFuture(s situation) (string, bool) {
 		"kf delete-job-schedule, then kf schedule-job", s.decidedUntil.UTC().Format(time.RFC3339)), true
 }
 
-// alreadyCreated: the instant has run, whatever would be decided now. A predecessor died before it could say so.
-func alreadyCreated(s situation) (string, bool) { return "", s.facts.Made[s.due.Unix()] }
+// alreadyCreated: the instant has run, or runs, whatever would be decided now. A predecessor died before it could say so.
+func alreadyCreated(s situation) (string, bool) {
+	return "", s.facts.Made[s.due.Unix()] || len(s.others()) < len(s.facts.Running)
+}
 
 // minDeadline is what every instant is given at the least: a tick comes a little late by its nature.
 const minDeadline = 10 * time.Second
