@@ -85,8 +85,7 @@
 // by the same Decide, again and again (Plan.More). It stays bounded: of each outage and each blackout the latest 1000, in at most
 // 16 ranges, and what is older is recorded as Missed. Of a Job that wants one Task at a time (Forbid, Replace) it waits for the
 // one that runs, and stops none; what runs itself is put on record. Nothing that is owed starts while a pause or a blackout is on: so
-// a blackout ends when the last
-// of those that overlap does, and one that was changed or removed meanwhile ends as it says now.
+// a blackout ends when the last of those that overlap does, and one that was changed or removed meanwhile ends as it says now.
 //
 // # A watermark in the future
 //
