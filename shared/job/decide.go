@@ -216,7 +216,7 @@ func (s situation) run() (terminate []v1alpha1.Task, create *v1alpha1.Task) {
 	if s.job.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyReplace && s.owed == nil { // what is owed stops none
 		terminate = slices.DeleteFunc(s.others(), func(t v1alpha1.Task) bool { return t.Spec.Terminated })
 	}
-	if !s.facts.Made[s.due.Unix()] {
+	if !s.there() {
 		create = s.job.NewTask()
 		create.Name = s.job.TaskName(s.due)
 	}

@@ -405,7 +405,7 @@ func TestDecide(t *testing.T) {
 		{"Forbid, and the one that runs is this very instant's",
 			settled("0 * * * *", "12:00", policy(v1alpha1.ConcurrencyForbid)),
 			Facts{App: &yes, Running: []v1alpha1.Task{task(name("13:00"))}}, day("13:00"),
-			"create " + name("13:00") + ", Ran 13:00, until 13:00:00, next 14:00, True Scheduled"}, // the name is taken: no second one
+			"Ran 13:00, until 13:00:00, next 14:00, True Scheduled"},
 		{"Forbid, after this instant's Task has come and gone",
 			settled("0 * * * *", "12:00", policy(v1alpha1.ConcurrencyForbid)),
 			Facts{App: &yes, Made: made("13:00"), Running: []v1alpha1.Task{task("job-by-hand")}}, day("13:00"),
@@ -417,7 +417,7 @@ func TestDecide(t *testing.T) {
 		{"Replace, killed after the creation",
 			settled("0 * * * *", "12:00", policy(v1alpha1.ConcurrencyReplace)),
 			Facts{App: &yes, Running: []v1alpha1.Task{task("job-1"), task(name("13:00"))}}, day("13:00"),
-			"terminate job-1, create " + name("13:00") + ", Ran 13:00, until 13:00:00, next 14:00, True Scheduled"},
+			"terminate job-1, Ran 13:00, until 13:00:00, next 14:00, True Scheduled"},
 		{"Replace, what runs has been terminated",
 			settled("0 * * * *", "12:00", policy(v1alpha1.ConcurrencyReplace)),
 			Facts{App: &yes, Running: []v1alpha1.Task{func() v1alpha1.Task {

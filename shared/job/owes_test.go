@@ -89,8 +89,8 @@ func TestWhatIsOwedAndRunsIsOnRecordBesideAnother(t *testing.T) {
 		if need != NeedNothing || len(plan.Records) != 1 || plan.Records[0].Outcome != v1alpha1.OutcomeRan || !plan.Records[0].Instant.Equal(mt("12:00")) {
 			t.Errorf("%s: needs %q, records %+v", policy, need, plan.Records)
 		}
-		if len(plan.Terminate) > 0 || plan.Status == nil || len(plan.Status.Owed) > 0 {
-			t.Errorf("%s: terminates %v, status %+v", policy, plan.Terminate, plan.Status)
+		if len(plan.Terminate) > 0 || plan.Create != nil || plan.Status == nil || len(plan.Status.Owed) > 0 {
+			t.Errorf("%s: terminates %v, creates %v, status %+v", policy, plan.Terminate, plan.Create, plan.Status)
 		}
 
 		plan, need = Decide(j, Facts{App: &yes, Running: []v1alpha1.Task{task("13:00")}}, day("13:10"))

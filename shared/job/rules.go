@@ -145,8 +145,11 @@ func watermarkInFuture(s situation) (string, bool) {
 }
 
 // alreadyCreated: the instant has run, or runs, whatever would be decided now. A predecessor died before it could say so.
-func alreadyCreated(s situation) (string, bool) {
-	return "", s.facts.Made[s.due.Unix()] || len(s.others()) < len(s.facts.Running)
+func alreadyCreated(s situation) (string, bool) { return "", s.there() }
+
+// there: the Task of the instant that is due is known to be there, or to have been.
+func (s situation) there() bool {
+	return s.facts.Made[s.due.Unix()] || len(s.others()) < len(s.facts.Running)
 }
 
 // minDeadline is what every instant is given at the least: a tick comes a little late by its nature.
