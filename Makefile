@@ -87,7 +87,7 @@ test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs an
 	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/step ko build --bare --sbom=none ./functions/build/step 2>&1 | tail -1 && \
 	  KO_DOCKER_REPO=$$KO_DOCKER_REPO/call ko build --bare --sbom=none ./functions/runtask/call 2>&1 | tail -1 && \
 	  go build -C builder -o ../bin/builder ./cmd/builder && mkdir -p dist && \
-	  bin/builder -repository "$$KO_DOCKER_REPO" $$([ "$$CLUSTER" = existing ] || echo -insecure) > dist/builder.yaml && \
+	  bin/builder -repository "$$KO_DOCKER_REPO" $$([ "$${CLUSTER:-}" = existing ] || echo -insecure) > dist/builder.yaml && \
 	  go test -count=1 -timeout=40m $(TESTFLAGS) ./test/pods
 
 test-monitoring: $(CLUSTER_PROGRAM) ## Hold the alerts to series that fire them, and run the dashboard's queries on a real Prometheus that has read real functions

@@ -19,6 +19,7 @@ before=$(git describe --tags --abbrev=0 --match 'v*' --exclude "$VERSION" 2> /de
 out=dist/release work=dist/release.work
 rm -rf $out $work
 mkdir -p $out/sbom $work
+export KOCACHE=$PWD/$work/ko # each way to install has the same images: they are built for the first
 images="--base-import-paths --platform=linux/amd64,linux/arm64 --tags=$VERSION --sbom=spdx --sbom-dir=$out/sbom"
 images+=" --image-label=org.opencontainers.image.version=$VERSION,org.opencontainers.image.revision=$commit"
 [ "${PUSH:-yes}" = yes ] || images+=" --push=false"

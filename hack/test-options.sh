@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Deploys options of config/options, each on a cluster that has what it needs, and runs test/options on it; the first that fails ends it, and
-# its cluster stays to be looked at. Arguments are options, all by default. The cluster is in .cluster-options, or CLUSTER_DIR.
+# its cluster, in .cluster-options, stays to be looked at. Arguments are options, all by default.
 cd "$(dirname "$0")/.." && set -euo pipefail
 [ "${CLUSTER:-}" != existing ] || { echo "test-options makes clusters of its own: CLUSTER=existing is of no use" >&2; exit 1; }
 [ $# -gt 0 ] || set -- jetstream minimal high-availability sizes/small sizes/large kafka
 unset KUBECONFIG KO_DOCKER_REPO CONFIG OPTIONS
-export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cluster-options} BUILDER=no
+export CLUSTER_DIR=$PWD/.cluster-options BUILDER=no # not the one that make hands on, which is in use
 mkdir -p dist/option
 runs= # what the cluster that runs was started with
 cluster() {

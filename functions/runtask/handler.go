@@ -8,6 +8,7 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	tektonclient "github.com/tektoncd/pipeline/pkg/client/clientset/versioned/typed/pipeline/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,6 +57,8 @@ type Handler struct {
 	// Rounds are those of the queues, Arrays of the arrays.
 	Rounds *coalesce.Group[queue.Scope]
 	Arrays *coalesce.Group[types.UID]
+
+	resyncs resync.Rounds
 }
 
 // Handle handles a Task's event, or a ping to look for Tasks whose event was lost.
@@ -77,7 +80,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 	case events.TaskSucceeded, events.TaskFailed, events.TaskTerminated:
 		return nil, h.ended(ctx, e)
 	case events.Ping:
-		return nil, h.resync(ctx)
+		return nil, h.resyncs.Do(ctx, h.resync)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("runtask does not handle events of type %q", e.Type()))
 }
@@ -205,9 +208,8 @@ func (a *attempt) start(ctx context.Context, d Decision) error {
 	there, err := client.CreateOnce(ctx, a.Tekton.PipelineRuns(a.task.Namespace), run)
 	switch {
 	case there != nil && pipelinerun.Owned(there, a.task):
-		// It has kept the ID that a killed predecessor had given it.
-		if was, err := strconv.Atoi(there.Labels[v1alpha1.VersionLabel]); err == nil {
-			id = was
+		if id, err = a.idOf(ctx, there, d); err != nil {
+			return err
 		}
 	case there != nil && (there.DeletionTimestamp != nil || pipelinerun.TaskOf(there) != ""):
 		// The garbage collector is about to remove that of a deleted Task, when whoever holds it by a finalizer lets it.
@@ -281,9 +283,9 @@ func (a *attempt) expire(ctx context.Context, d Decision) error {
 	if run == nil || !pipelinerun.Owned(run, a.task) {
 		return a.fail(ctx, d)
 	}
-	id, err := strconv.Atoi(run.Labels[v1alpha1.VersionLabel])
+	id, err := a.idOf(ctx, run, d)
 	if err != nil {
-		return fmt.Errorf("PipelineRun %s/%s says no ID: %w", run.Namespace, run.Name, err)
+		return err
 	}
 	return a.handled(ctx, id, events.TaskCreated)
 }
@@ -303,7 +305,35 @@ func (a *attempt) record(ctx context.Context, d Decision) error {
 
 // finish marks a Task that has ended.
 func (a *attempt) finish(ctx context.Context) error {
-	return a.handled(ctx, a.task.Status.ID, EndFact(a.task))
+	id, err := a.number(ctx, Decision{})
+	if err != nil {
+		return err
+	}
+	return a.handled(ctx, id, EndFact(a.task))
+}
+
+// idOf is the ID that a Task's run has kept, of a predecessor that was killed; or that of the Task, for one that terminate made has none.
+func (a *attempt) idOf(ctx context.Context, run *tekton.PipelineRun, d Decision) (int, error) {
+	if id, err := strconv.Atoi(run.Labels[v1alpha1.VersionLabel]); err == nil {
+		return id, nil
+	}
+	return a.number(ctx, d)
+}
+
+// number writes an ID into a Task that has none, and whose run has none that status would take. It returns the one that the Task has.
+func (a *attempt) number(ctx context.Context, d Decision) (int, error) {
+	id, err := a.id(ctx, d)
+	if err != nil || id == a.task.Status.ID {
+		return id, err
+	}
+	numbered, err := client.PatchStatus(ctx, a.Kf.Tasks(a.task.Namespace), a.task, func(t *v1alpha1.Task) {
+		t.Status.ID = cmp.Or(t.Status.ID, id)
+	})
+	if err != nil {
+		return id, client.IgnoreNotFound(err)
+	}
+	a.task = numbered
+	return numbered.Status.ID, nil
 }
 
 // handled tells what became of the Task and marks it as handled. The label comes last: until then the resync finds the Task again.

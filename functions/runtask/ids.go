@@ -10,6 +10,7 @@ import (
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 )
 
 // idAllocator gives out App-wide increasing IDs from the counter in the App's status, which is Kf's. Requests for one
@@ -21,7 +22,8 @@ type idAllocator struct {
 
 	blocks *cache.LRUExpireCache // of IDs that are reserved and not given out, by namespace/name of their App
 
-	kept *cache.LRUExpireCache // those of Tasks whose run could not be made yet, by UID
+	asking coalesce.Calls[int]   // by a Task's UID
+	kept   *cache.LRUExpireCache // those of Tasks whose run could not be made yet, by UID
 
 	mu   sync.Mutex
 	apps map[string]*idQueue // by namespace/name
@@ -31,16 +33,19 @@ func newIDAllocator(kf *client.Client) *idAllocator {
 	return &idAllocator{kf: kf, kept: cache.NewLRUExpireCache(4096), blocks: cache.NewLRUExpireCache(4096)}
 }
 
-// For returns the ID of a Task of app: a new one, or the one that it was given when its run could not be made.
+// For returns the ID of a Task of app: a new one, or the one that it was given when its run could not be made. Two events of a Task that
+// come at once, as while the source's adapter is rolled over, get the same one.
 func (a *idAllocator) For(ctx context.Context, task types.UID, app *v1alpha1.App) (int, error) {
-	if id, ok := a.kept.Get(task); ok {
-		return id.(int), nil
-	}
-	id, err := a.next(ctx, app)
-	if err == nil {
-		a.kept.Add(task, id, time.Hour)
-	}
-	return id, err
+	return a.asking.Do(ctx, string(task), func(ctx context.Context) (int, error) {
+		if id, ok := a.kept.Get(task); ok {
+			return id.(int), nil
+		}
+		id, err := a.next(ctx, app)
+		if err == nil {
+			a.kept.Add(task, id, time.Hour)
+		}
+		return id, err
+	})
 }
 
 // block is what one write has reserved.

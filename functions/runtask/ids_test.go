@@ -1,7 +1,9 @@
 package main
 
 import (
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,4 +72,28 @@ func TestWhoWaitedIsGivenWhatIsSpare(t *testing.T) {
 	if a, b := <-got[0], <-got[2]; a.id != 7 || b.id != 8 {
 		t.Errorf("they have %d and %d", a.id, b.id)
 	}
+}
+
+// TestTwoEventsOfATaskAtOnceTakeOneID: the second would leave a gap.
+func TestTwoEventsOfATaskAtOnceTakeOneID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids, queue := newIDAllocator(nil), &idQueue{busy: true} // a write is under way
+		ids.apps = map[string]*idQueue{"s/shop": queue}
+		app := &v1alpha1.App{ObjectMeta: metav1.ObjectMeta{Namespace: "s", Name: "shop", UID: "a"}}
+		ask := func() {
+			if id, err := ids.For(t.Context(), "task", app); id != 7 || err != nil {
+				t.Errorf("%d %v, want 7", id, err)
+			}
+		}
+		var both sync.WaitGroup
+		both.Go(ask)
+		both.Go(ask)
+		synctest.Wait()
+		if len(queue.waiting) != 1 {
+			t.Fatalf("%d IDs are asked for", len(queue.waiting))
+		}
+		queue.waiting[0].got <- allocation{id: 7}
+		both.Wait()
+		ask() // later
+	})
 }

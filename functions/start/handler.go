@@ -36,6 +36,8 @@ type Handler struct {
 	Core   corev1client.CoreV1Interface
 	Emit   func(context.Context, cloudevents.Event) error
 	Now    func() time.Time
+
+	resyncs resync.Rounds
 }
 
 // Handle handles a Pod's event, or a ping to look at the Pods that have not ended.
@@ -51,13 +53,16 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		}
 		return nil, h.reconcile(ctx, hint)
 	case events.Ping:
-		ofTasks := metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel, FieldSelector: unended}
-		found := client.All[*corev1.Pod](ctx, h.Core.Pods(""), ofTasks)
-		return nil, resync.Each(ctx, atOnce, found, func(p *corev1.Pod) error {
-			return h.reconcile(ctx, events.HintAt(p))
-		})
+		return nil, h.resyncs.Do(ctx, h.resync)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("start does not handle events of type %q", e.Type()))
+}
+
+// resync looks at the Pods that have not ended.
+func (h *Handler) resync(ctx context.Context) error {
+	ofTasks := metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel, FieldSelector: unended}
+	found := client.All[*corev1.Pod](ctx, h.Core.Pods(""), ofTasks)
+	return resync.Each(ctx, atOnce, found, func(p *corev1.Pod) error { return h.reconcile(ctx, events.HintAt(p)) })
 }
 
 // worth says whether there may be something to do about a Pod: it is new, its containers are up, or it goes.

@@ -39,6 +39,8 @@ type Handler struct {
 	Events func(ctx context.Context, namespace string) ([]*corev1.Event, error)
 	Emit   func(context.Context, cloudevents.Event) error
 	Now    func() time.Time
+
+	resyncs resync.Rounds
 }
 
 // Handle handles a hint about a PipelineRun, or a ping to look at every Task that has not ended.
@@ -60,7 +62,7 @@ func (h *Handler) Handle(ctx context.Context, e cloudevents.Event) (*cloudevents
 		}
 		return nil, h.reconcile(ctx, task, hint, nil)
 	case events.Ping:
-		return nil, h.resync(ctx)
+		return nil, h.resyncs.Do(ctx, h.resync)
 	}
 	return nil, receiver.Permanent(fmt.Errorf("status does not handle events of type %q", e.Type()))
 }

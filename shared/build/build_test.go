@@ -371,9 +371,10 @@ func TestRetain(t *testing.T) {
 		"few":              {[]*tekton.PipelineRun{run("a", 1, nil), run("b", 2, nil)}, "", ""},
 		"many":             {[]*tekton.PipelineRun{run("d", 4, nil), run("a", 1, nil), run("c", 3, nil), run("b", 2, nil)}, "", "c d"},
 		"an old one runs":  {[]*tekton.PipelineRun{run("a", 1, nil), run("b", 2, nil), run("c", 3, goesOn)}, "c", ""},
-		"the App's is old": {[]*tekton.PipelineRun{run("a", 1, nil), run("b", 2, nil), run("current", 9, nil)}, "", ""},
+		"the App's is old": {[]*tekton.PipelineRun{run("a", 1, nil), run("b", 2, nil), run("current", 9, nil)}, "", "b"},
 		"the App's runs":   {[]*tekton.PipelineRun{run("current", 1, goesOn), run("b", 2, goesOn), run("c", 3, nil)}, "b", "c"},
 		"another's":        {[]*tekton.PipelineRun{run("a", 1, others), run("b", 2, others), run("c", 3, others)}, "", ""},
+		"of one second":    {[]*tekton.PipelineRun{run("d", 1, nil), run("e", 1, nil), run("current", 1, nil)}, "", "d"},
 		"of an age":        {[]*tekton.PipelineRun{run("a", 1, nil), run("c", 1, nil), run("b", 1, nil)}, "", "a"},
 	} {
 		cancel, remove := Retain(owner, test.runs, 2, "current")

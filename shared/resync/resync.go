@@ -11,7 +11,18 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/logging"
+
+	"github.com/kf-tasks/kf-tasks/shared/coalesce"
 )
+
+// Rounds has resyncs go one after the other, on an API server too that takes longer for one than it is until the next ping: the pings that
+// come meanwhile are one more.
+type Rounds struct{ group coalesce.Group[struct{}] }
+
+// Do runs a resync, or leaves it to the one under way to run it again.
+func (r *Rounds) Do(ctx context.Context, round func(context.Context) error) error {
+	return r.group.Do(ctx, struct{}{}, round)
+}
 
 // enough failures are told one by one; the rest are only counted.
 const enough = 10

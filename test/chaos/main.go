@@ -63,6 +63,9 @@ func execute(ctx context.Context, o options) error {
 	if w.Cluster, err = connect(o.dir, o.binary); err != nil {
 		return err
 	}
+	if o.soak {
+		w.retain = soakRetain
+	}
 	if w.sink, err = listen(ctx, w.host); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +26,6 @@ type Seen struct {
 	Ended          time.Time // as the Task says; zero while it has not
 	Reason         string    // of its end
 	Unsaid         bool      // it had ended, and said otherwise later
-	Started        bool      // its run has
 	Starts         int       // that it was let make
 	Gone           bool
 	Termination    *v1alpha1.Termination
@@ -71,18 +71,28 @@ type State struct {
 	Hanging   []string // what had not come to its end when nothing was waited for any more
 }
 
-// during is the part of the State whose Tasks, and instants, are of a time.
+// during is the part of the State that was asked for, and whose instants are, in a time. A Task is of when it was asked for, and not of when
+// it was made: a fault may lie between.
 func (s State) during(from, to time.Time) State {
 	in := func(t time.Time) bool { return !t.Before(from) && t.Before(to) }
 	part := s
 	part.Accepted, part.Tasks, part.Jobs = nil, nil, nil
+	asked := map[string]time.Time{}
 	for _, r := range s.Accepted {
+		asked[r.Key] = r.Asked
 		if in(r.Asked) {
 			part.Accepted = append(part.Accepted, r)
 		}
 	}
 	for _, t := range s.Tasks {
-		if in(t.Created) {
+		at, known := asked[t.Key]
+		if instant, ok := t.instant(); ok {
+			at, known = time.Unix(instant, 0), true
+		}
+		if !known {
+			at = t.Created
+		}
+		if in(at) {
 			part.Tasks = append(part.Tasks, t)
 		}
 	}
@@ -347,7 +357,7 @@ func told(s State) (f Finding) {
 		if t.Runs > 0 {
 			check(t.Name, events.TaskCreated)
 		}
-		if t.Started {
+		if t.Starts > 0 { // a run has a start time before a command begins, and may end before that
 			check(t.Name, events.TaskStarted)
 		}
 		if !t.Ended.IsZero() {
@@ -388,15 +398,20 @@ func (t Seen) file() string {
 
 func (t Seen) stopped() bool { return t.Termination != nil }
 
-// ran are the Tasks of each Job, by their instant, which is in their names.
+// instant is that of a Job's Task, which is in its name.
+func (t Seen) instant() (unix int64, ok bool) {
+	if t.Job == "" {
+		return 0, false
+	}
+	unix, err := strconv.ParseInt(strings.TrimPrefix(t.Name, t.Job+"-"), 10, 64)
+	return unix, err == nil
+}
+
+// ran are the Tasks of each Job, by their instant.
 func (s State) ran() map[string]map[int64]int {
 	ran := map[string]map[int64]int{}
 	for _, t := range s.Tasks {
-		if t.Job == "" {
-			continue
-		}
-		var instant int64
-		if _, err := fmt.Sscan(strings.TrimPrefix(t.Name, t.Job+"-"), &instant); err == nil {
+		if instant, ok := t.instant(); ok {
 			if ran[t.Job] == nil {
 				ran[t.Job] = map[int64]int{}
 			}

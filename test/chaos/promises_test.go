@@ -26,10 +26,10 @@ func good() State {
 	return State{
 		Accepted: []Run{{Key: "r1", By: "API", Asked: noon}, {Key: "r2", By: "command", Asked: noon, Stop: true}},
 		Tasks: []Seen{
-			{Name: "t1", Key: "r1", Created: noon, Ended: noon, Reason: "Succeeded", Started: true, Runs: 1},
-			{Name: "t2", Key: "r2", Created: noon, Ended: noon, Reason: "TaskCancelled", Started: true, Runs: 1,
+			{Name: "t1", Key: "r1", Created: noon, Ended: noon, Reason: "Succeeded", Starts: 1, Runs: 1},
+			{Name: "t2", Key: "r2", Created: noon, Ended: noon, Reason: "TaskCancelled", Starts: 1, Runs: 1,
 				Termination: &v1alpha1.Termination{Log: v1alpha1.LogComplete}},
-			{Name: job, Job: "tick", Created: at, Ended: at, Reason: "Succeeded", Started: true, Runs: 1},
+			{Name: job, Job: "tick", Created: at, Ended: at, Reason: "Succeeded", Starts: 1, Runs: 1},
 		},
 		Wrote:     map[string]Wrote{"r1": all, "r2": {Begins: 1, Lines: 3}, job: all},
 		Delivered: map[string]map[int]bool{"t2": {1: true, 2: true, 3: true}},
@@ -117,7 +117,7 @@ func TestWhatBreaksNothing(t *testing.T) {
 			s.Wrote["r2"] = Wrote{Begins: 1, Lines: 3, Ended: true}
 		},
 		"stopped before it had a run": func(s *State) {
-			s.Tasks[1].Runs, s.Tasks[1].Started, s.Tasks[1].Termination.Log = 0, false, v1alpha1.LogNone
+			s.Tasks[1].Runs, s.Tasks[1].Starts, s.Tasks[1].Termination.Log = 0, 0, v1alpha1.LogNone
 			s.Wrote["r2"] = Wrote{}
 		},
 		"lost with its Pod before it began": func(s *State) { s.Tasks[0].Reason, s.Wrote["r1"] = "PodDeleted", Wrote{}; delete(s.Kept, "t1") },
@@ -140,6 +140,14 @@ func TestPhases(t *testing.T) {
 	before, after := s.during(time.Time{}, noon), s.during(noon, noon.Add(time.Hour))
 	if len(before.Tasks) != 1 || len(before.Accepted) != 0 || instants(before).Checked != 1 {
 		t.Errorf("before noon: %d Tasks, %d accepted, %d instants", len(before.Tasks), len(before.Accepted), instants(before).Checked)
+	}
+	s.Tasks[2].Created = noon.Add(time.Minute) // a tick that was late
+	if late := s.during(time.Time{}, noon); len(late.Tasks) != 1 || len(instants(late).Broken) > 0 {
+		t.Errorf("made after noon, for an instant before: %d Tasks, %q", len(late.Tasks), instants(late).Broken)
+	}
+	s.Tasks[0].Created = noon.Add(2 * time.Hour) // what was asked for was made when the API server was back
+	if late := s.during(noon, noon.Add(time.Hour)); len(late.Tasks) != 2 {
+		t.Errorf("asked for at noon, and made later: %d Tasks", len(late.Tasks))
 	}
 	if len(after.Tasks) != 2 || len(after.Accepted) != 2 || instants(after).Checked != 0 {
 		t.Errorf("after noon: %d Tasks, %d accepted, %d instants", len(after.Tasks), len(after.Accepted), instants(after).Checked)

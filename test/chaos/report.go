@@ -32,8 +32,15 @@ func Report(o Outcome) (page string, holds bool) {
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("`%s`: %s.\n", o.Command, strings.Join(o.Says, ", "))
 	var parts []State
-	for i, p := range o.Phases {
-		parts = append(parts, o.State.during(p.From, o.Ends[i]))
+	for i, p := range o.Phases { // a Task for an instant before all of them, or after, is of the first, or of the last
+		from, to := p.From, o.Ends[i]
+		if i == 0 {
+			from = time.Time{}
+		}
+		if i == len(o.Phases)-1 {
+			to = to.AddDate(1, 0, 0)
+		}
+		parts = append(parts, o.State.during(from, to))
 	}
 	o.sums(say, parts)
 	holds = o.promises(say, parts)

@@ -51,6 +51,11 @@ func TestReport(t *testing.T) {
 	if page, holds := Report(outcome(s)); holds || strings.Count(page, "Pod p has no Task") != 1 {
 		t.Errorf("what hangs is said once, and breaks a promise:\n%s", page)
 	}
+	s = good()
+	s.Tasks = append(s.Tasks, Seen{Name: "tick-60", Job: "tick", Created: noon, Ended: noon, Runs: 2})
+	if _, holds := Report(outcome(s)); holds {
+		t.Error("a Task for an instant of long ago is in no part")
+	}
 	refused := outcome(good())
 	refused.Refused = []string{"r9 by webhook: 503"}
 	if page, holds := Report(refused); holds || !strings.Contains(page, "r9 by webhook") {

@@ -34,7 +34,7 @@ func mean(v []float64) (m float64) {
 }
 
 // Flat says whether nothing speaks for growth: the slope is within two of its errors of zero or below, or what it adds in the time that
-// was watched is less than a twentieth of the mean.
+// was watched is less than a twentieth of the mean, or less than one: a connection, a file, a MiB.
 func (l Line) Flat(watched float64) bool {
-	return l.Slope <= 2*l.Error || l.Slope*watched <= l.Mean/20
+	return l.Slope <= 2*l.Error || l.Slope*watched <= max(1, l.Mean/20)
 }

@@ -18,6 +18,7 @@ func TestFit(t *testing.T) {
 		"noise":            {[]float64{0, 1, 2, 3}, []float64{10, 12, 10, 12}, Line{0.4, math.Sqrt(0.32), 11}, true},
 		"grows with noise": {[]float64{0, 1, 2, 3, 4}, []float64{0, 11, 19, 31, 39}, Line{9.8, math.Sqrt(3.6 / 30), 20}, false},
 		"grows a little":   {[]float64{0, 1, 2}, []float64{100, 101, 102}, Line{1, 0, 101}, true},
+		"by less than one": {[]float64{0, 1, 2}, []float64{2, 2.25, 2.5}, Line{0.25, 0, 2.25}, true},
 	} {
 		got := Fit(c.x, c.y)
 		if near := func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }; !near(got.Slope, c.want.Slope) || !near(got.Error, c.want.Error) || !near(got.Mean, c.want.Mean) {
@@ -27,7 +28,7 @@ func TestFit(t *testing.T) {
 			t.Errorf("%s: flat %t", name, !c.flat)
 		}
 	}
-	if l := Fit([]float64{0, 1}, []float64{0, 1}); !math.IsNaN(l.Error) || l.Flat(1) {
+	if l := Fit([]float64{0, 1}, []float64{0, 2}); !math.IsNaN(l.Error) || l.Flat(1) {
 		t.Errorf("of two points: %+v, flat %t", l, l.Flat(1))
 	}
 }

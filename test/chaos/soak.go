@@ -25,6 +25,9 @@ import (
 // between is how often samples are taken.
 const between = 15 * time.Second
 
+// soakRetain is how many Tasks of an App a soak keeps: as many are there after a few minutes, and from then on etcd should be flat.
+const soakRetain = "20"
+
 // metricsPort is where a function serves its metrics (docs/operate.md), while it is watched.
 const metricsPort = "9464"
 
@@ -47,6 +50,10 @@ func soak(ctx context.Context, r *record) error {
 	loaded.Go(func() { r.load.run(loading, r.every) })
 	series, began := map[string]*Series{}, time.Now()
 	for loading.Err() == nil {
+		// Kubernetes keeps its own Events for an hour, so that an hour's soak would see nothing but these grow.
+		if err := r.Kube.CoreV1().Events(r.space).DeleteCollection(loading, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+			r.say("delete Events: %v", err)
+		}
 		for name, value := range r.sample(ctx, functions) {
 			if series[name] == nil {
 				series[name] = &Series{}
@@ -60,6 +67,9 @@ func soak(ctx context.Context, r *record) error {
 		}
 	}
 	loaded.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("cut off after %s, which says nothing: %w", time.Since(began).Round(time.Second), context.Cause(ctx))
+	}
 	tasks, _ := r.seen.all(time.Now())
 	page, flat := Soaked(series, r.length)
 	page = fmt.Sprintf("`make soak MINUTES=%g EVERY=%s`: %s, commit %s, Broker %s, %d Tasks, %s, its load average %s before, %s after.\n\n",

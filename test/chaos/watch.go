@@ -105,7 +105,7 @@ func (s *watched) task(t *v1alpha1.Task, gone bool) {
 			seen.Ended = t.Status.CompletionTime.Time
 		}
 	}
-	seen.Started, seen.Starts, seen.Gone = t.Status.StartTime != nil, len(t.Status.Starts), gone
+	seen.Starts, seen.Gone = len(t.Status.Starts), gone
 	seen.Termination = t.Status.Termination
 }
 

@@ -64,6 +64,7 @@ type world struct {
 	repository, host          string           // of images, and this machine's address for Pods
 	inside, outside, hookHost string           // the ingress for names of the cluster, and for those outside
 	before                    map[string][]any // the containers of Services that were changed
+	retain                    string           // how many Tasks of App shop are kept, empty for as many as by default
 }
 
 // settings are of the cluster's env file, which a shell has read.
@@ -93,7 +94,7 @@ func (w *world) build(ctx context.Context) error {
 	if err := w.addresses(ctx); err != nil {
 		return err
 	}
-	for app, retain := range map[string]string{"shop": "", "few": "3", "turn": ""} {
+	for app, retain := range map[string]string{"shop": w.retain, "few": "3", "turn": ""} {
 		if err := w.app(ctx, app, retain); err != nil {
 			return err
 		}

@@ -191,7 +191,7 @@ func TestTaskWithoutAppStartsWhenTheAppIsThere(t *testing.T) {
 }
 
 func TestManyTasksAtOnceEachRunOnce(t *testing.T) {
-	const tasks = 40 // what two cores run in a minute or two; test/integration has 200 without their Pods
+	const tasks = 24 // what two cores run in a minute or two; test/integration has 200 without their Pods
 	w := newWorld(t)
 	var wg sync.WaitGroup
 	for i := range tasks {

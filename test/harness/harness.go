@@ -4,10 +4,12 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,16 @@ func Root() string {
 	panic("not in the repository")
 }
 
+// Number is a setting of a benchmark that is one, from the environment.
+func Number(t testing.TB, setting string, otherwise int) int {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv(setting), strconv.Itoa(otherwise)))
+	if err != nil {
+		t.Helper()
+		t.Fatalf("%s: %v", setting, err)
+	}
+	return n
+}
+
 // New connects to the cluster that KUBECONFIG names, or to the one that `make test-integration` starts. There being
 // none is a failure, not a reason to skip.
 func New(t testing.TB) *Cluster {
@@ -86,6 +98,7 @@ func connect(t testing.TB, kubeconfig string) *Cluster {
 		t.Fatalf("no cluster to test on; `make test-integration` starts one: %v", err)
 	}
 	cfg.QPS = -1
+	cfg.WarningHandler = rest.NoWarnings{} // of the Pods that tests play: thousands of lines in what a benchmark prints
 	c := &Cluster{Config: cfg, kubeconfig: kubeconfig}
 	if c.Kube, err = kubernetes.NewForConfig(cfg); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,10 +14,12 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/client"
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
 	"github.com/kf-tasks/kf-tasks/shared/events"
+	"github.com/kf-tasks/kf-tasks/shared/pipelinerun"
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
@@ -340,5 +343,41 @@ func TestAPIServerRefusesBadTasksAndSaysWhatToDo(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want an error that says %q", name, err, test.want)
 		}
+	}
+}
+
+// TestATaskThatIsStoppedBeforeItStartsHasAnID, as any other has: terminate is first and has made a run that never starts, which has none; and
+// the Task may have ended before runtask looks.
+func TestATaskThatIsStoppedBeforeItStartsHasAnID(t *testing.T) {
+	w := harness.NewWorld(t)
+	runtask, app := w.Function(t, "runtask"), w.App("shop", nil)
+	ids := map[int]bool{}
+	for name, change := range map[string]func(*v1alpha1.Task){
+		"stops":   func(t *v1alpha1.Task) { t.Spec.Terminated = true },
+		"ended":   func(t *v1alpha1.Task) { t.Spec.Terminated = true },
+		"expired": func(t *v1alpha1.Task) { t.Spec.Expires = &metav1.Time{Time: time.Now().Add(-time.Minute)} },
+	} {
+		task, err := w.Add(ctx, app, func(t *v1alpha1.Task) {
+			t.GenerateName, t.Name = "", name
+			change(t)
+		})
+		w.Must(err)
+		_, err = w.Tekton.PipelineRuns(w.Namespace).Create(ctx, pipelinerun.Tombstone(task), metav1.CreateOptions{})
+		w.Must(err)
+		if name == "ended" {
+			now := time.Now().UTC().Format(time.RFC3339)
+			task, err = w.Kf.Tasks(w.Namespace).Patch(ctx, name, types.MergePatchType, fmt.Appendf(nil,
+				`{"status":{"completionTime":%[1]q,"conditions":[{"type":"Succeeded","status":"False","reason":"TaskRunCancelled","message":"","lastTransitionTime":%[1]q}]}}`, now),
+				metav1.PatchOptions{}, "status")
+			w.Must(err)
+		}
+		runtask.Deliver(harness.Added("Task", task))
+		runtask.Deliver(harness.Ping("resync"))
+		task, err = w.Kf.Tasks(w.Namespace).Get(ctx, name, metav1.GetOptions{})
+		w.Must(err)
+		if id := task.Status.ID; id == 0 || ids[id] || task.Labels[v1alpha1.VersionLabel] != strconv.Itoa(id) {
+			t.Errorf("%s: ID %d, its label says %q", name, id, task.Labels[v1alpha1.VersionLabel])
+		}
+		ids[task.Status.ID] = true
 	}
 }

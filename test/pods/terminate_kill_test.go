@@ -35,6 +35,11 @@ func isStatus(r harness.Request) bool {
 }
 func isCancel(r harness.Request) bool { return r.Is("PATCH", "/pipelineruns/") }
 
+// takesEffect says that a write of a Task's status is of the Task as it is: another is answered with a conflict.
+func (w *writers) takesEffect(name string, r harness.Request) bool {
+	return bytes.Contains(r.Body, fmt.Appendf(nil, `"resourceVersion":%q`, w.task(name).ResourceVersion))
+}
+
 // once makes a hook that acts on the first request that is; came is closed when it is there.
 func once(is func(harness.Request) bool, act harness.Fault) (hook func(harness.Request) harness.Fault, came <-chan struct{}) {
 	come := make(chan struct{})
@@ -79,7 +84,7 @@ func TestTerminateKilledAtAnyMoment(t *testing.T) {
 		cancelled bool
 		// began says that the instance had begun, and so that the next one says of lines that they may have come twice.
 		began bool
-		// checkpoint says that what was delivered was recorded, and so is not delivered again.
+		// checkpoint says that what was delivered was recorded, and so is not delivered again: before the verdict it need not be as yet.
 		checkpoint bool
 		// finished: nothing is left to be done, or, with before, to be read: the Pod goes with its process.
 		finished bool
@@ -92,7 +97,7 @@ func TestTerminateKilledAtAnyMoment(t *testing.T) {
 		{when: "while the run is awaited", began: true, cancelled: true,
 			is: after(isCancel, func(r harness.Request) bool { return r.Is("GET", "/pipelineruns/") })},
 		{when: "after a checkpoint", is: after(isCancel, isStatus), began: true, cancelled: true, checkpoint: true},
-		{when: "before the verdict", before: true, began: true, checkpoint: true, finished: true},
+		{when: "before the verdict", before: true, began: true, finished: true},
 		{when: "after the verdict", began: true, checkpoint: true, finished: true},
 	} {
 		t.Run(c.when, func(t *testing.T) {
@@ -107,7 +112,8 @@ func TestTerminateKilledAtAnyMoment(t *testing.T) {
 			if c.finished {
 				c.is = func(r harness.Request) bool { return isStatus(r) && bytes.Contains(r.Body, []byte(`"log":"Complete"`)) }
 			}
-			hook, came := once(c.is, harness.Fault{Hang: c.before, Then: f.Kill})
+			is := func(r harness.Request) bool { return c.is(r) && (c.before || !isStatus(r) || w.takesEffect(name, r)) }
+			hook, came := once(is, harness.Fault{Hang: c.before, Then: f.Kill})
 			f.Proxy.Inject(hook)
 			e := harness.Updated("Task", w.terminated(name))
 			status, _ := f.Send(e)

@@ -22,22 +22,7 @@ import (
 	"github.com/kf-tasks/kf-tasks/test/harness"
 )
 
-// before is the commit of the version before, which upgrades come from.
-const before = "274afb6"
-
 var ctx = context.Background()
-
-// treeBefore is the version before, in a folder.
-func treeBefore(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.Command("bash", "-ec", "set -o pipefail; git archive "+before+" | tar -x -C "+dir)
-	cmd.Dir = harness.Root()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("this clone lacks the commit %s (git fetch --unshallow): %v\n%s", before, err, out)
-	}
-	return dir
-}
 
 // kubectl runs it, the local cluster's or the machine's, until it succeeds: a CRD takes a moment to be served.
 func kubectl(t *testing.T, args ...string) string {

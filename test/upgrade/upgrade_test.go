@@ -39,7 +39,7 @@ func (v version) look(times int) {
 // nothing runs twice, and no object is refused.
 func TestUpgradeAndDowngrade(t *testing.T) {
 	c := harness.New(t)
-	tree := treeBefore(t)
+	tree := harness.Before(t)
 	crds := func(tree string) {
 		kubectl(t, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(tree, "config", "crd"))
 		kubectl(t, "wait", "--for=condition=Established", "--timeout=20s", "crd", "apps.kf.dev", "tasks.kf.dev", "taskschedules.kf.dev")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kf-tasks/kf-tasks/shared/api/v1alpha1"
+	tasklog "github.com/kf-tasks/kf-tasks/shared/logs/task"
 )
 
 // Progress is how far a delivery has come. It is recorded in the Task, and where the next instance goes on.
@@ -35,7 +36,7 @@ func ProgressOf(t *v1alpha1.Termination) (p Progress) {
 func (p Progress) Lost() string {
 	rest := "all of its log may be missing"
 	if !p.DeliveredTo.IsZero() {
-		rest = "lines after " + stamp(p.DeliveredTo) + " may be missing"
+		rest = "lines after " + tasklog.Stamp(p.DeliveredTo) + " may be missing"
 	}
 	return strings.Join(append(slices.Clone(p.Gaps), rest), "; ")
 }
@@ -74,7 +75,7 @@ func (a Account) Verdict() (log v1alpha1.LogDelivery, message string) {
 		notes = append(notes, fmt.Sprintf("the Task ended by itself (%s) before it could be stopped: its Pod and its log stay", a.Reason))
 	}
 	if resumed {
-		notes = append(notes, "an instance of the function ended in between: lines before "+stamp(a.Resumed)+
+		notes = append(notes, "an instance of the function ended in between: lines before "+tasklog.Stamp(a.Resumed)+
 			" that are marked so may have been delivered twice")
 	}
 	return v1alpha1.LogComplete, strings.Join(notes, "; ")

@@ -5,7 +5,6 @@ package delivery
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -119,9 +118,7 @@ func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened
 			checkpoint()
 		}
 	}
-	options.Gap = func(after, before time.Time) {
-		d.gap(fmt.Sprintf("lines between %s and %s may be missing: the node rotated them away", stamp(after), stamp(before)))
-	}
+	options.Gap = func(after, before time.Time) { d.gap(tasklog.Rotated(after, before)) }
 	res, err := follow.Log(ctx, d.s.Pods.Log(d.s.Streams, pod), options, func(l follow.Line) error {
 		seq++
 		double := l.Time.Before(d.resumed) || d.lease.Expired()
@@ -143,7 +140,7 @@ func (d *Delivery) pod(ctx context.Context, pod tasklog.Pod, newest bool, opened
 	seen, _ := d.s.Pods.Pod(pod.UID)
 	if options.From.IsZero() && !seen.StartedAt.IsZero() && res.First.Sub(seen.StartedAt) > rotation {
 		d.Note(func(a *Account) {
-			a.Notes = append(a.Notes, "the first line that the node had is of "+stamp(res.First))
+			a.Notes = append(a.Notes, "the first line that the node had is of "+tasklog.Stamp(res.First))
 		})
 	}
 	d.gap(tasklog.Gap(res, seen, err))
@@ -160,5 +157,3 @@ func origin(task *v1alpha1.Task, pod tasklog.Pod) sink.Origin {
 // rotation is the least time in which a node looks whether a log is to be rotated. Of a log that begins later than that
 // after its container, the beginning may have been rotated away: nothing in the API tells that from a quiet start.
 const rotation = 10 * time.Second
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -38,13 +38,18 @@
 // missing in between can't be seen: times have no sequence number. It is certain that none are when the last stream had
 // been read to where there was no more and the new file begins less than three seconds after the Cursor, as the kubelet
 // looks no more often whether a log is to be rotated; else a gap is reported. That is one too many for a container that
-// was silent around the rotation, and never one too few.
+// was silent around the rotation, and never one too few. If the container ended with nothing in the new file, a gap is
+// reported too, unless the stream had been silent for five seconds after the last line.
 //
 // The kubelet may also lose track itself: a follower that has not caught up when the log is rotated waits on the old file
 // for ever. So a stream that is silent for long is opened again, which finds the seam and costs one request (two seconds
 // at first, a minute later).
 //
 // # Limits
+//
+// A follower of the kubelet's that has read up goes on to the new file as soon as the runtime has made it, but the runtime
+// writes what it has in its buffers (36 KiB in containerd) to the old one. Of a container that writes at full speed, those
+// lines can be missing in the middle of a stream, where nothing tells. A larger containerLogMaxSize makes that rarer.
 //
 // A line whose piece was delivered when its file was rotated away has no end. A container whose two streams are more than
 // a second out of order is delivered twice in part. A log that is rotated faster than it is read has gaps: they are

@@ -52,6 +52,7 @@ type Options struct {
 	// Idle is called when all that was received has been delivered, before waiting for more.
 	Idle func()
 	// Gap is called when lines may be missing between the two times: the log was rotated while it was not being read.
+	// before is zero if there was no line after the rotation.
 	Gap func(after, before time.Time)
 }
 
@@ -79,6 +80,9 @@ const (
 	// adjacent is less than the time between two rotations of a log: kubelets look no more often than every three
 	// seconds. Nothing was between a line that ended one file and a line less than this later that begins another.
 	adjacent = 3 * time.Second
+	// quiet is how long a stream must have been silent after a line for that to be the last of a file that was rotated then:
+	// the runtime's buffers are through by then. Node and reader keep different clocks.
+	quiet = 5 * time.Second
 )
 
 // maxRefused is how often a node may say that it has no log of a container that has ended, before it is believed.
@@ -100,7 +104,7 @@ type follower struct {
 	o       Options
 	deliver func(Line) error
 	res     Result
-	drained bool // the last stream was read to where there was no more
+	drained time.Time // when the last stream had been read to where there was no more; zero if it was broken off
 }
 
 // takerError is an error of the taker, which ends everything.
@@ -110,7 +114,7 @@ func (e takerError) Unwrap() error { return e.error }
 
 func (f *follower) run(ctx context.Context) error {
 	idle, retry, refused := idleMin, retryMin, 0
-	f.drained = true
+	f.drained = f.res.Cursor.last()
 	for resuming := !f.res.Cursor.IsZero(); ; resuming = true {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -215,7 +219,8 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 	}
 	drained := f.drained
 	end := !follow && (state == Ended || !f.o.Follow)
-	err = f.read(newLineReader(watchdog), newSeam(at), !q.Since.IsZero(), end)
+	s := newSeam(at)
+	err = f.read(newLineReader(watchdog), s, !q.Since.IsZero(), end)
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		var taker takerError
 		if !errors.As(err, &taker) {
@@ -237,15 +242,26 @@ func (f *follower) pass(ctx context.Context, state State, follow bool, idle time
 	case err == nil:
 		f.res.EndedAt = time.Now()
 	}
-	f.drained = err == nil || errors.Is(err, errIdle)
+	if s.found { // else nothing is known of the file that has it
+		f.setDrained(err == nil || errors.Is(err, errIdle))
+	}
 	return err
+}
+
+// setDrained records whether a stream that ends now was read to where there was no more.
+func (f *follower) setDrained(is bool) {
+	f.drained = time.Time{}
+	if is {
+		f.drained = time.Now()
+	}
 }
 
 // errRotated is met when the last line delivered is not in the log any more.
 var errRotated = errors.New("the log was rotated")
 
 // whole reads, after a rotation, everything that the log holds. If what stands first is no direct successor of the last
-// line delivered, lines may be missing in between.
+// line delivered, lines may be missing in between. If nothing is there yet, the next pass meets the same rotation again; if
+// nothing came until the end, what the runtime had still to write may be in the file that is gone.
 func (f *follower) whole(ctx context.Context, end bool) error {
 	last, drained := f.res.Cursor.last(), f.drained
 	body, err := f.src.Open(ctx, Query{})
@@ -255,7 +271,7 @@ func (f *follower) whole(ctx context.Context, end bool) error {
 	defer body.Close()
 	deliver, first := f.deliver, true
 	f.deliver = func(l Line) error {
-		if first && (!drained || l.Time.Sub(last) >= adjacent) && f.o.Gap != nil {
+		if first && (drained.IsZero() || l.Time.Sub(last) >= adjacent) && f.o.Gap != nil {
 			f.o.Gap(last, l.Time)
 		}
 		first = false
@@ -263,10 +279,16 @@ func (f *follower) whole(ctx context.Context, end bool) error {
 	}
 	defer func() { f.deliver = deliver }()
 	err = f.read(newLineReader(&watchedReader{r: body, idle: f.o.Idle}), newSeam(Cursor{}), false, end)
-	if !end && errors.Is(err, errCut) {
+	switch {
+	case !end && errors.Is(err, errCut):
 		err = nil
+	case err == nil && first: // f.drained is still of the file that is gone
+		if end && drained.Sub(last) < quiet && f.o.Gap != nil {
+			f.o.Gap(last, time.Time{})
+		}
+		return nil
 	}
-	f.drained = err == nil
+	f.setDrained(err == nil)
 	return err
 }
 

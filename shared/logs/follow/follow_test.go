@@ -190,6 +190,7 @@ func TestRotationWhileFollowedLosesNothing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNode()
 			n.stuck = stuck
+			start := time.Now()
 			var got []string
 			var gaps int
 			done := make(chan error)
@@ -201,7 +202,7 @@ func TestRotationWhileFollowedLosesNothing(t *testing.T) {
 				done <- err
 			}()
 			for i := range 9 {
-				n.write(base.Add(time.Duration(i)*time.Millisecond), fmt.Sprint(i))
+				n.write(start.Add(time.Duration(i)*time.Millisecond), fmt.Sprint(i))
 				time.Sleep(idleMax + idleMin) // read up, as the writer is slower than the reader; one that is stuck has had its look
 				synctest.Wait()
 				if len(got) != i+1 {
@@ -233,6 +234,51 @@ func TestWhatRotationTookBetweenTwoReadsIsReported(t *testing.T) {
 		if strings.Join(got, "") != "c" || gaps != 1 || !res.Whole || err != nil {
 			t.Errorf("got %v, %d gaps reported, %+v %v", got, gaps, res, err)
 		}
+	})
+}
+
+// wantOneGap follows a log to its end.
+func wantOneGap(t *testing.T, n *node, want string) {
+	t.Helper()
+	got, gaps, res, err := collect(t.Context(), n, Options{Follow: true})
+	if strings.Join(got, "") != want || gaps != 1 || !res.Whole || err != nil {
+		t.Errorf("got %v, want %q, %d gaps reported, %+v %v", got, want, gaps, res, err)
+	}
+}
+
+// A runtime that is told to open a new file writes what it has in its buffers to the old one: a follower that has gone on to the
+// new file does not get it, and if that was all, nothing is in the new one.
+func TestARotationWithNothingAfterItIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		n.write(time.Now(), "a")
+		time.AfterFunc(time.Second, func() {
+			n.rotate()
+			synctest.Wait()
+			n.change(func() { n.files[0] = append(n.files[0], entry{time.Now(), "b"}) })
+			n.set(Ended)
+		})
+		wantOneGap(t, n, "a")
+	})
+}
+
+// The stream breaks, the log is rotated, and the new file is empty for a while: nothing in it says that the old one was read to its end.
+func TestAnEmptyFileDoesNotMakeTheOneBeforeItRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		n.write(base, "a")
+		n.write(base.Add(time.Millisecond), "b")
+		opened := 0
+		n.cut = func() int {
+			if opened++; opened == 1 {
+				time.AfterFunc(0, n.rotate)
+				return 33 // "a", and a byte
+			}
+			return 0
+		}
+		time.AfterFunc(10*time.Second, func() { n.write(base.Add(time.Second), "c") })
+		time.AfterFunc(20*time.Second, func() { n.set(Ended) })
+		wantOneGap(t, n, "ac")
 	})
 }
 

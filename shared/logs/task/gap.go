@@ -12,7 +12,7 @@ import (
 func Gap(res follow.Result, pod Pod, err error) string {
 	after := "the log could not be read"
 	if !res.Cursor.IsZero() {
-		after = "lines after " + res.Cursor.Time.UTC().Format(time.RFC3339Nano) + " may be missing"
+		after = "lines after " + Stamp(res.Cursor.Time) + " may be missing"
 	}
 	switch {
 	case res.Whole:
@@ -28,3 +28,16 @@ func Gap(res follow.Result, pod Pod, err error) string {
 	}
 	return after + ": the Pod was gone before its log was read to the end"
 }
+
+// Rotated says what may be missing of a log that was rotated between the lines of two times; before is zero if none came
+// after it.
+func Rotated(after, before time.Time) string {
+	if before.IsZero() {
+		return fmt.Sprintf("lines after %s may be missing: the node rotated the log, and had nothing after that", Stamp(after))
+	}
+	return fmt.Sprintf("lines between %s and %s may be missing: the node rotated them away while they were not being read",
+		Stamp(after), Stamp(before))
+}
+
+// Stamp is how a time of a log is said.
+func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

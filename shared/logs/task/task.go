@@ -229,9 +229,7 @@ func (r *Reader) lost(ctx context.Context, task *v1alpha1.Task, p Pod) error {
 func (r *Reader) pod(ctx context.Context, pods *Pods, p Pod, o follow.Options, out Output) (int64, error) {
 	o.Idle = func() { out.idle(p.Name) }
 	o.Gap = func(after, before time.Time) {
-		_ = out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Note: fmt.Sprintf(
-			"lines between %s and %s may be missing: the node rotated them away while they were not being read",
-			after.Format(time.RFC3339Nano), before.Format(time.RFC3339Nano))})
+		_ = out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Note: Rotated(after, before)})
 	}
 	res, err := follow.Log(ctx, pods.Log(r.Streams, p), o, func(l follow.Line) error {
 		return out.Entry(text.Entry{Task: p.Task, ID: p.ID, Pod: p.Name, Line: text.Line{

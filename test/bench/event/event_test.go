@@ -23,8 +23,8 @@ import (
 
 // BenchmarkEvent has runtask, as it is shipped, make the runs of Tasks whose events so many senders send, each its next when the last was
 // answered; and beside it, in turns on the same API server, has as many clients create the same runs themselves. ratio is the rate of
-// the first by that of the second, latency the time until the run is there, the median of each, the same way. It needs an API
-// server of its own:
+// the first by that of the second, latency the time until the run is there, the median of each, the same way. The runtask of the version before has its
+// turn too. It needs an API server of its own:
 //
 //	bin/cluster up --dir /tmp/bench --stage control-plane
 //	. /tmp/bench/env && go test -bench=. -benchtime=1x -timeout=30m ./test/bench/event
@@ -33,13 +33,14 @@ func BenchmarkEvent(b *testing.B) {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
 			s := start(b)
 			s.round(30, senders) // warm
-			var raw, event measured
-			used := s.runtask.CPU()
+			var raw, event, before measured
+			used, usedBefore := s.runtask.CPU(), s.before.CPU()
 			for b.Loop() {
 				for range rounds {
-					r, e := s.round(tasks/rounds, senders)
+					r, e, o := s.round(tasks/rounds, senders)
 					raw.add(r)
 					event.add(e)
+					before.add(o)
 				}
 			}
 			b.ReportMetric(raw.rate(), "raw/s")
@@ -49,6 +50,10 @@ func BenchmarkEvent(b *testing.B) {
 			b.ReportMetric(float64(event.latency())/1e6, "event-ms")
 			b.ReportMetric(float64(event.latency())/float64(raw.latency()), "latency")
 			b.ReportMetric(float64(s.runtask.CPU()-used)/1e6/float64(event.n), "runtask-cpu-ms")
+			b.ReportMetric(before.rate(), "before/s")
+			b.ReportMetric(before.rate()/raw.rate(), "before-ratio")
+			b.ReportMetric(float64(before.latency())/float64(raw.latency()), "before-latency")
+			b.ReportMetric(float64(s.before.CPU()-usedBefore)/1e6/float64(before.n), "before-cpu-ms")
 			b.ReportMetric(0, "ns/op") // it says nothing here
 		})
 	}
@@ -76,6 +81,7 @@ type setup struct {
 	testing.TB
 	c       *harness.Cluster
 	runtask *harness.Function
+	before  *harness.Function // that of the version before
 	ns      string
 	app     *v1alpha1.App
 	made    int
@@ -92,6 +98,7 @@ func start(b *testing.B) *setup {
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	b.Cleanup(sink.Close)
 	s.runtask = s.c.Shipped(b, "runtask", "K_SINK="+sink.URL, "LOG_LEVEL=warn")
+	s.before = s.c.Of(b, harness.Before(b), "runtask", "K_SINK="+sink.URL, "LOG_LEVEL=warn")
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64 // else most senders would connect anew each time
 	runs := harness.Watch(b, s.c.Tekton.PipelineRuns(s.ns))
 	go func() {
@@ -106,18 +113,10 @@ func start(b *testing.B) *setup {
 	return s
 }
 
-// round creates so many runs, and then has as many made of Tasks.
-func (s *setup) round(n, senders int) (raw, event measured) {
+// round creates so many runs, and then has as many made of Tasks, by each version.
+func (s *setup) round(n, senders int) (raw, event, before measured) {
 	s.Helper()
-	names, all := make([]string, n), make([]*v1alpha1.Task, n)
-	for i := range n {
-		names[i] = fmt.Sprintf("t%d", s.made)
-		s.made++
-	}
-	s.parallel(8, n, func(i int) (err error) {
-		all[i], err = s.c.Kf.Tasks(s.ns).Create(context.Background(), harness.NewTask(s.ns, "shop", names[i]), metav1.CreateOptions{})
-		return err
-	})
+	all := s.create(2 * n)
 	raw = s.measure(senders, n, func(i int) (string, error) {
 		run, err := pipelinerun.For(s.app, all[i], i+1, pipelinerun.Options{})
 		if err != nil {
@@ -127,13 +126,30 @@ func (s *setup) round(n, senders int) (raw, event measured) {
 		_, err = s.c.Tekton.PipelineRuns(s.ns).Create(context.Background(), run, metav1.CreateOptions{})
 		return run.Name, err
 	})
-	event = s.measure(senders, n, func(i int) (string, error) {
-		if status, _ := s.runtask.Send(harness.Added("Task", all[i])); status >= 300 || status == 0 {
-			return "", fmt.Errorf("the event of %s was answered with %d", names[i], status)
-		}
-		return names[i], nil
+	return raw, s.deliver(s.runtask, senders, all[:n]), s.deliver(s.before, senders, all[n:])
+}
+
+// create makes so many Tasks.
+func (s *setup) create(n int) []*v1alpha1.Task {
+	s.Helper()
+	all := make([]*v1alpha1.Task, n)
+	s.parallel(8, n, func(i int) (err error) {
+		all[i], err = s.c.Kf.Tasks(s.ns).Create(context.Background(), harness.NewTask(s.ns, "shop", fmt.Sprintf("t%d", s.made+i)), metav1.CreateOptions{})
+		return err
 	})
-	return raw, event
+	s.made += n
+	return all
+}
+
+// deliver sends the events of Tasks to a runtask.
+func (s *setup) deliver(to *harness.Function, senders int, all []*v1alpha1.Task) measured {
+	s.Helper()
+	return s.measure(senders, len(all), func(i int) (string, error) {
+		if status, _ := to.Send(harness.Added("Task", all[i])); status >= 300 || status == 0 {
+			return "", fmt.Errorf("the event of %s was answered with %d", all[i].Name, status)
+		}
+		return all[i].Name, nil
+	})
 }
 
 // measure does n steps, so many at a time, each of which makes the run that it names.

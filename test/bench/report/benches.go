@@ -25,7 +25,7 @@ var benches = []bench{
 	{name: "create", title: "A Task by each way", folder: "test/bench/create", run: "BenchmarkCreate", plot: "of-raw",
 		says: "Creations a second by 8 senders, as a part of those of bare Tasks in the same rounds (of-raw)."},
 	{name: "event", title: "A Task's event to its PipelineRun", folder: "test/bench/event", run: ".", plot: "ratio",
-		says: "Tasks that runtask starts by their events, beside bare creates, by 1, 8 and 32 senders."},
+		says: "Tasks that runtask starts by their events, beside bare creates, by 1, 8 and 32 senders; and beside the runtask of the version before (before-)."},
 	{name: "calls", title: "What a Task costs", folder: "test/bench/calls", run: "BenchmarkTask", plot: "cpu-s/1000-Tasks",
 		says: "Requests to the API server by verb, processor seconds for 1,000 Tasks, and memory before and after, of each function that has to do with a Task's life. " +
 			"Tekton is played."},
@@ -47,12 +47,16 @@ var benches = []bench{
 	{name: "namespaces", title: "Namespaces that come and go", folder: "test/bench/growth", run: "BenchmarkNamespaces", plot: "reviews",
 		says: "What Knative's controller asks the API server whenever a namespace comes or goes, because the source is of all namespaces, and how long " +
 			"the API server takes to answer that, one after another; the controller's own limit on requests comes on top."},
+	{name: "churn", title: "A Task beside namespaces that come and go", folder: "test/bench/cluster", run: "BenchmarkChurn", full: true,
+		small: []string{"NAMESPACES=60"}, large: []string{"NAMESPACES=1000"},
+		says: "NAMESPACES come, one a second, and go again ten seconds later: how long after its creation a Task of another Space has its PipelineRun, through source and Broker."},
 	{name: "prune", title: "Pruning", folder: "test/bench/retention", run: "Backlog", plot: "of-loop",
 		small: []string{"BACKLOG=1000"}, large: []string{"BACKLOG=10000"},
 		says: "BACKLOG Tasks beyond an App's limit, beside a plain loop of 8 that deletes Tasks, in the same run."},
 	{name: "slowdown", title: "Creating while pruning", folder: "test/bench/retention", run: "SlowDown",
 		says: "1,000 Tasks created, and run to their end, while as many are pruned, by the time that it takes without pruning; in rounds that take turns."},
 	{name: "burst", title: "A burst", folder: "test/bench/retention", run: "Burst",
+		small: []string{"APPS=1", "TASKS=1000"}, large: []string{"APPS=10", "TASKS=6000"},
 		says: "Tasks created as fast as the API server takes them, and played to their end: how long after the last one's end only the newest 500 of each App are left, " +
 			"and how long until the garbage collector has left no PipelineRun, TaskRun or Pod without its Task."},
 	{name: "identity", title: "What tokens cost", folder: "test/bench/identity", run: "TokenChecks", plot: "ratio",

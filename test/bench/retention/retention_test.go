@@ -226,55 +226,54 @@ func etcdBytes(t testing.TB) (file, inUse float64) {
 	return file / 1e6, inUse / 1e6
 }
 
-// BenchmarkBurst: many Tasks on one App, and on ten, as fast as the API server takes them.
+// BenchmarkBurst: TASKS on APPS, as fast as the API server takes them.
 func BenchmarkBurst(t *testing.B) {
-	for _, tt := range []struct{ apps, tasks int }{{1, 2000}, {10, 6000}} {
-		t.Run(fmt.Sprintf("%d Tasks on %d Apps", tt.tasks, tt.apps), func(t *testing.B) {
-			p := startPrune(harness.NewWorld(t))
-			var apps []*v1alpha1.App
-			for i := range tt.apps {
-				apps = append(apps, p.App(fmt.Sprintf("app%d", i), nil))
-			}
-			file, used := etcdBytes(t)
-			t.Logf("etcd before: %.0f MB, %.0f in use", file, used)
-			peak, done := 0.0, make(chan struct{})
-			var watching sync.WaitGroup
-			watching.Go(func() {
-				for {
-					select {
-					case <-done:
-						return
-					case <-time.After(time.Second):
-						_, used := etcdBytes(t)
-						peak = max(peak, used)
-					}
+	tt := struct{ apps, tasks int }{harness.Number(t, "APPS", 1), harness.Number(t, "TASKS", 1000)}
+	t.Run(fmt.Sprintf("%d Tasks on Apps: %d", tt.tasks, tt.apps), func(t *testing.B) {
+		p := startPrune(harness.NewWorld(t))
+		var apps []*v1alpha1.App
+		for i := range tt.apps {
+			apps = append(apps, p.App(fmt.Sprintf("app%d", i), nil))
+		}
+		file, used := etcdBytes(t)
+		t.Logf("etcd before: %.0f MB, %.0f in use", file, used)
+		peak, done := 0.0, make(chan struct{})
+		var watching sync.WaitGroup
+		watching.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Second):
+					_, used := etcdBytes(t)
+					peak = max(peak, used)
 				}
-			})
-			stop := p.feed()
-			defer stop()
-
-			began := time.Now()
-			creating, created := burst(p.World, tt.tasks, 16, apps...)
-			ran := time.Since(began)
-			tasks, orphans := settled(p.World, 20*time.Minute, apps...)
-			close(done)
-			watching.Wait()
-
-			for _, app := range apps {
-				wantNewest(p.World, app.Name, created[app.Name])
 			}
-			if kept := tt.apps * limit; int(p.facts.Load()) < tt.tasks-kept {
-				t.Errorf("%d facts of %d Tasks that went", p.facts.Load(), tt.tasks-kept)
-			}
-			t.Logf("created in %s (%.0f/s), all had ended after %s; from then: at the limit after %s, no orphan after %s",
-				creating.Round(time.Millisecond), float64(tt.tasks)/creating.Seconds(), ran.Round(time.Second), tasks.Round(time.Millisecond*100), orphans.Round(time.Millisecond*100))
-			t.ReportMetric(float64(tt.tasks)/creating.Seconds(), "created/s")
-			t.ReportMetric(tasks.Seconds(), "s-to-the-limit")
-			t.ReportMetric(orphans.Seconds(), "s-to-no-orphan")
-			file, used = etcdBytes(t)
-			t.Logf("etcd: peak %.0f MB in use; after %.0f MB, %.0f in use", peak, file, used)
 		})
-	}
+		stop := p.feed()
+		defer stop()
+
+		began := time.Now()
+		creating, created := burst(p.World, tt.tasks, 16, apps...)
+		ran := time.Since(began)
+		tasks, orphans := settled(p.World, 20*time.Minute, apps...)
+		close(done)
+		watching.Wait()
+
+		for _, app := range apps {
+			wantNewest(p.World, app.Name, created[app.Name])
+		}
+		if kept := tt.apps * limit; int(p.facts.Load()) < tt.tasks-kept {
+			t.Errorf("%d facts of %d Tasks that went", p.facts.Load(), tt.tasks-kept)
+		}
+		t.Logf("created in %s (%.0f/s), all had ended after %s; from then: at the limit after %s, no orphan after %s",
+			creating.Round(time.Millisecond), float64(tt.tasks)/creating.Seconds(), ran.Round(time.Second), tasks.Round(time.Millisecond*100), orphans.Round(time.Millisecond*100))
+		t.ReportMetric(float64(tt.tasks)/creating.Seconds(), "created/s")
+		t.ReportMetric(tasks.Seconds(), "s-to-the-limit")
+		t.ReportMetric(orphans.Seconds(), "s-to-no-orphan")
+		file, used = etcdBytes(t)
+		t.Logf("etcd: peak %.0f MB in use; after %.0f MB, %.0f in use", peak, file, used)
+	})
 }
 
 // BenchmarkSlowDown: how much longer the same Tasks take while as many are pruned as come. Rounds with and without
@@ -307,10 +306,7 @@ func BenchmarkSlowDown(t *testing.B) {
 
 // BenchmarkBacklog: 10,000 Tasks beyond the limit, against the rate at which a plain loop deletes Tasks.
 func BenchmarkBacklog(t *testing.B) {
-	backlog, err := strconv.Atoi(cmp.Or(os.Getenv("BACKLOG"), "10000"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	backlog := harness.Number(t, "BACKLOG", 10000)
 	reference := backlog / 5
 	w := harness.NewWorld(t)
 	app, plain := w.App("app", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited}), w.App("plain", map[string]string{v1alpha1.RetainAnnotation: v1alpha1.Unlimited})
@@ -337,7 +333,7 @@ func BenchmarkBacklog(t *testing.B) {
 	toDelete := w.Tasks("plain")
 	before := deletePlain(toDelete[:reference/2])
 
-	_, err = w.Kf.Apps(w.Namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{})
+	_, err := w.Kf.Apps(w.Namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{})
 	w.Must(err)
 	var latencies []time.Duration // of a Task's creation meanwhile
 	ctx, cancel := context.WithCancel(t.Context())

@@ -24,7 +24,7 @@ import (
 //
 //	go test -run - -bench AtRest -benchtime 3x -v ./test/bench/tick
 func BenchmarkAtRest(t *testing.B) {
-	jobs := number(t, "JOBS", 100000)
+	jobs := harness.Number(t, "JOBS", 100000)
 	for _, part := range []struct{ jobs, records int }{{jobs / 100, 5}, {jobs / 10, 5}, {jobs, 0}, {jobs, 5}, {jobs, 50}} {
 		t.Run(fmt.Sprintf("%d Jobs, %d records each", part.jobs, part.records), func(t *testing.B) {
 			kubeconfig, size := serveJobs(t, part.jobs, part.records)

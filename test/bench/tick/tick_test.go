@@ -204,7 +204,7 @@ func Benchmark10000Jobs(t *testing.B) {
 // with its defaults, which is part of the cluster, on the same API server. Its Jobs are suspended, so that no Pods are made
 // of them while it works.
 func BenchmarkBesideCronJob(t *testing.B) {
-	n := number(t, "JOBS", 1000)
+	n := harness.Number(t, "JOBS", 1000)
 	b := startTick(t)
 	inTime := func() time.Time { return time.Now().Truncate(time.Minute).Add(time.Duration(n/1000+2) * time.Minute) }
 	var ours, theirs time.Duration

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -103,4 +104,61 @@ func TestAJobRunsEachMinute(t *testing.T) {
 		}
 		return fmt.Errorf("%d Tasks, none has succeeded", len(tasks.Items))
 	})
+}
+
+// TestManyAtOnce: Tasks that come all at once are each recorded to their end, and none twice. They are terminated from the beginning, so that
+// this is about the functions, and not about how many Pods the node has room for. What it prints is in docs/operate.md, Sizes.
+func TestManyAtOnce(t *testing.T) {
+	const many, atOnce = 300, 32
+	c, space := space(t)
+	began := time.Now()
+	var creating errgroup.Group
+	creating.SetLimit(atOnce)
+	for i := range many {
+		creating.Go(func() error {
+			task := harness.NewTask(space, "shop", fmt.Sprint("t", i))
+			task.Spec.Command, task.Spec.Terminated = "true", true
+			_, err := c.Kf.Tasks(space).Create(ctx, task, metav1.CreateOptions{})
+			return err
+		})
+	}
+	if err := creating.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	created := time.Since(began)
+	harness.Eventually(t, 5*time.Minute, func() error {
+		tasks, err := c.Kf.Tasks(space).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		left := 0
+		for _, task := range tasks.Items {
+			if !task.Final() {
+				left++
+			}
+		}
+		if left > 0 || len(tasks.Items) != many {
+			return fmt.Errorf("%d of %d Tasks have not ended", left, len(tasks.Items))
+		}
+		return nil
+	})
+	t.Logf("%d Tasks created in %s have all ended after %s", many, created.Round(100*time.Millisecond), time.Since(began).Round(100*time.Millisecond))
+	tasks, err := c.Kf.Tasks(space).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[int]string{}
+	for _, task := range tasks.Items {
+		if other := ids[task.Status.ID]; other != "" || task.Status.ID == 0 {
+			t.Errorf("%s has the ID %d, as %q has", task.Name, task.Status.ID, other)
+		}
+		ids[task.Status.ID] = task.Name
+	}
+	runs, err := c.Tekton.PipelineRuns(space).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(runs.Items) != many {
+		t.Errorf("%d PipelineRuns of %d Tasks", len(runs.Items), many)
+	}
 }
