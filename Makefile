@@ -3,7 +3,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help
-export GOFLAGS ?= -buildvcs=false
+# All that is not made for the race detector is compiled with the flags of hack/go.sh, so that each package is compiled once.
+export GOFLAGS ?= -buildvcs=false -trimpath
+export CGO_ENABLED ?= 0
+RACE := CGO_ENABLED=1 go test -race
 export CLUSTER_DIR ?= $(CURDIR)/.cluster
 TOOL := go tool -modfile=tools/go.mod
 
@@ -22,7 +25,7 @@ generate: ## Write again what is generated: CRDs and deep copies of the API type
 	go test ./shared/events -update
 
 build: ## Build the CLI and every function into bin/
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/... ./functions/... # as ko does, which then need not compile again
+	go build -o bin/ ./cmd/... ./functions/... # as ko does, which then need not compile again
 
 deploy: ## Build the images, push them, and apply everything to the cluster
 	@hack/deploy.sh
@@ -59,16 +62,16 @@ prepare: $(CLUSTER_PROGRAM) ## Install what the tests need of Debian's packages,
 vet: prepare ## Compile and vet everything, tests and benchmarks included
 	go vet ./...
 	go vet -tags=checker ./functions/tick
-	CGO_ENABLED=0 go -C test/cluster vet -trimpath ./cmd/cluster ./internal/... ./smoke # its other programs are built by every run of it
+	go -C test/cluster vet ./cmd/cluster ./internal/... ./smoke # its other programs are built by every run of it
 	go -C test/fixtures/collector vet ./...
 	go -C builder vet ./...
 
 test-unit: prepare ## Run the tests that need nothing
-	go test -race ./shared/... ./functions/... ./cmd/... ./docs/... ./hack/... ./test/drift ./test/harness ./test/checker ./test/chaos ./test/rights ./test/release ./test/transcript ./test/bench/report
-	CGO_ENABLED=0 go -C test/cluster test -trimpath ./internal/...
+	$(RACE) ./shared/... ./functions/... ./cmd/... ./docs/... ./hack/... ./test/drift ./test/harness ./test/checker ./test/chaos ./test/rights ./test/release ./test/transcript ./test/bench/report
+	go -C test/cluster test ./internal/...
 
 test-builder: prepare ## Run the phases of a build from source in the builder image, against a registry in memory; as root
-	go -C builder test -race $(TESTFLAGS) ./...
+	cd builder && $(RACE) $(TESTFLAGS) ./...
 
 FUZZTIME ?= 1m
 fuzz: ## Feed each decoder of what comes from outside with made-up input, for FUZZTIME (1m) each; FUZZ=FuzzCommand takes one
@@ -76,8 +79,8 @@ fuzz: ## Feed each decoder of what comes from outside with made-up input, for FU
 
 test-integration: prepare ## Run the functions as processes against a real API server with Tekton's admission
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
-	go test -race -count=1 -timeout=60m $(TESTFLAGS) ./test/integration
-	go test -race -count=1 -timeout=20m -tags=checker ./functions/tick # instants of Jobs, by a fast clock: one seed skips an hour, one repeats one
+	$(RACE) -count=1 -timeout=60m $(TESTFLAGS) ./test/integration
+	$(RACE) -count=1 -timeout=20m -tags=checker ./functions/tick # instants of Jobs, by a fast clock: one seed skips an hour, one repeats one
 	@[ "$$CLUSTER" = existing ] || go -C test/cluster test -count=1 -v ./smoke # clusters of its own
 
 test-pods: $(CLUSTER_PROGRAM) ## Run the tests that need a node besides: logs and termination of real Pods
@@ -123,10 +126,10 @@ EVERY ?= 5s
 PROOF = $(shell [ $(call minutes,8) -lt 60 ] || echo docs/proof.md)
 chaos soak: FSYNC := --fsync
 chaos: cluster-full deploy ## Break the full cluster under a steady load for MINUTES (8) by a SEED, then check every promise; of an hour docs/proof.md and operate.md are written
-	@. hack/env.sh && CGO_ENABLED=0 go run -trimpath ./test/chaos -dir "$(CLUSTER_DIR)" -length $(call minutes,8)m -seed $(or $(SEED),$(shell date +%s)) -every $(EVERY) $(if $(PROOF),-proof $(PROOF) -lost docs/operate.md)
+	@. hack/env.sh && go run ./test/chaos -dir "$(CLUSTER_DIR)" -length $(call minutes,8)m -seed $(or $(SEED),$(shell date +%s)) -every $(EVERY) $(if $(PROOF),-proof $(PROOF) -lost docs/operate.md)
 
 soak: cluster-full deploy ## Run a steady load for MINUTES (60), and see whether memory, goroutines, open files, connections and etcd grow
-	@. hack/env.sh && CGO_ENABLED=0 go run -trimpath ./test/chaos -soak -dir "$(CLUSTER_DIR)" -length $(call minutes,60)m -every $(EVERY) -report dist/soak.md -log dist/soak.log $(if $(PROOF),-proof $(PROOF))
+	@. hack/env.sh && go run ./test/chaos -soak -dir "$(CLUSTER_DIR)" -length $(call minutes,60)m -every $(EVERY) -report dist/soak.md -log dist/soak.log $(if $(PROOF),-proof $(PROOF))
 
 soak-jobs: cluster-full deploy ## Watch Jobs for twenty minutes on the full cluster, while what runs them is disturbed
 	@. hack/env.sh && go test -count=1 -timeout=60m -v $(TESTFLAGS) ./test/e2e/soak

@@ -7,7 +7,7 @@ OIDC ?= $(if $(filter jetstream,$(BROKER)),off,on)
 .PHONY: cluster cluster-full cluster-jetstream cluster-eventing cluster-tekton cluster-control-plane cluster-down cluster-status $(CLUSTER_PROGRAM)
 
 $(CLUSTER_PROGRAM):
-	@mkdir -p bin && GOFLAGS=-buildvcs=false CGO_ENABLED=0 go build -C test/cluster -trimpath -o ../../bin/cluster ./cmd/cluster
+	@mkdir -p bin && go build -C test/cluster -o ../../bin/cluster ./cmd/cluster
 
 cluster: cluster-full ## Bring up a full cluster: Kubernetes, Tekton, Knative
 

@@ -395,7 +395,10 @@ func binary(t testing.TB, tree, program string) string {
 	t.Helper()
 	buildMu.Lock()
 	defer buildMu.Unlock()
-	race := "-race=" + strconv.FormatBool(os.Getenv("HARNESS_RACE") != "0")
+	race, cgo := "-race", "CGO_ENABLED=1" // the detector's runtime is in C
+	if os.Getenv("HARNESS_RACE") == "0" {
+		race, cgo = "-race=false", "CGO_ENABLED=0"
+	}
 	if bin, ok := built[tree+program+race]; ok {
 		return bin
 	}
@@ -408,7 +411,7 @@ func binary(t testing.TB, tree, program string) string {
 	}
 	bin := filepath.Join(dir, filepath.Base(program))
 	cmd := exec.Command("go", "build", race, "-o", bin, program)
-	cmd.Dir = tree
+	cmd.Dir, cmd.Env = tree, append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}
