@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -390,33 +391,53 @@ var (
 )
 
 // binary builds a program of a tree, once for each test program: with the race detector, unless HARNESS_RACE=0 says that
-// something is measured. One that HARNESS_BIN, a folder, has from before is not linked again: benchmarks are many programs.
+// something is measured. Ours stay in bin/, where go links anew only what has changed: tests and benchmarks are many programs.
 func binary(t testing.TB, tree, program string) string {
 	t.Helper()
 	buildMu.Lock()
 	defer buildMu.Unlock()
-	race, cgo := "-race", "CGO_ENABLED=1" // the detector's runtime is in C
+	how, dir := []string{"build", "-race", "-ldflags=-s -w"}, filepath.Join(Root(), "bin", "race") // -w: debuggers' data is half of linking
 	if os.Getenv("HARNESS_RACE") == "0" {
-		race, cgo = "-race=false", "CGO_ENABLED=0"
+		how, dir = []string{"build"}, filepath.Join(Root(), "bin")
 	}
-	if bin, ok := built[tree+program+race]; ok {
+	key := tree + program + dir
+	if bin, ok := built[key]; ok {
 		return bin
 	}
-	dir, err := os.Getenv("HARNESS_BIN"), error(nil)
-	if dir == "" {
-		dir, err = os.MkdirTemp("", "kf-tasks-test-")
-	}
-	if err != nil {
-		t.Fatal(err)
+	if tree != Root() {
+		var err error
+		if dir, err = os.MkdirTemp("", "kf-tasks-test-"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	bin := filepath.Join(dir, filepath.Base(program))
-	cmd := exec.Command("go", "build", race, "-o", bin, program)
-	cmd.Dir, cmd.Env = tree, append(os.Environ(), cgo)
+	cmd := exec.Command("go", append(how, "-o", bin, program)...)
+	cmd.Dir = tree
+	if slices.Contains(how, "-race") {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1") // the detector's runtime is in C
+	}
+	defer lock(t, dir)()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}
-	built[tree+program+race] = bin
+	built[key] = bin
 	return bin
+}
+
+// lock keeps other test programs out of a folder.
+func lock(t testing.TB, dir string) (unlock func()) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = f.Close() }
 }
 
 func tokenRequest() *authv1.TokenRequest {

@@ -80,8 +80,8 @@ func (b bench) measure(ctx context.Context, size string, count int, file string)
 		cmd = exec.CommandContext(ctx, "bash", append([]string{"-c", `. "$0/env" && exec go "$@"`, clusterDir()}, args...)...)
 	}
 	// Functions are built as their images are: what is measured is what is shipped, and what deploy has compiled is compiled.
-	cmd.Env = append(append(os.Environ(), "HARNESS_RACE=0", "HARNESS_BIN="+filepath.Join(root(), "bin"), "CGO_ENABLED=0",
-		"GOFLAGS=-buildvcs=false -trimpath", "CLUSTER_DIR="+clusterDir()), settings...)
+	cmd.Env = append(append(os.Environ(), "HARNESS_RACE=0", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -trimpath",
+		"CLUSTER_DIR="+clusterDir()), settings...)
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&printed, os.Stdout), io.MultiWriter(&printed, os.Stderr)
 	if err := cmd.Run(); err != nil {
 		return "its benchmark failed: " + err.Error()
