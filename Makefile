@@ -109,7 +109,7 @@ test-web: $(CLUSTER_PROGRAM) ## Look at the pages in a real Chromium, with and w
 	go test -count=1 -timeout=30m -v $(TESTFLAGS) ./test/web
 
 e2e: cluster-full deploy ## Run the end-to-end tests on the full cluster
-	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e
+	@. hack/env.sh && go test -count=1 -timeout=45m $(TESTFLAGS) ./test/e2e
 
 e2e-undeploy: ## Remove everything from the cluster, and see that it is gone; the cluster stays
 	@. hack/env.sh && go test -count=1 -timeout=30m $(TESTFLAGS) ./test/e2e/undeploy

@@ -75,7 +75,7 @@ func TestRoutes(t *testing.T) {
 		}
 		return time.Since(began), nil
 	}
-	harness.Eventually(t, time.Minute, func() error { _, err := outside(); return err })
+	harness.Eventually(t, 3*time.Minute, func() error { _, err := outside(); return err })
 
 	w.task(t, "inside", "shop", fmt.Sprintf("for try in 1 2 3 4 5; do wget -q -O- http://web.%s.svc.cluster.local && break; sleep 1; done", w.space), nil)
 	_, reason, message := w.ends(t, "inside")
@@ -121,7 +121,7 @@ func TestJobSink(t *testing.T) {
 	if _, reason, message := w.ends(t, "sender"); reason != "Succeeded" {
 		t.Fatalf("%s %s: %s", reason, message, w.log(t, "sender"))
 	}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		jobs, err := w.Kube.BatchV1().Jobs(w.space).List(ctx, metav1.ListOptions{})
 		if err != nil || len(jobs.Items) != 1 || jobs.Items[0].Status.Succeeded != 1 {
 			return fmt.Errorf("%d Jobs: %v", len(jobs.Items), err)

@@ -98,7 +98,7 @@ func unsubscribe(t *testing.T, d dynamic.Interface, name string) {
 	}); err != nil {
 		t.Error(err)
 	}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		gvr := channels
 		if durable(t, d) {
 			gvr = durableChannels
@@ -205,7 +205,7 @@ func TestNoEventAtAll(t *testing.T) {
 	})
 	w.endState(t, 6)
 	w.task(t, "to-stop", "shop", "sleep 600", nil)
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		if pods, err := w.Kube.CoreV1().Pods(w.space).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel + "=to-stop", FieldSelector: "status.phase=Running"}); err != nil || len(pods.Items) != 1 {
 			return fmt.Errorf("not running: %v", err)
 		}
@@ -271,7 +271,7 @@ func TestCommandFromAnotherSystem(t *testing.T) {
 	if durable(t, w.dynamic(t)) {
 		return // its channel gives what is refused for good to nobody (docs/operate.md): the fact of the refusal is all that is told
 	}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		if w.oidc(t) { // what the Space's own Trigger could not deliver is the Space's own
 			var lost, accepted []cloudevents.Event
 			for _, e := range w.kept(t) {

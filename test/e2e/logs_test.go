@@ -45,7 +45,7 @@ func TestTerminateKeepsWhatWasWritten(t *testing.T) {
 	if reason != v1alpha1.ReasonCancelled {
 		t.Errorf("reason %s", reason)
 	}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		var err error
 		if task, err = w.Kf.Tasks(w.space).Get(ctx, "stopped", metav1.GetOptions{}); err != nil {
 			return err
@@ -78,7 +78,7 @@ func TestTerminateKeepsWhatWasWritten(t *testing.T) {
 			t.Errorf("%q is %d times in the stream", line, n)
 		}
 	}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		pods, err := w.Kube.CoreV1().Pods(w.space).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.TaskLabel + "=stopped"})
 		if err != nil || len(pods.Items) > 0 {
 			return fmt.Errorf("the Pod is still there: %v", err)

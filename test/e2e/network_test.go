@@ -54,7 +54,7 @@ func script(tries []try) string {
 func (w *world) tried(t *testing.T, namespace string, labels map[string]string, tries ...try) {
 	t.Helper()
 	pod := w.pod(t, namespace, labels, script(tries))
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		got, err := w.Kube.CoreV1().Pods(namespace).Get(ctx, pod, metav1.GetOptions{})
 		if err != nil || got.Status.Phase != corev1.PodSucceeded {
 			return fmt.Errorf("Pod %s: %s %v", pod, got.Status.Phase, err)
@@ -107,7 +107,7 @@ func (w *world) listener(t *testing.T, ports ...int) (ip string) {
 		lines = append(lines, fmt.Sprintf("httpd -p %d -h /tmp", port))
 	}
 	name := w.pod(t, w.space, nil, strings.Join(append(lines, "while :; do sleep 1; done"), "\n"))
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		pod, err := w.Kube.CoreV1().Pods(w.space).Get(ctx, name, metav1.GetOptions{})
 		if err != nil || pod.Status.Phase != corev1.PodRunning {
 			return fmt.Errorf("%s: %v", pod.Status.Phase, err)

@@ -239,7 +239,7 @@ func TestFunctionsTakeEventsOfOurTriggersOnly(t *testing.T) {
 	if got := w.post(t, ingress, "/"+broker, token, forged); got != http.StatusAccepted {
 		t.Fatalf("the tenant's own Broker: %d", got)
 	}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		kept := w.kept(t)
 		if len(kept) != 1 || fmt.Sprint(kept[0].Extensions()["knativeerrorcode"]) != "403" {
 			return fmt.Errorf("refused events that the tenant has back: %v", kept)

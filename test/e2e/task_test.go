@@ -158,7 +158,7 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 // waits fails unless the Task comes to say that it waits, and for what.
 func (w *world) waits(t *testing.T, name, reason, message string) {
 	t.Helper()
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		task, err := w.Kf.Tasks(w.space).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -174,7 +174,7 @@ func (w *world) waits(t *testing.T, name, reason, message string) {
 func TestTaskWithoutAppStartsWhenTheAppIsThere(t *testing.T) {
 	w := newWorld(t)
 	w.task(t, "early", "later", "true", nil)
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		task, err := w.Kf.Tasks(w.space).Get(ctx, "early", metav1.GetOptions{})
 		if err != nil {
 			return err

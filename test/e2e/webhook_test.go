@@ -104,7 +104,7 @@ func TestWebhook(t *testing.T) {
 		if out, said, code := w.RunKf(t, w.space, args...); code != 0 {
 			t.Fatalf("%s%s", out, said)
 		}
-		harness.Eventually(t, time.Minute, func() error { // the grants take effect a moment after they are made
+		harness.Eventually(t, 3*time.Minute, func() error { // the grants take effect a moment after they are made
 			status, said := w.posted(t, p, s, r.file)
 			if status != http.StatusAccepted {
 				return fmt.Errorf("%s: %d %s", p, status, said)

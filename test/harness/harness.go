@@ -138,7 +138,7 @@ func (c *Cluster) Namespace(t testing.TB, prefix string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Kube.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{}) })
-	Eventually(t, time.Minute, func() error { // Kubernetes makes it a moment later, on a busy machine seconds; a Task waits for it
+	Eventually(t, 3*time.Minute, func() error { // Kubernetes makes it a moment later, on a busy machine seconds; a Task waits for it
 		_, err := c.Kube.CoreV1().ServiceAccounts(ns.Name).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})

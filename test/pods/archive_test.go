@@ -55,7 +55,7 @@ func (r *readers) archived(name string, archive *harness.Function, state v1alpha
 	r.t.Helper()
 	r.final(name)
 	var is *v1alpha1.TaskLog
-	harness.Eventually(r.t, time.Minute, func() error {
+	harness.Eventually(r.t, 3*time.Minute, func() error {
 		archive.Deliver(harness.Ping("every-hour"))
 		if is = r.task(name).Status.Log; !is.Settled() {
 			return fmt.Errorf("the log of %s: %+v", name, is)
@@ -124,7 +124,7 @@ func (r *readers) deleted(name string) {
 	if err := r.c.Kf.Tasks(r.ns).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 		r.t.Fatal(err)
 	}
-	harness.Eventually(r.t, time.Minute, func() error {
+	harness.Eventually(r.t, 3*time.Minute, func() error {
 		if task, err := client.Find(ctx, r.c.Kf.Tasks(r.ns), r.ns, name); task != nil || err != nil {
 			return fmt.Errorf("it is there: %v", err)
 		}

@@ -39,7 +39,7 @@ func (w *writers) bound(app *v1alpha1.App, password string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	harness.Eventually(w.t, time.Minute, func() error {
+	harness.Eventually(w.t, 3*time.Minute, func() error {
 		now, err := w.c.Kf.Bindings(w.ns).Get(ctx, b.Name, metav1.GetOptions{})
 		if err == nil && v1alpha1.Reason(now.Status.Conditions, v1alpha1.ConditionReady) != v1alpha1.ReasonServiceReady {
 			err = fmt.Errorf("not bound yet: %+v", now.Status.Conditions)
@@ -58,7 +58,7 @@ func (w *writers) unbound(app string) {
 	if err := w.c.Kf.Services(w.ns).Delete(ctx, "db", metav1.DeleteOptions{}); err != nil {
 		w.t.Fatal(err)
 	}
-	harness.Eventually(w.t, time.Minute, func() error {
+	harness.Eventually(w.t, 3*time.Minute, func() error {
 		b, err := client.Find(ctx, w.c.Kf.Bindings(w.ns), w.ns, name)
 		s, missing := client.Find(ctx, w.c.Kf.Services(w.ns), w.ns, "db")
 		for _, secret := range []string{v1alpha1.BindingFilesSecret(name), v1alpha1.ServiceParamsSecret("db"), v1alpha1.BindingParamsSecret(app, "db")} {

@@ -55,7 +55,7 @@ func TestTerminateOutwaitsACollectorThatIsDown(t *testing.T) {
 	e := harness.Updated("Task", w.terminated("watched"))
 	done := make(chan struct{})
 	go func() { defer close(done); f.Deliver(e) }()
-	harness.Eventually(t, time.Minute, func() error { // the process has ended, and nobody has taken its log
+	harness.Eventually(t, 3*time.Minute, func() error { // the process has ended, and nobody has taken its log
 		if run, err := w.c.Tekton.PipelineRuns(w.ns).Get(ctx, "watched", metav1.GetOptions{}); err != nil || !run.IsDone() {
 			return fmt.Errorf("the run goes on: %v", err)
 		}

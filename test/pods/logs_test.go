@@ -219,7 +219,7 @@ func TestLogsOfAnApp(t *testing.T) {
 		r.run(fmt.Sprint("past-", i), "-lines 5")
 		r.wrote(fmt.Sprint("past-", i), "line 0000005")
 	}
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		for i := range 3 {
 			if !r.task(fmt.Sprint("past-", i)).Final() {
 				return fmt.Errorf("not ended")

@@ -270,14 +270,14 @@ func TestWhatHasEndedLeavesNoPodThatCanStart(t *testing.T) {
 	}
 	task := c.create("writer", "given-up", "-count /count/given-up -lines 1 -stay 1h")
 	c.runtask.Deliver(harness.Added("Task", task))
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		if len(c.pods("given-up")) == 0 {
 			return errors.New("no Pod yet")
 		}
 		return nil
 	})
 	// Whoever ends it, and however: here it is somebody who fails its TaskRun.
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		run, err := c.c.Tekton.PipelineRuns(c.ns).Get(ctx, "given-up", metav1.GetOptions{})
 		if err == nil && !run.IsDone() {
 			_, err = c.c.Tekton.TaskRuns(c.ns).Patch(ctx, "given-up-user-container", types.MergePatchType, []byte(

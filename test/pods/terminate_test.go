@@ -164,7 +164,7 @@ func (w *writers) pods(task string) []corev1.Pod {
 // wrote waits until the Task's Pod has written a line that holds text.
 func (w *writers) wrote(task, text string) {
 	w.t.Helper()
-	harness.Eventually(w.t, time.Minute, func() error { return w.said(task, text) })
+	harness.Eventually(w.t, 3*time.Minute, func() error { return w.said(task, text) })
 }
 
 // said is nil if a Task has written a text.
@@ -332,7 +332,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 		stop("unborn")
 		w.runtask.Deliver(harness.Added("Task", task)) // comes late
 		w.wantLog("unborn", v1alpha1.LogNone)
-		harness.Eventually(t, time.Minute, func() error {
+		harness.Eventually(t, 3*time.Minute, func() error {
 			if run, err := w.c.Tekton.PipelineRuns(w.ns).Get(ctx, "unborn", metav1.GetOptions{}); err != nil || !run.IsDone() {
 				return fmt.Errorf("not done: %v", err)
 			}
@@ -353,7 +353,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 	t.Run("while the image is pulled", func(t *testing.T) {
 		w.app("imageless", registry(t)+"/not-there:latest")
 		w.runtask.Deliver(harness.Added("Task", w.create("imageless", "pulling", "-lines 1")))
-		harness.Eventually(t, time.Minute, func() error {
+		harness.Eventually(t, 3*time.Minute, func() error {
 			if len(w.pods("pulling")) == 0 {
 				return fmt.Errorf("no Pod yet")
 			}
@@ -365,7 +365,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 	})
 	t.Run("silent", func(t *testing.T) {
 		w.run("silent", "-before 10m")
-		harness.Eventually(t, time.Minute, func() error {
+		harness.Eventually(t, 3*time.Minute, func() error {
 			for _, p := range w.pods("silent") {
 				if p.Status.Phase == corev1.PodRunning {
 					return nil
@@ -379,7 +379,7 @@ func TestTerminateInEachPhase(t *testing.T) {
 	})
 	t.Run("ended by itself", func(t *testing.T) {
 		w.run("done", "-lines 3")
-		harness.Eventually(t, time.Minute, func() error {
+		harness.Eventually(t, 3*time.Minute, func() error {
 			if run, err := w.c.Tekton.PipelineRuns(w.ns).Get(ctx, "done", metav1.GetOptions{}); err != nil || !run.IsDone() {
 				return fmt.Errorf("not done: %v", err)
 			}

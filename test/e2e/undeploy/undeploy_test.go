@@ -80,7 +80,7 @@ func makeSpace(t *testing.T, c *harness.Cluster) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Kube.CoreV1().Namespaces().Delete(ctx, space.Name, metav1.DeleteOptions{}) })
-	harness.Eventually(t, time.Minute, func() error {
+	harness.Eventually(t, 3*time.Minute, func() error {
 		now, err := c.Kf.Spaces().Get(ctx, space.Name, metav1.GetOptions{})
 		if err == nil && now.Status.Namespace != v1alpha1.NamespaceMade {
 			err = fmt.Errorf("Space %s: %+v", space.Name, now.Status)
