@@ -11,6 +11,9 @@ import (
 	"testing"
 )
 
+// WithoutC is how all is built that is not built for the race detector, the tests' own programs among it: each package once.
+const WithoutC = "CGO_ENABLED=0"
+
 var buildKf = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "kf-tasks-test-")
 	if err != nil {
@@ -18,7 +21,7 @@ var buildKf = sync.OnceValues(func() (string, error) {
 	}
 	program := filepath.Join(dir, "kf")
 	build := exec.Command("go", "build", "-o", program, "./cmd/kf")
-	build.Dir = Root()
+	build.Dir, build.Env = Root(), append(os.Environ(), WithoutC)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build kf: %w\n%s", err, out)
 	}

@@ -23,7 +23,7 @@ var buildKfsOwn = sync.OnceValues(func() (string, error) {
 	}
 	run := func(args ...string) (string, error) {
 		cmd := exec.Command("go", args...)
-		cmd.Dir = fixture
+		cmd.Dir, cmd.Env = fixture, append(os.Environ(), WithoutC)
 		out, err := cmd.Output()
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 			err = fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, exit.Stderr)

@@ -103,6 +103,7 @@ func startConsumer(t *testing.T, w *waited, language, program string) *consumer 
 	}
 	if language == "go" {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, "consumer"), filepath.Join(dir, as.file))
+		build.Env = append(os.Environ(), harness.WithoutC)
 		build.Dir = harness.Root()
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)

@@ -252,7 +252,7 @@ func TestAnOperatorsOwnTaskBuilds(t *testing.T) {
 	}
 	program := filepath.Join(t.TempDir(), "crane")
 	cmd := exec.Command("go", "build", "-o", program, "github.com/google/go-containerregistry/cmd/crane")
-	cmd.Env, cmd.Dir = append(os.Environ(), "CGO_ENABLED=0"), harness.Root()
+	cmd.Env, cmd.Dir = append(os.Environ(), harness.WithoutC), harness.Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
