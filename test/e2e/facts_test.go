@@ -30,7 +30,7 @@ func (w *world) subscribe(t *testing.T) {
 	d := w.dynamic(t)
 	w.keep(t)
 	name := "facts-" + w.space
-	t.Cleanup(func() { unsubscribe(t, d, name) })
+	t.Cleanup(func() { w.unsubscribe(t, name) })
 	put(t, d, triggers, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": map[string]any{"name": name, "namespace": harness.SystemNamespace},
 		"spec": map[string]any{

@@ -26,7 +26,7 @@ func (w *world) factsOfTheSpace(t *testing.T) {
 		w.policy(t, "Broker", "eventing.knative.dev/v1", "own", "system:serviceaccount:"+harness.SystemNamespace+":*", "system:serviceaccount:"+w.space+":*")
 	}
 	name := "to-" + w.space
-	t.Cleanup(func() { unsubscribe(t, d, name) })
+	t.Cleanup(func() { w.unsubscribe(t, name) })
 	put(t, d, triggers, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": map[string]any{"name": name, "namespace": harness.SystemNamespace},
 		"spec": map[string]any{
