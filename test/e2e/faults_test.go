@@ -133,15 +133,9 @@ func (w *world) forgotten(t *testing.T, name string) error {
 		t.Logf("the channel kept %s, whose Subscription has gone", name)
 		config := rest.CopyConfig(w.Config)
 		config.Impersonate.UserName = "system:serviceaccount:knative-eventing:eventing-controller"
-		as, err := dynamic.NewForConfig(config)
-		if err == nil {
-			err = unstructured.SetNestedSlice(channel.Object, others, "spec", "subscribers")
-		}
-		if err == nil {
+		as := (&world{Cluster: &harness.Cluster{Config: config}}).dynamic(t)
+		if err = unstructured.SetNestedSlice(channel.Object, others, "spec", "subscribers"); err == nil {
 			_, err = as.Resource(gvr).Namespace(harness.SystemNamespace).Update(ctx, channel, metav1.UpdateOptions{})
-		}
-		if err != nil {
-			return err
 		}
 	}
 	return fmt.Errorf("the channel still has %s: %v", name, err)
