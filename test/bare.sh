@@ -26,7 +26,7 @@ for dir in "$(go env GOROOT)" "$(go env GOMODCACHE)" "$(go env GOCACHE)" "$cache
 done
 mountpoint -q "$BARE_ROOT/proc" || mount -t proc proc "$BARE_ROOT/proc"
 [ $# -gt 0 ] || set -- bash -ec 'make prepare
-  go test -race ./shared/receiver
+  GOFLAGS=-trimpath go test -race ./shared/receiver # as the Makefile has it, so that what is compiled is compiled
   bin/cluster up --dir .cluster-test --stage control-plane
   bin/cluster status --dir .cluster-test'
 code=0
