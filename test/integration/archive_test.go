@@ -163,7 +163,7 @@ func TestALogOutlivesItsTask(t *testing.T) {
 	token := a.Token(t, a.Namespace, "reader", "")
 	a.Rights(t, "users")
 	may := a.Member(t, a.Namespace, "ClusterRole", "view")
-	harness.Eventually(t, 30*time.Second, func() error { // the role is put together from its parts
+	harness.Eventually(t, time.Minute, func() error { // the role is put together from its parts
 		_, err := may.Kf.Tasks(a.Namespace).Get(t.Context(), "shop-old", metav1.GetOptions{})
 		return err
 	})
@@ -232,7 +232,7 @@ func TestALogOutlivesItsTask(t *testing.T) {
 // wantEvent waits for an Event of the namespace.
 func (a *archived) wantEvent(reason, note string) {
 	a.Helper()
-	harness.Eventually(a, 10*time.Second, func() error {
+	harness.Eventually(a, time.Minute, func() error {
 		list, err := a.Kube.EventsV1().Events(a.Namespace).List(a.Context(), metav1.ListOptions{})
 		if err != nil {
 			return err

@@ -152,7 +152,7 @@ func TestKfSaysWhatIsLeftOfABuild(t *testing.T) {
 // later waits until what is made is younger than a build: times of creation have whole seconds, and the newest build is the one shown.
 func (c *cli) later(than *tekton.PipelineRun) {
 	c.Helper()
-	harness.Eventually(c, 5*time.Second, func() error {
+	harness.Eventually(c, time.Minute, func() error {
 		if time.Since(than.CreationTimestamp.Time) < time.Second {
 			return errors.New("it is the same second")
 		}

@@ -148,7 +148,7 @@ func (c *consumer) hears(t *testing.T, fact cloudevents.Event, chunks bool) {
 	if c.deaf {
 		return
 	}
-	harness.Eventually(t, 10*time.Second, func() error {
+	harness.Eventually(t, time.Minute, func() error {
 		r, err := cehttp.NewHTTPRequestFromEvent(t.Context(), c.url, fact)
 		if err != nil {
 			t.Fatal(err)

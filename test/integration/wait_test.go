@@ -307,7 +307,7 @@ func TestAWaitOutlivesTheAPIServer(t *testing.T) {
 		waits = append(waits, w.asks(http.MethodPost, appTasks, fmt.Sprintf(`{"command": "c%d"}`, i)))
 	}
 	for i := range 5 {
-		w.made(fmt.Sprint("c", i))
+		w.waitsFor(w.made(fmt.Sprint("c", i)))
 	}
 	w.watches(1)
 	w.wait.Proxy.Inject(func(r harness.Request) harness.Fault {
@@ -425,6 +425,24 @@ func (w *waited) watches(want int) {
 	harness.Eventually(w.t, time.Minute, func() error {
 		if got := w.watching(); got != want {
 			return fmt.Errorf("%d watches, want %d: %v", got, want, w.wait.Proxy.Requests())
+		}
+		return nil
+	})
+}
+
+// waitsFor waits until somebody waits for the Task: its first read has been answered when it is read again. One whose first read fails
+// is told where to look, and waits for nothing.
+func (w *waited) waitsFor(task *v1alpha1.Task) {
+	w.t.Helper()
+	harness.Eventually(w.t, time.Minute, func() error {
+		reads := 0
+		for _, r := range w.wait.Proxy.Requests() {
+			if r.Is(http.MethodGet, "/"+w.ns+"/tasks/"+task.Name) {
+				reads++
+			}
+		}
+		if reads < 2 {
+			return fmt.Errorf("%s was read %d times", task.Name, reads)
 		}
 		return nil
 	})

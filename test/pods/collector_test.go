@@ -71,7 +71,7 @@ func TestTerminateOutwaitsACollectorThatIsDown(t *testing.T) {
 		t.Fatal("the log is not handed on after the collector is back")
 	}
 	task := w.wantLog("watched", v1alpha1.LogComplete)
-	harness.Eventually(t, 30*time.Second, func() error {
+	harness.Eventually(t, time.Minute, func() error {
 		b, err := os.ReadFile(printed)
 		if err != nil {
 			return err
