@@ -79,7 +79,7 @@ fuzz: ## Feed each decoder of what comes from outside with made-up input, for FU
 
 test-integration: prepare ## Run the functions as processes against a real API server with Tekton's admission
 	@[ "$$CLUSTER" = existing ] || $(CLUSTER_PROGRAM) up --dir .cluster-test --stage control-plane
-	$(RACE) -count=1 -timeout=60m $(TESTFLAGS) ./test/integration
+	$(RACE) -count=1 -timeout=60m -parallel=4 $(TESTFLAGS) ./test/integration
 	$(RACE) -count=1 -timeout=20m -tags=checker ./functions/tick # instants of Jobs, by a fast clock: one seed skips an hour, one repeats one
 	@[ "$$CLUSTER" = existing ] || go -C test/cluster test -count=1 -v ./smoke # clusters of its own
 
