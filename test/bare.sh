@@ -33,5 +33,5 @@ code=0
 env -i HOME=/root GOPROXY="$(go env GOPROXY)" GOSUMDB="$(go env GOSUMDB)" GOMODCACHE="$(go env GOMODCACHE)" GOCACHE="$(go env GOCACHE)" \
   XDG_CACHE_HOME="$cache" PATH="$(go env GOROOT)/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
   chroot "$BARE_ROOT" bash -c 'cd /src && exec "$@"' bash "$@" || code=$?
-chroot "$BARE_ROOT" bash -c 'cd /src && for dir in .cluster-test .cluster-pods .cluster; do bin/cluster down --dir $dir; done' # their cgroups are the machine's
+chroot "$BARE_ROOT" bash -c 'cd /src && for dir in .cluster-test .cluster-check .cluster-pods .cluster; do bin/cluster down --dir $dir; done' # their cgroups are the machine's
 exit $code
