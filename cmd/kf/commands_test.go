@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,7 +25,7 @@ var update = flag.Bool("update", false, "write the golden files again")
 // kf runs the program and returns what it printed, and its exit code.
 func kf(t *testing.T, args ...string) (out, err string, code int) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
+	var stdout, stderr terminal
 	code = run(t.Context(), screen{&stdout, &stderr}, args)
 	return stdout.String(), stderr.String(), code
 }

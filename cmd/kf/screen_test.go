@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,6 +107,24 @@ func TestAllTextGoesThroughTheScreen(t *testing.T) {
 	}
 }
 
+// terminal is written to by a command, and by requests that it has left behind.
+type terminal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *terminal) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
 // TestCommandsAreInert runs the examples of every command against API servers that put escape sequences wherever kf may look.
 func TestCommandsAreInert(t *testing.T) {
 	q := strings.Trim(strconv.QuoteToASCII(hostile), `"`) // as JSON has it, but for \x1b and \x7f
@@ -154,7 +173,7 @@ func TestCommandsAreInert(t *testing.T) {
 				if err != nil || len(words) == 0 || words[0] != "kf" {
 					continue
 				}
-				var out bytes.Buffer
+				var out terminal
 				run(ctx, screen{&out, &out}, append(words[1:], "--space", "demo", "--kubeconfig", kubeconfig(t, server.URL)))
 				if strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf) }) {
 					t.Errorf("%s: %q printed %q", what, words, out.String())
