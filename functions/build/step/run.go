@@ -52,6 +52,8 @@ func phase(ctx context.Context, args []string, out, errOut io.Writer) (code int,
 	switch {
 	case err != nil:
 		return fail(err)
+	case code == terminated:
+		return code, tell(*log, fmt.Sprintf("%s was stopped, as when its Pod is deleted or evicted: push again\n%s", *name, last))
 	case code != 0:
 		return code, tell(*log, fmt.Sprintf("%s failed with exit code %d:\n%s", *name, code, last))
 	case *report != "":
@@ -92,6 +94,9 @@ func write(to, text string) error {
 	return errors.Join(err, f.Close())
 }
 
+// terminated is the exit code of what SIGTERM has ended, as a shell gives it. Nothing in a build sends that, but the kubelet does.
+const terminated = 128 + int(syscall.SIGTERM)
+
 // execute runs a command to its end. A signal that ends this program ends it first, and it has the time that the Pod has.
 func execute(ctx context.Context, command []string, out, errOut io.Writer) (code int, err error) {
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
@@ -101,6 +106,8 @@ func execute(ctx context.Context, command []string, out, errOut io.Writer) (code
 	err = c.Run()
 	var exit *exec.ExitError
 	switch {
+	case err != nil && ctx.Err() != nil: // however it took the signal: a compiler ends with an exit code of its own
+		return terminated, nil
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
 		return exit.ExitCode(), nil
 	case errors.As(err, &exit):

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -162,6 +164,7 @@ func TestAPhaseThatFails(t *testing.T) {
 		"quotes":           {`for i in $(seq 99); do echo '"\<&>"\<&>"\<&>'; done; exit 4`, 4, []string{"exit code 4", `"\<&>`}},
 		"control":          {`printf 'a\033[31mb\0c\r\n'; exit 5`, 5, []string{"exit code 5"}},
 		"killed":           {"kill -9 $$", 137, []string{"exit code 137"}},
+		"stopped":          {"echo compiling; kill -15 $$", 143, []string{"build was stopped", "deleted or evicted", "push again", "compiling"}},
 		"nothing is there": {"", 1, []string{"build: ", "no such file"}},
 	} {
 		dir := t.TempDir()
@@ -178,6 +181,20 @@ func TestAPhaseThatFails(t *testing.T) {
 			if !strings.Contains(told, w) {
 				t.Errorf("%s: %q, want %q in it", name, told, w)
 			}
+		}
+	}
+}
+
+// TestAPhaseThatIsStopped, by the signal that its Pod gets, is no failure of the source, whatever exit code it answers that with.
+func TestAPhaseThatIsStopped(t *testing.T) {
+	for _, code := range []string{"0", "1", "143"} {
+		ctx, stop := context.WithCancel(t.Context())
+		dir := t.TempDir()
+		time.AfterFunc(300*time.Millisecond, stop)
+		got, err := run(ctx, []string{"run", "-phase", "build", "-log", dir + "/LOG", "--", "/bin/sh", "-c", "trap 'exit " + code + "' TERM; while :; do sleep 0.05; done"},
+			io.Discard, io.Discard)
+		if b, _ := os.ReadFile(dir + "/LOG"); got != 143 || err != nil || !strings.Contains(string(b), "build was stopped, as when its Pod is deleted or evicted") {
+			t.Errorf("exit code %s: %d %v, told %q", code, got, err, b)
 		}
 	}
 }
