@@ -53,7 +53,7 @@ func phase(ctx context.Context, args []string, out, errOut io.Writer) (code int,
 	case err != nil:
 		return fail(err)
 	case code == terminated:
-		return code, tell(*log, fmt.Sprintf("%s was stopped, as when its Pod is deleted or evicted: push again\n%s", *name, last))
+		return code, tell(*log, stopped(*name)+"\n"+last.String())
 	case code != 0:
 		return code, tell(*log, fmt.Sprintf("%s failed with exit code %d:\n%s", *name, code, last))
 	case *report != "":
@@ -62,6 +62,11 @@ func phase(ctx context.Context, args []string, out, errOut io.Writer) (code int,
 		}
 	}
 	return 0, nil
+}
+
+// stopped says that a phase had no chance: what it met when it was to end is not why.
+func stopped(phase string) string {
+	return phase + " was stopped, as when its Pod is deleted or evicted: push again"
 }
 
 // provenance is a file that Tekton's entrypoint reads at the end of each step, as it reads the results.

@@ -51,7 +51,10 @@ func prepare(ctx context.Context, phase string, args []string, out io.Writer) (e
 		return err
 	}
 	defer func() {
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			err = errors.Join(err, tell(s.log, stopped(phase)))
+		case err != nil:
 			err = errors.Join(err, tell(s.log, fmt.Sprintf("%s: %v", phase, err)))
 		}
 	}()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -196,6 +197,22 @@ func TestAPhaseThatIsStopped(t *testing.T) {
 		if b, _ := os.ReadFile(dir + "/LOG"); got != 143 || err != nil || !strings.Contains(string(b), "build was stopped, as when its Pod is deleted or evicted") {
 			t.Errorf("exit code %s: %d %v, told %q", code, got, err, b)
 		}
+	}
+}
+
+// TestAFetchThatIsStopped does not blame the registry, which was slow.
+func TestAFetchThatIsStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		stop()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	code, err := run(ctx, []string{"source", "-image", strings.TrimPrefix(server.URL, "http://") + "/src:1", "-into", dir + "/app", "-platform", dir + "/platform", "-log", dir + "/LOG"},
+		io.Discard, io.Discard)
+	if b, _ := os.ReadFile(dir + "/LOG"); code != 1 || err == nil || string(b) != "source was stopped, as when its Pod is deleted or evicted: push again" {
+		t.Errorf("%d %v, told %q", code, err, b)
 	}
 }
 
